@@ -1,0 +1,301 @@
+"""The plain data that rooms hand to each other: what an agent ships, what a bucket holds, what a live process is doing.
+
+Units: `_us` microseconds (points in time since the epoch), `_s` seconds, `_kib` KiB, `_bytes` bytes. Ids are bytes as
+`signals.record.pack_id` makes them; run ids are always 16 bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, TypedDict
+
+from celery_monitor.signals.record import State
+from celery_monitor.sketch import Sketch
+
+BUCKET_S: Final = 10
+"""The finest bucket of time, in seconds; every coarser tier is a multiple of it."""
+
+SUM: Final = 0
+"""Key in `Cell.counts` of messages published; the other keys are `State` values (ends of that state)."""
+
+Series = tuple[str, ...]
+"""What a cell is about. The first item names the kind:
+
+``("task", name, queue)``, ``("worker", hostname)``, ``("workflow", workflow)``, ``("step", workflow, step)``,
+``("infra", name)`` for Celery's and our own machinery. Totals and queues are sums of ``task`` series.
+"""
+
+UNFAILED: Final = frozenset({State.SUCCESS, State.RETRY, State.IGNORED, State.REPLACED, State.REVOKED, State.STARTED})
+"""States that are no failure; RETRY is an attempt's end only, REVOKED is somebody's wish."""
+
+FINAL: Final = frozenset(State) - {State.STARTED, State.RETRY, State.REPLACED, State.INTERRUPTED}
+"""States that end an execution."""
+
+
+class Cell:
+    """Everything additive that is known of one series in one bucket of time.
+
+    Attributes:
+        counts: `SUM` or `State` value to a number; may be negative in a correction.
+        errors: exception type to failed attempts.
+        reasons: `Reason` value to ends.
+        runtime, wait, cpu: sketches in us, of ends whose value is known; `memory` in KiB (peak RSS).
+        runtime_le, wait_le: counts per Prometheus bucket (`signals.record.RUNTIME_LE`, `WAIT_LE`), +Inf last.
+    """
+
+    __slots__ = ("counts", "cpu", "errors", "memory", "reasons", "runtime", "runtime_le", "wait", "wait_le")
+
+    def __init__(self) -> None:
+        self.counts: dict[int, int] = {}
+        self.errors: dict[str, int] = {}
+        self.reasons: dict[int, int] = {}
+        self.runtime = Sketch()
+        self.wait = Sketch()
+        self.cpu = Sketch()
+        self.memory = Sketch()
+        self.runtime_le: dict[int, int] = {}
+        self.wait_le: dict[int, int] = {}
+
+    def merge(self, other: Cell) -> None:
+        """Add another cell to this one; associative and commutative."""
+        for mine, its in (
+            (self.counts, other.counts),
+            (self.reasons, other.reasons),
+            (self.runtime_le, other.runtime_le),
+            (self.wait_le, other.wait_le),
+        ):
+            for key, n in its.items():
+                mine[key] = mine.get(key, 0) + n
+        for name, n in other.errors.items():
+            self.errors[name] = self.errors.get(name, 0) + n
+        self.runtime.merge(other.runtime)
+        self.wait.merge(other.wait)
+        self.cpu.merge(other.cpu)
+        self.memory.merge(other.memory)
+
+    @property
+    def published(self) -> int:
+        """Messages published."""
+        return self.counts.get(SUM, 0)
+
+    @property
+    def ended(self) -> int:
+        """Ends of any state, attempts that will be retried included."""
+        return sum(n for state, n in self.counts.items() if state != SUM)
+
+    @property
+    def failed(self) -> int:
+        """Ends that are failures: every final state that is not in `UNFAILED`."""
+        return sum(n for state, n in self.counts.items() if state != SUM and State(state) not in UNFAILED)
+
+    def dump(self) -> list[Any]:
+        """Return the cell as nested lists and dicts for msgpack; empty tails are cut off."""
+        out: list[Any] = [self.counts, self.runtime.dump(), self.wait.dump(), self.cpu.dump(), self.memory.dump()]
+        out += [self.errors, self.reasons, self.runtime_le, self.wait_le]
+        return out
+
+    @classmethod
+    def load(cls, raw: list[Any]) -> Cell:
+        """Return the cell that `dump` wrote."""
+        cell = cls()
+        cell.counts = raw[0]
+        cell.runtime, cell.wait, cell.cpu, cell.memory = map(Sketch.load, raw[1:5])
+        cell.errors, cell.reasons, cell.runtime_le, cell.wait_le = raw[5:9]
+        return cell
+
+
+class Gauge:
+    """Samples of a level (depth, CPU share, bytes) in one bucket: count, least, most, sum, last and when."""
+
+    __slots__ = ("count", "last", "last_us", "least", "most", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.least = self.most = self.total = self.last = 0.0
+        self.last_us = 0
+
+    def add(self, value: float, at_us: int) -> None:
+        """Add one sample taken at `at_us`."""
+        self.merge(Gauge.load([1, value, value, value, value, at_us]))
+
+    def merge(self, other: Gauge) -> None:
+        """Add another gauge; the later `last` wins."""
+        if not other.count:
+            return
+        self.least = min(self.least, other.least) if self.count else other.least
+        self.most = max(self.most, other.most) if self.count else other.most
+        self.count += other.count
+        self.total += other.total
+        if other.last_us >= self.last_us:
+            self.last, self.last_us = other.last, other.last_us
+
+    def dump(self) -> list[Any]:
+        """Return ``[count, least, most, total, last, last_us]``."""
+        return [self.count, self.least, self.most, self.total, self.last, self.last_us]
+
+    @classmethod
+    def load(cls, raw: list[Any]) -> Gauge:
+        """Return the gauge that `dump` wrote."""
+        g = cls()
+        g.count, g.least, g.most, g.total, g.last, g.last_us = raw
+        return g
+
+
+class Attempt(NamedTuple):
+    """One end of one attempt, as stored; an execution without a body has `started_us` 0 and the flag UNSTARTED."""
+
+    id: bytes
+    root: bytes  # b"" when it is the id itself
+    parent: bytes
+    group: bytes
+    run: bytes  # b"" when it is the (fixed) id itself
+    uid: bytes  # 12 bytes, unique for ever: ring id (8) and serial (4, little endian)
+    task: str
+    queue: str
+    worker: str
+    pid: int
+    state: int
+    reason: int
+    flags: int
+    retries: int
+    priority: int
+    published_us: int
+    started_us: int
+    wait_us: int
+    runtime_us: int
+    cpu_us: int
+    rss_kib: int
+    growth_kib: int
+    workflow: str
+    step: str
+    exception: str  # type name, "" for none
+    message: str
+    traceback: str
+
+
+class Publish(NamedTuple):
+    """One message handed to the broker, as stored."""
+
+    id: bytes
+    root: bytes
+    parent: bytes
+    group: bytes
+    run: bytes
+    task: str
+    queue: str
+    published_us: int
+    due_us: int  # eta; 0 for at once
+    retries: int
+    flags: int
+    workflow: str
+
+
+@dataclass(slots=True)
+class Metrics:
+    """The additive part of a batch: cells and gauges by bucket (start of the bucket in seconds)."""
+
+    cells: dict[int, dict[Series, Cell]] = field(default_factory=dict)
+    gauges: dict[int, dict[Series, dict[str, Gauge]]] = field(default_factory=dict)
+
+    def merge(self, other: Metrics) -> None:
+        """Add another batch's numbers; used when batches are joined while Redis is away."""
+        for bucket, theirs in other.cells.items():
+            mine = self.cells.setdefault(bucket, {})
+            for series, cell in theirs.items():
+                mine.setdefault(series, Cell()).merge(cell)
+        for bucket, levels in other.gauges.items():
+            ours = self.gauges.setdefault(bucket, {})
+            for series, gauges in levels.items():
+                row = ours.setdefault(series, {})
+                for name, gauge in gauges.items():
+                    row.setdefault(name, Gauge()).merge(gauge)
+
+    def __bool__(self) -> bool:
+        return bool(self.cells or self.gauges)
+
+
+@dataclass(slots=True)
+class Batch:
+    """One flush of one agent. `(boot, n)` is its identity: the fold takes it once, however often it arrives.
+
+    Parameters:
+        boot: 16 random bytes of the instance whose rings were drained.
+        n: 1, 2, 3, ... per boot; kept over retries.
+        host: hostname of the machine (not the worker's node name).
+        at_us: the agent's clock at the flush.
+        attempts, publishes: rows, plain tuples in the order of `Attempt` and `Publish`.
+    """
+
+    boot: bytes
+    n: int
+    host: str
+    at_us: int
+    metrics: Metrics = field(default_factory=Metrics)
+    attempts: list[Any] = field(default_factory=list)
+    publishes: list[Any] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.metrics or self.attempts or self.publishes)
+
+
+class Running(TypedDict):
+    """An attempt that has started and not ended, in an agent's live state."""
+
+    uid: str  # hex
+    id: str
+    run: str  # hex
+    task: str
+    queue: str
+    pid: int
+    started_us: int
+
+
+class HostSample(TypedDict):
+    """What the machine (or the container's share of it) had left at the last sample."""
+
+    cpu_percent: float
+    load1: float
+    cpus: float
+    memory_used_bytes: int
+    memory_total_bytes: int
+    disk_used_bytes: int
+    disk_total_bytes: int
+
+
+class AgentState(TypedDict, total=False):
+    """The live state an agent writes with each flush or heartbeat; msgpack in the live table, keyed by boot."""
+
+    v: int
+    boot: str  # hex
+    role: str  # worker, beat, producer, serve
+    hostname: str  # node name of a worker (celery@a), else role@host
+    host: str
+    pid: int
+    app: str
+    at_us: int
+    started_us: int
+    interval_s: float  # until the next heartbeat at the latest
+    goodbye: bool  # True in the last word of an orderly shutdown
+    pool: str
+    slots: int
+    queues: list[str]
+    running: list[Running]
+    prefetched: dict[str, int]  # queue -> messages held, not started
+    children: list[dict[str, Any]]  # pid, rss_bytes, cpu_percent
+    cpu_percent: float
+    rss_bytes: int
+    machine: HostSample
+    dropped: dict[str, int]  # what was lost and why, since boot
+    notes: list[str]  # degradations a person should know ("ring in anonymous memory: ...")
+    versions: dict[str, str]
+
+
+class Pace(TypedDict):
+    """What the fold tells agents in the one key they read: how many they are, when and by whom it last ran."""
+
+    agents: int
+    folded_us: int
+    by: str  # boot (hex) of the process that ticked
+    role: str
+    interval_s: float
+    queues: list[str]  # queues that live workers consume
