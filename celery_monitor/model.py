@@ -15,8 +15,8 @@ from celery_monitor.sketch import Sketch
 BUCKET_S: Final = 10
 """The finest bucket of time, in seconds; every coarser tier is a multiple of it."""
 
-SUM: Final = 0
-"""Key in `Cell.counts` of messages published; the other keys are `State` values (ends of that state)."""
+PUBLISHED: Final = 0
+"""Key in `Cell.counts` of messages published; the other keys are `State` values that are ends, so 0 is free."""
 
 Series = tuple[str, ...]
 """What a cell is about. The first item names the kind:
@@ -36,7 +36,7 @@ class Cell:
     """Everything additive that is known of one series in one bucket of time.
 
     Attributes:
-        counts: `SUM` or `State` value to a number; may be negative in a correction.
+        counts: `PUBLISHED` or `State` value to a number; may be negative in a correction.
         errors: exception type to failed attempts.
         reasons: `Reason` value to ends.
         runtime, wait, cpu: sketches in us, of ends whose value is known; `memory` in KiB (peak RSS).
@@ -76,17 +76,17 @@ class Cell:
     @property
     def published(self) -> int:
         """Messages published."""
-        return self.counts.get(SUM, 0)
+        return self.counts.get(PUBLISHED, 0)
 
     @property
     def ended(self) -> int:
         """Ends of any state, attempts that will be retried included."""
-        return sum(n for state, n in self.counts.items() if state != SUM)
+        return sum(n for state, n in self.counts.items() if state != PUBLISHED)
 
     @property
     def failed(self) -> int:
         """Ends that are failures: every final state that is not in `UNFAILED`."""
-        return sum(n for state, n in self.counts.items() if state != SUM and State(state) not in UNFAILED)
+        return sum(n for state, n in self.counts.items() if state != PUBLISHED and State(state) not in UNFAILED)
 
     def dump(self) -> list[Any]:
         """Return the cell as nested lists and dicts for msgpack; empty tails are cut off."""
