@@ -128,18 +128,17 @@ def pack_id(text: str) -> bytes:
     """Return an id as bytes: 16 for a canonical UUID, else a zero byte and the text, cut at 155 characters.
 
     >>> pack_id("0b9e2f6c-1111-4222-8333-444455556666").hex()
-    '0b9e2f6c1111422283334444555566' '66'
+    '0b9e2f6c111142228333444455556666'
     >>> pack_id("order-17")
     b'\\x00order-17'
     """
-    if len(text) == 36 and text[8] == text[13] == text[18] == text[23] == "-" and text.islower() | text.isdecimal():
+    if len(text) == 36 and text[8] == text[13] == text[18] == text[23] == "-":
         try:
             raw = bytes.fromhex(text.replace("-", ""))
         except ValueError:
-            pass
-        else:
-            if len(raw) == 16:
-                return raw
+            raw = b""
+        if len(raw) == 16 and text == text.lower():
+            return raw
     return b"\x00" + text[:155].encode("utf-8", "replace")[:250]
 
 

@@ -1,0 +1,113 @@
+"""The payload of each kind of record, as handlers write it and the agent reads it.
+
+An ATTEMPT payload is ``END + BEGIN + ids + series + error``: what was known at its start (`BEGIN`, ids, series) is packed
+once, at prerun, into the start slot, and copied behind the end. A PUBLISH payload is ``PUBLISH + ids + series``, a FACT
+payload ``FACT + ids + series + error``.
+
+* ids: a u16 mask of two bits per id (id, root, parent, group, run), then the bytes it asks for: 0 none, 1 the same as the
+  first id, 2 sixteen raw bytes, 3 a length byte and a packed text id (`record.pack_id`).
+* series: a u16 length and ``task\\x00queue\\x00workflow`` in UTF-8.
+* error: a u16 length and ``type\\x00message\\x00traceback`` in UTF-8.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from celery_monitor.signals.record import fixed_id, pack_id
+
+END: Final = Struct("<BBBxhhqqIi")
+"""state, reason, runtime_le, runtime bin, cpu bin, runtime us, cpu us, peak RSS KiB, RSS growth KiB."""
+BEGIN: Final = Struct("<IHHHbBhqqq")
+"""serial, slot, flags, retries, priority, wait_le, wait bin, started us, published us, wait us (-1 unknown)."""
+PUBLISH: Final = Struct("<qqHH")
+"""published us, due us (0 at once), retries, flags."""
+FACT: Final = Struct("<BBHIIq")
+"""fact, reason, flags, pid of the child (0 unknown), serial of the attempt (0 unknown), at us."""
+LENGTH: Final = Struct("<H")
+
+MAX_NAME: Final = 200
+MAX_MESSAGE: Final = 1024
+MAX_TRACEBACK: Final = 4096
+
+
+def pack_ids(own: bytes, root: str | None, parent: str | None, group: str | None, run: bytes) -> bytes:
+    """Return the ids block; `own` is packed already, `run` has 16 bytes."""
+    mask = 2 if len(own) == 16 else 3
+    out = own if mask == 2 else bytes((len(own),)) + own
+    shift = 2
+    for text in (root, parent, group):
+        if text:
+            raw = pack_id(text)
+            if raw == own:
+                mask |= 1 << shift
+            elif len(raw) == 16:
+                mask |= 2 << shift
+                out += raw
+            else:
+                mask |= 3 << shift
+                out += bytes((len(raw),)) + raw
+        shift += 2
+    if run == own:
+        mask |= 1 << shift
+    else:
+        mask |= 2 << shift
+        out += run
+    return LENGTH.pack(mask) + out
+
+
+def unpack_ids(data: bytes, at: int) -> tuple[list[bytes], int]:
+    """Return ``[id, root, parent, group, run]`` and the offset behind them.
+
+    An id that equals the first is ``b""`` for root and run, as rows keep it; the run of a text id is its digest.
+
+    >>> own = pack_id("0b9e2f6c-1111-4222-8333-444455556666")
+    >>> ids, end = unpack_ids(pack_ids(own, "0b9e2f6c-1111-4222-8333-444455556666", "a", None, own), 0)
+    >>> ids == [own, b"", b"\\x00a", b"", b""], end
+    (True, 21)
+    """
+    (mask,) = LENGTH.unpack_from(data, at)
+    at += 2
+    ids: list[bytes] = []
+    for i in range(5):
+        how = mask >> (2 * i) & 3
+        if how == 2:
+            ids.append(data[at : at + 16])
+            at += 16
+        elif how == 3:
+            size = data[at]
+            ids.append(data[at + 1 : at + 1 + size])
+            at += 1 + size
+        elif how == 1 and i in {2, 3}:
+            ids.append(ids[0])
+        else:
+            ids.append(b"")
+    if ids[4] and ids[4] == fixed_id(ids[0]):
+        ids[4] = b""
+    return ids, at
+
+
+def pack_series(task: str, queue: str, workflow: str) -> bytes:
+    """Return the series block of a task name, a queue and a workflow name, each cut at `MAX_NAME` characters."""
+    raw = "\x00".join(name[:MAX_NAME].replace("\x00", "") for name in (task, queue, workflow)).encode("utf-8", "replace")
+    return LENGTH.pack(len(raw)) + raw
+
+
+def pack_error(kind: str, message: str, traceback: str) -> bytes:
+    """Return the error block; a long message is cut at its end, a long traceback keeps its end."""
+    texts = (kind[:MAX_NAME], message[:MAX_MESSAGE], traceback[-MAX_TRACEBACK:])
+    raw = "\x00".join(text.replace("\x00", "") for text in texts).encode("utf-8", "replace")[: 3 * MAX_TRACEBACK]
+    return LENGTH.pack(len(raw)) + raw
+
+
+NO_ERROR: Final = LENGTH.pack(0)
+
+
+def read_texts(data: bytes, at: int) -> tuple[bytes, int]:
+    """Return the raw bytes of a length-prefixed block and the offset behind it; raises ValueError when it is cut off."""
+    (size,) = LENGTH.unpack_from(data, at)
+    end = at + 2 + size
+    if end > len(data):
+        raise ValueError(f"a block of {size} bytes does not fit into {len(data) - at - 2}")
+    return data[at + 2 : end], end

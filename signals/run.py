@@ -1,0 +1,61 @@
+"""Which run a message belongs to, decided once, at publish, so that nobody ever merges runs.
+
+First hit wins: the run of the attempt this publish happens in; our header already there (a retry published by the
+parent, a redelivery); the outermost group reached from the message's canvas; its own group; its root; itself. A worker
+applies the last four to a message whose publisher has no Monitor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from celery_monitor.signals.record import fixed_id, pack_id
+
+UNLOCK = "celery.chord_unlock"
+
+
+class Shape(NamedTuple):
+    """The parts of a message that tell which canvas it belongs to."""
+
+    task: str
+    id: str
+    root: str | None
+    group: str | None
+    chain: list[Any] | None  # the steps behind it, the last one first
+    chord: Any  # the body's signature
+    args: Any
+
+
+def derive(shape: Shape) -> tuple[bytes, str]:
+    """Return the run id (16 bytes) and the workflow's name for a message that inherits neither.
+
+    The name of an unnamed workflow is its root task and shape: the body's name for a chord, which every header task
+    knows; empty for a single task.
+    """
+    group, chord = shape.group, shape.chord
+    if shape.task == UNLOCK and shape.args and len(shape.args) > 1:
+        group, chord = shape.args[0], shape.args[1]
+    elif shape.chain:
+        group, chord = _tail(shape.chain[0])
+    body = ""
+    for _ in range(100):  # nesting is shallow; a bound keeps a forged message from spinning us
+        if not isinstance(chord, Mapping):
+            break
+        body = str(chord.get("task") or body)
+        options = chord.get("options") or {}
+        group, chord = options.get("group_id") or group, options.get("chord")
+    run = fixed_id(pack_id(str(group or shape.root or shape.id)))
+    if body:
+        return run, f"{body} (chord)"
+    if group:
+        return run, f"{shape.task} (group)"
+    return run, f"{shape.task} (chain)" if shape.chain else ""
+
+
+def _tail(step: Any) -> tuple[str | None, Any]:
+    """Return the group and chord of a chain's last step; a chord there counts through its body."""
+    if isinstance(step, Mapping) and step.get("task") == "celery.chord":
+        step = (step.get("kwargs") or {}).get("body")
+    options = (step.get("options") or {}) if isinstance(step, Mapping) else {}
+    return options.get("group_id"), options.get("chord")
