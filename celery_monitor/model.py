@@ -142,7 +142,11 @@ class Gauge:
 
 
 class Attempt(NamedTuple):
-    """One end of one attempt, as stored; an execution without a body has `started_us` 0 and the flag UNSTARTED."""
+    """One end of one attempt, as stored. It ended at ``started_us + max(runtime_us, 0)``.
+
+    A later row of the same `uid` replaces an earlier one (LOST and INTERRUPTED are provisional). An execution that ended
+    without a body has the flag UNSTARTED, and `started_us` is when that became known.
+    """
 
     id: bytes
     root: bytes  # b"" when it is the id itself
@@ -248,6 +252,8 @@ class Running(TypedDict):
     queue: str
     pid: int
     started_us: int
+    workflow: str
+    flags: int
 
 
 class HostSample(TypedDict):

@@ -15,7 +15,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from celery_monitor.signals.record import fixed_id, pack_id
+from celery_monitor.signals.record import bin_of, fixed_id, pack_id, runtime_le
 
 END: Final = Struct("<BBBxhhqqIi")
 """state, reason, runtime_le, runtime bin, cpu bin, runtime us, cpu us, peak RSS KiB, RSS growth KiB."""
@@ -102,6 +102,12 @@ def pack_error(kind: str, message: str, traceback: str) -> bytes:
 
 
 NO_ERROR: Final = LENGTH.pack(0)
+
+
+def pack_end(state: int, reason: int, runtime_us: int, begun: bytes, error: tuple[str, str, str]) -> bytes:
+    """Return the ATTEMPT payload of an end that the attempt could not write itself; CPU and memory are unknown."""
+    end = END.pack(state, reason, runtime_le(runtime_us), bin_of(runtime_us), -1, runtime_us, -1, 0, 0)
+    return end + begun + (pack_error(*error) if any(error) else NO_ERROR)
 
 
 def read_texts(data: bytes, at: int) -> tuple[bytes, int]:

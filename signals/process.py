@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -35,6 +36,9 @@ class Place:
     folder: Path | None = None
     size: int = 256 * 1024
     slots: int = 16
+    shared_memory: bool = False  # several attempts at once in one process (threads, gevent): memory cannot be attributed
+    shared_cpu: bool = False  # several attempts in one thread (gevent): CPU time cannot be attributed
+    start_agent: Callable[[], None] | None = None
 
 
 @dataclass(slots=True)
@@ -42,13 +46,15 @@ class Process:
     """This process: its identity, its writer and the rings it made for children to come."""
 
     instance: bytes = field(default_factory=lambda: os.urandom(16))
-    parent_instance: bytes = b""
-    child: bool = False
+    pid: int = field(default_factory=os.getpid)
+    role: str = "producer"  # worker, beat, child; what the Monitor was told by Celery's signals
+    parent_instance: bytes = b""  # of the worker's parent we were forked from, empty when it is none
     writer: Writer | None = None
     broken: bool = False  # no ring could be made; records are counted and dropped
     dropped: int = 0
     handed: Ring | None = None  # made by the parent before the fork that made us
-    kept: list[Ring] = field(default_factory=list)  # anonymous rings made for our children
+    kept: list[Ring] = field(default_factory=list)  # anonymous rings we made, for ourselves and our children
+    agent: bool = False  # an agent thread was started here
     notes: list[str] = field(default_factory=list)
 
 
@@ -76,7 +82,7 @@ def open_writer() -> Writer | None:
 
 
 def _make_ring() -> Ring | None:
-    slots = CHILD_SLOTS if me.child else place.slots
+    slots = CHILD_SLOTS if me.role == "child" else place.slots
     if place.folder is not None:
         for size in (place.size, LEAST_RING):
             try:
@@ -112,29 +118,40 @@ def _leave_room(folder: Path, size: int) -> None:
         raise OSError(28, f"rings would take more than a quarter of the {free} bytes that are free")
 
 
+def need_agent() -> None:
+    """Start this process's agent thread if it has none; pool children are drained by their parent."""
+    if not me.agent and me.role != "child" and place.start_agent is not None:
+        me.agent = True
+        place.start_agent()
+
+
 def before_fork_of_child() -> None:
     """Make shared memory that the child to come can write into when it finds no room for a file."""
-    if place.folder is None or not os.access(place.folder, os.W_OK):
-        me.handed = ring.create_anonymous(place.size, CHILD_SLOTS, me.instance)
-        me.kept.append(me.handed)
-        del me.kept[:-1024]
+    me.handed = ring.create_anonymous(place.size, CHILD_SLOTS, me.instance)
+    me.kept.append(me.handed)
 
 
 def after_fork_in_child() -> None:
     """Become an instance of our own: nothing of the parent's ring, locks or threads is used any more."""
-    old = me.writer
-    handed, parent = me.handed, me.instance
-    me.__init__()  # type: ignore[misc]
-    me.parent_instance, me.handed = parent, handed
-    if old is not None and old.ring.fd >= 0:
-        with contextlib.suppress(BufferError, OSError, ValueError):
-            old.ring.close()
+    global me
+    old, me = me, Process()
+    if old.role == "worker":
+        me.parent_instance, me.handed = old.instance, old.handed
+    for inherited in [*old.kept, *([old.writer.ring] if old.writer else [])]:
+        if inherited is not me.handed:
+            # A writer of the parent's may have been inside: its view keeps the map open, which does no harm.
+            with contextlib.suppress(BufferError, OSError, ValueError):
+                inherited.close()
 
 
 def become_child() -> None:
-    """We are a pool child: records go to the parent's agent."""
+    """We are a pool child: records go to the parent's agent, into a ring made before the first task."""
     if me.parent_instance and me.writer is None:
-        me.instance, me.child = me.parent_instance, True
+        me.instance, me.role = me.parent_instance, "child"
+        open_writer()
+        if me.handed is not None and (me.writer is None or me.writer.ring is not me.handed):
+            me.handed.close()
+        me.handed = None
 
 
 def mend() -> None:

@@ -80,19 +80,22 @@ class Writer:
             self._owner = 0
             self._lock.release()
 
-    def begin(self, serial: int, payload: bytes) -> int:
-        """Note in a start slot that an attempt began; return the slot, or `slots` when none is free."""
+    def take_slot(self) -> int:
+        """Return a free start slot, or `slots` when none is free: the attempt then shows only once it has ended."""
         try:
-            slot = self._free.popleft()
+            return self._free.popleft()
         except IndexError:
             self._count(AT_UNSLOTTED)
             return self.ring.slots
-        at = PAGE + slot * SLOT_BYTES
-        begin = at + SLOT_HEAD.size
-        size = min(len(payload), SLOT_BYTES - SLOT_HEAD.size)
-        self.ring.map[begin : begin + size] = payload[:size]
-        _SLOT_OWN.pack_into(self.ring.map, at + 4, serial, size)
-        return slot
+
+    def mark(self, slot: int, serial: int, payload: bytes) -> None:
+        """Note in a start slot that an attempt began; the serial and length go last, in one piece."""
+        if slot < self.ring.slots:
+            at = PAGE + slot * SLOT_BYTES
+            begin = at + SLOT_HEAD.size
+            size = min(len(payload), SLOT_BYTES - SLOT_HEAD.size)
+            self.ring.map[begin : begin + size] = payload[:size]
+            _SLOT_OWN.pack_into(self.ring.map, at + 4, serial, size)
 
     def end(self, slot: int) -> None:
         """Free a start slot; its attempt's end has been put."""

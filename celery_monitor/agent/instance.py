@@ -1,0 +1,284 @@
+"""Drains the rings of one instance into batches, each of which is counted exactly once however often anybody dies.
+
+In memory sit only rows whose records are still in a ring, so that a successor finds them again, unless Redis stays away
+until a ring is half full: then the tails move (`spill`), the rows become memory only, and are bounded.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from celery_monitor.agent import decode, tally
+from celery_monitor.agent.drain import RingReader
+from celery_monitor.agent.ends import Ends
+from celery_monitor.agent.journal import Journal
+from celery_monitor.model import Batch, Metrics, Publish, Running
+from celery_monitor.signals import guard, layout
+from celery_monitor.signals.record import Kind, unpack_id
+from celery_monitor.signals.ring import AT_TAIL, Ring, open_ring
+from celery_monitor.signals.writer import Writer
+
+MOST_RECORDS: Final = 5000
+"""Records in one batch: a commit of the fold stays short, and a batch below 1 MB."""
+_SPILL_AT: Final = 0.5
+_ROW_BYTES: Final = 700
+"""What a row costs in memory, roughly: a tuple of 27, six byte strings and its numbers."""
+
+
+@dataclass(slots=True)
+class Flush:
+    """A batch in flight: it keeps its number and content until it is acknowledged."""
+
+    batch: Batch
+    offsets: dict[bytes, int]
+
+
+class Instance:
+    """The rings of one instance and the batches made of them.
+
+    Parameters:
+        instance: its 16 bytes, which are the batches' `boot`.
+        journal: locked by us.
+        folder: where its rings lie, None when all of them are in memory.
+        worker: node name for its rows.
+        buffer_bytes: bound on what is kept in memory only, while Redis is away.
+    """
+
+    def __init__(
+        self, instance: bytes, journal: Journal, folder: Path | None, worker: str, buffer_bytes: int, *, alone: bool = False
+    ) -> None:
+        self.instance, self.journal, self.folder, self.alone = instance, journal, folder, alone
+        self.ends = Ends(worker)
+        self.publishes: list[Publish] = []
+        self.readers: dict[bytes, RingReader] = {}
+        self.flush: Flush | None = None
+        self.dropped: dict[str, int] = {}
+        self.spilled = False
+        intent = journal.intent()
+        self.n = max(journal.settled, intent[0] if intent else 0)
+        self._most_rows = max(buffer_bytes // _ROW_BYTES, MOST_RECORDS)
+        self._gone: dict[str, int] = {}  # losses of rings that were removed
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def drain(self, kept: list[Ring], now: float, now_us: int) -> None:
+        """Read what is new in every ring; `kept` are our rings in anonymous memory."""
+        self._discover(kept)
+        room = MOST_RECORDS - len(self.ends.attempts) - len(self.publishes)
+        if self.spilled:
+            room = max(room, MOST_RECORDS)
+        for reader in list(self.readers.values()):
+            room -= self._read(reader, room, now)
+        for reader in list(self.readers.values()):
+            self._bury(reader, now, now_us, kept)
+        self.ends.expire(now, alone=self.alone)
+        if self.flush is not None and any(reader.backlog > _SPILL_AT for reader in self.readers.values()):
+            self.spill()
+
+    def _discover(self, kept: list[Ring]) -> None:
+        for ring in kept:
+            if ring.ring_id not in self.readers:
+                self.readers[ring.ring_id] = RingReader(ring)
+        if self.folder is None:
+            return
+        mark = self.instance.hex()
+        for path in self.folder.glob(f"{mark}-*.ring"):
+            ring_id = bytes.fromhex(path.name[len(mark) + 1 : -5])
+            if ring_id not in self.readers:
+                try:
+                    self.readers[ring_id] = RingReader(open_ring(path))
+                except (OSError, ValueError) as error:
+                    guard.note("opening a ring", error)
+
+    def _read(self, reader: RingReader, most: int, now: float, upto: int | None = None) -> int:
+        n = 0
+        for kind, payload in reader.take(most, upto):
+            n += 1
+            try:
+                self._record(reader, kind, payload, now)
+            except ValueError as error:
+                reader.skipped += 1
+                guard.note("decoding a record", error)
+        return n
+
+    def _record(self, reader: RingReader, kind: int, payload: bytes, now: float) -> None:
+        if kind == Kind.ATTEMPT:
+            row, start, buckets = decode.attempt(payload, reader.ring.ring_id, self.ends.worker, reader.pid)
+            self.ends.ended(row, buckets, now)
+            reader.saw_end(start.slot, start.serial)
+        elif kind == Kind.PUBLISH:
+            published = decode.publish(payload)
+            tally.publish(self.ends.metrics, published)
+            self.publishes.append(published)
+        elif kind == Kind.FACT:
+            self.ends.told(decode.fact(payload), now)
+        else:
+            reader.skipped += 1
+
+    def _bury(self, reader: RingReader, now: float, now_us: int, kept: list[Ring]) -> None:
+        """Close what a dead writer left open, and remove its ring once everything in it is acknowledged."""
+        if not self._dead(reader):
+            return
+        if not reader.dead_since:
+            reader.dead_since = now
+        if reader.read < reader.head:
+            return
+        waiting = self._close_open(reader, now - reader.dead_since, now_us)
+        if not waiting and self.flush is None and reader.ring.number(AT_TAIL) >= reader.head:
+            self._remove(reader, kept)
+
+    def _close_open(self, reader: RingReader, dead_for: float, now_us: int) -> bool:
+        """Write the missing ends into the dead writer's own ring, from where they are counted once like any other."""
+        waiting = False
+        writer = Writer(reader.ring)
+        for slot, _, raw in list(reader.open_attempts()):
+            try:
+                start = decode.begun(raw)
+            except ValueError as error:
+                guard.note("decoding a start slot", error)
+                writer.end(slot)
+                continue
+            verdict = self.ends.verdict(start.ids[0], dead_for, alone=self.alone)
+            waiting = True
+            if verdict is not None:
+                lasted = max((verdict.at_us or now_us) - start.started_us, 0)
+                writer.put(Kind.ATTEMPT, layout.pack_end(verdict.state, verdict.reason, lasted, raw, verdict.error))
+                writer.end(slot)
+        return waiting
+
+    def _dead(self, reader: RingReader) -> bool:
+        ring = reader.ring
+        if ring.path is not None:
+            return reader.dead_since > 0 or not ring.owner_lives()
+        if reader.pid == 0:  # nobody has taken it: its child writes into a file of its own
+            return time.time_ns() // 1000 - ring.started_us > 60_000_000
+        return not Path(f"/proc/{reader.pid}").exists()
+
+    def _remove(self, reader: RingReader, kept: list[Ring]) -> None:
+        ring = reader.ring
+        for reason, n in reader.losses().items():
+            self._gone[reason] = self._gone.get(reason, 0) + n
+        if ring.path is not None:
+            ring.path.unlink(missing_ok=True)
+        elif ring in kept:
+            kept.remove(ring)
+        del self.readers[ring.ring_id]
+        ring.close()
+
+    # -- batches ---------------------------------------------------------------------------------------------------
+
+    def replay(self, now: float) -> None:
+        """Make the batch a dead agent was about to send, from the same records, under the same number."""
+        intent = self.journal.intent()
+        if intent is None:
+            return
+        n, offsets = intent
+        self._discover([])
+        for ring_id, upto in offsets.items():
+            reader = self.readers.get(ring_id)
+            if reader is not None:
+                self._read(reader, 10 * MOST_RECORDS, now, upto)
+        self.flush = Flush(self._batch(n, MOST_RECORDS * 10), offsets)
+
+    def next_flush(self, extra: Metrics | None = None) -> Flush | None:
+        """Return the batch to send: the one in flight, else a new one, None when there is nothing to say."""
+        if self.flush is not None:
+            if extra is not None:
+                self.ends.metrics.merge(extra)
+            return self.flush
+        if extra is not None:
+            self.ends.metrics.merge(extra)
+        if not (self.ends.attempts or self.publishes or self.ends.metrics):
+            return None
+        self.n += 1
+        batch = self._batch(self.n, MOST_RECORDS)
+        offsets = {} if self.spilled else {ring_id: reader.read for ring_id, reader in self.readers.items()}
+        self.flush = Flush(batch, offsets)
+        self.journal.intend(self.n, offsets)
+        return self.flush
+
+    def _batch(self, n: int, most: int) -> Batch:
+        ends, host = self.ends, socket.gethostname()
+        batch = Batch(self.instance, n, host, time.time_ns() // 1000)
+        if ends.attempts and not ends.worker.startswith(("producer@", "beat@", "serve@")):
+            tally.worker(ends.metrics, ends.worker)
+        batch.metrics, ends.metrics = ends.metrics, Metrics()
+        batch.attempts, ends.attempts = ends.attempts[:most], ends.attempts[most:]
+        batch.publishes, self.publishes = self.publishes[:most], self.publishes[most:]
+        return batch
+
+    def acknowledged(self) -> None:
+        """The batch in flight has arrived: tails first, then the number, so that no death in between sends it anew."""
+        flush = self.flush
+        if flush is None:
+            return
+        for ring_id, upto in flush.offsets.items():
+            if ring_id in self.readers:
+                self.readers[ring_id].commit(upto)
+        self.journal.settle(flush.batch.n)
+        self.flush = None
+        if not (self.ends.attempts or self.publishes):
+            self.spilled = False
+
+    def spill(self) -> None:
+        """Redis is away and a ring fills up: keep its rows in memory only, within the bound; counters are never dropped."""
+        self.spilled = True
+        for reader in self.readers.values():
+            reader.commit(reader.read)
+        if self.flush is not None:
+            self.flush.offsets = {}
+        for rows in (self.ends.attempts, self.publishes):
+            over = len(rows) - self._most_rows // 2
+            if over > 0:
+                del rows[:over]
+                self.dropped["execution_buffer_full"] = self.dropped.get("execution_buffer_full", 0) + over
+
+    @property
+    def more(self) -> bool:
+        """Whether records wait to be read or rows to be sent, beyond one batch."""
+        waiting = any(reader.read < reader.head for reader in self.readers.values())
+        return waiting or bool(self.ends.attempts or self.publishes)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left of an instance whose agent is dead."""
+        return not self.readers and self.flush is None and not self.more
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    def running(self) -> list[Running]:
+        """Return the attempts that have begun and not ended in processes that live."""
+        found: list[Running] = []
+        for reader in self.readers.values():
+            if reader.dead_since:
+                continue
+            for _, serial, raw in reader.open_attempts():
+                try:
+                    start = decode.begun(raw)
+                except ValueError:
+                    continue
+                uid = reader.ring.ring_id + serial.to_bytes(4, "little")
+                found.append(_running(uid, start, reader.pid))
+        return found
+
+    def losses(self) -> dict[str, int]:
+        """Return what was lost since the instance began, by reason."""
+        total = dict(self._gone)
+        for reader in self.readers.values():
+            for reason, n in reader.losses().items():
+                total[reason] = total.get(reason, 0) + n
+        for reason, n in self.dropped.items():
+            total[reason] = total.get(reason, 0) + n
+        return total
+
+
+def _running(uid: bytes, start: decode.Begun, pid: int) -> Running:
+    task, queue, workflow = start.names
+    return {
+        "uid": uid.hex(), "id": unpack_id(start.ids[0]), "run": (start.ids[4] or start.ids[0]).hex(), "task": task,
+        "queue": queue, "pid": pid, "started_us": start.started_us, "workflow": workflow, "flags": start.flags,
+    }  # fmt: skip

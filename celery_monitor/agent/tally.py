@@ -1,0 +1,106 @@
+"""Adds ends and publishes to the additive part of the batch to come."""
+
+from __future__ import annotations
+
+from celery_monitor.model import BUCKET_S, PUBLISHED, Attempt, Cell, Gauge, Metrics, Publish, Series
+from celery_monitor.signals.record import Flag, State, bin_of, runtime_le, wait_le
+
+_BUCKET_US = BUCKET_S * 1_000_000
+_INFRASTRUCTURE = int(Flag.INFRASTRUCTURE)
+_LOST = int(State.LOST)
+
+
+def bucket_of(at_us: int) -> int:
+    """Return the start in seconds of the bucket that holds a time.
+
+    >>> bucket_of(25_000_000)
+    20
+    """
+    return at_us // _BUCKET_US * BUCKET_S
+
+
+def ended_us(row: Attempt) -> int:
+    """Return when an attempt ended; its start when that is unknown."""
+    return row.started_us + max(row.runtime_us, 0)
+
+
+def count(metrics: Metrics, row: Attempt, buckets: tuple[int, int, int] | None = None, times: int = 1) -> None:
+    """Add an end (`times` 1) or take it back (-1).
+
+    `buckets` are (runtime_le, runtime bin, cpu bin) when the writer computed them. An end that is taken back keeps its
+    measured times in the sketches: the attempt did take them.
+    """
+    cells = metrics.cells.setdefault(bucket_of(ended_us(row)), {})
+    for series in _series(row):
+        cell = cells.get(series)
+        if cell is None:
+            cell = cells[series] = Cell()
+        cell.counts[row.state] = cell.counts.get(row.state, 0) + times
+        cell.reasons[row.reason] = cell.reasons.get(row.reason, 0) + times
+        if row.exception:
+            cell.errors[row.exception] = cell.errors.get(row.exception, 0) + times
+        if times > 0:
+            _measure(cell, row, buckets)
+
+
+def recount(metrics: Metrics, row: Attempt, bucket: int) -> None:
+    """Book a corrected end in the bucket of the first booking; its times are in the sketches already."""
+    cells = metrics.cells.setdefault(bucket, {})
+    for series in _series(row):
+        cell = cells.setdefault(series, Cell())
+        cell.counts[row.state] = cell.counts.get(row.state, 0) + 1
+        cell.reasons[row.reason] = cell.reasons.get(row.reason, 0) + 1
+        if row.exception:
+            cell.errors[row.exception] = cell.errors.get(row.exception, 0) + 1
+
+
+def _series(row: Attempt) -> tuple[Series, ...]:
+    if row.flags & _INFRASTRUCTURE:
+        return (("infra", row.task),)
+    if row.workflow:
+        return ("task", row.task, row.queue), ("step", row.workflow, row.step)
+    return (("task", row.task, row.queue),)
+
+
+def _measure(cell: Cell, row: Attempt, buckets: tuple[int, int, int] | None) -> None:
+    runtime = row.runtime_us
+    if runtime >= 0 and row.state != _LOST:  # how long a lost one ran is a guess
+        le, run_bin, cpu_bin = buckets or (runtime_le(runtime), bin_of(runtime), bin_of(row.cpu_us))
+        cell.runtime.add(runtime, run_bin)
+        cell.runtime_le[le] = cell.runtime_le.get(le, 0) + 1
+        if row.cpu_us >= 0:
+            cell.cpu.add(row.cpu_us, cpu_bin)
+        if row.rss_kib:
+            cell.memory.add(row.rss_kib)
+    wait = row.wait_us
+    if wait >= 0:
+        cell.wait.add(wait)
+        at = wait_le(wait)
+        cell.wait_le[at] = cell.wait_le.get(at, 0) + 1
+
+
+def publish(metrics: Metrics, row: Publish) -> None:
+    """Add a published message."""
+    series: Series = ("infra", row.task) if row.flags & _INFRASTRUCTURE else ("task", row.task, row.queue)
+    cells = metrics.cells.setdefault(bucket_of(row.published_us), {})
+    cell = cells.get(series)
+    if cell is None:
+        cell = cells[series] = Cell()
+    cell.counts[PUBLISHED] = cell.counts.get(PUBLISHED, 0) + 1
+
+
+def worker(metrics: Metrics, hostname: str) -> None:
+    """Add the worker's own cells: the sum of its task cells, made once per flush and not per task."""
+    for cells in metrics.cells.values():
+        total = Cell()
+        for series, cell in cells.items():
+            if series[0] == "task":
+                total.merge(cell)
+        if total.ended:
+            cells.setdefault(("worker", hostname), Cell()).merge(total)
+
+
+def gauge(metrics: Metrics, series: Series, name: str, value: float, at_us: int) -> None:
+    """Add one sample of a level."""
+    levels = metrics.gauges.setdefault(bucket_of(at_us), {}).setdefault(series, {})
+    levels.setdefault(name, Gauge()).add(value, at_us)

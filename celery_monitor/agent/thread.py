@@ -1,0 +1,263 @@
+"""The agent: one daemon thread per worker parent, producer or beat that drains, samples, flushes and, if need be, ticks."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from celery_monitor.agent import adopt
+from celery_monitor.agent import sample as sampling
+from celery_monitor.agent.instance import Flush, Instance
+from celery_monitor.agent.journal import Journal
+from celery_monitor.errors import StoreError
+from celery_monitor.model import AgentState, Metrics, Pace
+from celery_monitor.signals import guard, process
+from celery_monitor.store import inbox, meta
+from celery_monitor.store.connection import Store
+
+HEARTBEAT_S: Final = 10.0
+BEAT_HEARTBEAT_S: Final = 5.0
+"""Beat's agent must know whether the tick runs, so it asks as often as the tick is due."""
+_ADOPT_S: Final = 5.0
+_BACKOFF_S: Final = 10.0
+
+
+@dataclass(slots=True)
+class Plan:
+    """What an agent is told at its start.
+
+    Parameters:
+        role: worker, beat, producer or serve.
+        hostname: node name; rows and live state carry it.
+        app: the Celery app's name.
+        owner: tells fleets apart in one store.
+        tick: called once per round with the pace and whether the store answered; may fold.
+    """
+
+    role: str
+    hostname: str
+    app: str
+    owner: str
+    folder: Path | None
+    flush_interval: float | None = None
+    resource_interval: float = 5.0
+    buffer_bytes: int = 64 * 1024 * 1024
+    namespace_is_default: bool = False
+    worker: Any = None
+    tick: Callable[[Pace | None], None] | None = None
+
+
+class Agent:
+    """Drains this instance and ships it; `start` it once, `stop` it at the end."""
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self.plan, self.store = plan, store
+        self.host = socket.gethostname()
+        self.pace: Pace | None = None
+        self.failing = ""
+        self.instance: Instance | None = None
+        self.orphans: list[Instance] = []
+        self._sampler = sampling.Sampler(plan.worker)
+        self._sample: AgentState = {}
+        self._gauges = Metrics()
+        self._started_us = time.time_ns() // 1000
+        self._last = {"sample": 0.0, "send": 0.0, "adopt": 0.0}
+        self._shown: tuple[str, ...] = ()
+        self._checked = False
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._own = process.me.instance
+        self._busy = threading.Lock()
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="celery-monitor-agent", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Say goodbye: ship what is left within `timeout_s`; what is not shipped stays in the rings for a successor."""
+        self._stop.set()
+        thread, until = self._thread, time.monotonic() + timeout_s
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout_s)
+        if not self._busy.acquire(timeout=max(until - time.monotonic(), 0)):
+            return
+        try:
+            self._leave(until)
+        finally:
+            self._busy.release()
+            self.store.close()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            with self._busy:
+                try:
+                    self.round()
+                except Exception as error:  # noqa: BLE001 - the thread must outlive any mistake of ours
+                    guard.note("agent", error)
+            more = self.instance is not None and self.instance.more and not self.failing
+            self._stop.wait(0.01 if more else self.interval())
+
+    def _leave(self, until: float) -> None:
+        """Drain and ship until nothing is left or the time is over, then remove our files."""
+        instance = self._instance()
+        if instance is None:
+            return
+        instance.alone = True
+        goodbye = False
+        while not goodbye:
+            instance.drain(process.me.kept, time.monotonic(), time.time_ns() // 1000)
+            flush = instance.next_flush(self._take_gauges())
+            goodbye = flush is None
+            if not self._ship(instance, flush, self._state(goodbye=goodbye)) or time.monotonic() > until:
+                break
+        if goodbye and not instance.more and process.me.writer is not None and process.me.instance == self._own:
+            writer, process.me.writer = process.me.writer, None
+            if writer.ring.path is not None and not instance.more:
+                writer.ring.path.unlink(missing_ok=True)
+                instance.readers.pop(writer.ring.ring_id, None)
+        instance.journal.close(remove=goodbye and not instance.more and not self._files_left())
+
+    def _files_left(self) -> bool:
+        folder = self.plan.folder
+        return folder is not None and any(folder.glob(f"{self._own.hex()}-*.ring"))
+
+    # -- one round ---------------------------------------------------------------------------------------------------
+
+    def round(self) -> None:
+        """Drain, sample, flush, adopt, tick: whatever is due."""
+        now, now_us = time.monotonic(), time.time_ns() // 1000
+        if now - self._last["sample"] >= self.plan.resource_interval:
+            self._last["sample"] = now
+            self._look(now_us)
+        instance = self._instance()
+        if instance is not None:
+            if process.me.writer is not None:
+                process.me.writer.settle()
+            instance.drain(process.me.kept, now, now_us)
+            self._flush(instance, now)
+        self._adopt(now, now_us)
+        if self.plan.tick is not None and not self.failing:
+            self.plan.tick(self.pace)
+
+    def _instance(self) -> Instance | None:
+        """Return our instance once its journal is ours; somebody may have adopted us before our thread ran."""
+        if self.instance is None:
+            folder, own = self.plan.folder, self._own
+            path = folder / f"{own.hex()}.agent" if folder is not None else None
+            about = {"role": self.plan.role, "hostname": self.plan.hostname, "pid": os.getpid()}
+            taken = path is not None and path.exists()
+            journal = Journal.take_over(path) if taken and path is not None else Journal.create(folder, own, about)
+            if journal is None:
+                return None
+            self.instance = Instance(own, journal, folder, self.plan.hostname, self.plan.buffer_bytes)
+            self.instance.replay(time.monotonic())
+        return self.instance
+
+    def _look(self, now_us: int) -> None:
+        self._sample = self._sampler.state()
+        instance = self.instance
+        busy = len(instance.running()) if instance is not None else 0
+        state: AgentState = {**self._sample, "role": self.plan.role, "hostname": self.plan.hostname, "host": self.host}
+        sampling.gauges(self._gauges, state, busy, now_us)
+
+    def _flush(self, instance: Instance, now: float) -> None:
+        running = instance.running()
+        shown = tuple(sorted(run["uid"] for run in running))
+        rows = instance.flush is not None or bool(instance.ends.attempts or instance.publishes or instance.ends.metrics)
+        if not rows and shown == self._shown and now - self._last["send"] < self._heartbeat():
+            return
+        flush = instance.next_flush(self._take_gauges())
+        if self._ship(instance, flush, self._state()):
+            self._last["send"] = now
+            self._shown = shown
+
+    def _take_gauges(self) -> Metrics | None:
+        gauges, self._gauges = self._gauges, Metrics()
+        return gauges if gauges else None
+
+    def _ship(self, instance: Instance, flush: Flush | None, state: AgentState | None) -> bool:
+        """Send a batch and the live state; a failure is said once and tried again at the next round."""
+        try:
+            if not self._checked:
+                self._check()
+            self.pace = inbox.send(self.store, flush.batch if flush else None, state) or self.pace
+        except StoreError as error:
+            self._fails(str(error))
+            return False
+        if self.failing:
+            guard.logger.warning("celery-monitor: the store answers again; what was kept is being shipped")
+            self.failing = ""
+        instance.acknowledged()
+        return True
+
+    def _check(self) -> None:
+        """Check once what is at the other end: a Redis, of a schema we may write, and no other fleet's namespace."""
+        meta.check(self.store)
+        now_us = time.time_ns() // 1000
+        meta.claim_namespace(self.store, self.plan.owner, now_us, is_default=self.plan.namespace_is_default)
+        self._checked = True
+
+    def _fails(self, why: str) -> None:
+        if not self.failing:
+            guard.logger.warning("celery-monitor: %s; tasks run on, data is kept and shipped when it answers", why)
+        self.failing = why
+        self.store.close()
+
+    def _adopt(self, now: float, now_us: int) -> None:
+        folder = self.plan.folder
+        if folder is None or self.failing:
+            return
+        if now - self._last["adopt"] >= _ADOPT_S:
+            self._last["adopt"] = now
+            known = {orphan.instance for orphan in self.orphans}
+            self.orphans += adopt.orphans(folder, self._own, known, self.plan.buffer_bytes)
+        for orphan in list(self.orphans):
+            orphan.drain([], now, now_us)
+            flush = orphan.next_flush()
+            if flush is not None:
+                self._ship(orphan, flush, None)
+            if orphan.finished:
+                orphan.journal.close(remove=True)
+                self.orphans.remove(orphan)
+
+    # -- what others see ---------------------------------------------------------------------------------------------
+
+    def interval(self) -> float:
+        """Return the seconds until the next flush: longer the more agents there are, and while the store is away."""
+        if self.failing:
+            return min(_BACKOFF_S, 2.0)
+        if self.plan.flush_interval is not None:
+            return self.plan.flush_interval
+        agents = self.pace["agents"] if self.pace else 1
+        return 1.0 if agents <= 20 else 2.0 if agents <= 200 else 5.0 if agents <= 500 else 10.0
+
+    def _heartbeat(self) -> float:
+        return BEAT_HEARTBEAT_S if self.plan.role == "beat" else HEARTBEAT_S
+
+    def _state(self, *, goodbye: bool = False) -> AgentState:
+        instance = self.instance
+        losses = instance.losses() if instance is not None else {}
+        for orphan in self.orphans:
+            for reason, n in orphan.losses().items():
+                losses[reason] = losses.get(reason, 0) + n
+        if process.me.dropped:
+            losses["no_ring"] = process.me.dropped
+        for where, n in guard.caught.items():
+            losses[f"error in {where}"] = n
+        return {
+            **self._sample,
+            "v": 1, "boot": self._own.hex(), "role": self.plan.role, "hostname": self.plan.hostname, "host": self.host,
+            "pid": os.getpid(), "app": self.plan.app, "at_us": time.time_ns() // 1000, "started_us": self._started_us,
+            "interval_s": max(self._heartbeat(), self.interval()), "goodbye": goodbye,
+            "running": instance.running()[:500] if instance is not None and not goodbye else [],
+            "dropped": losses, "notes": process.me.notes[:10], "versions": sampling.versions(),
+        }  # fmt: skip

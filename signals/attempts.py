@@ -1,0 +1,245 @@
+"""Records attempts: what is known at prerun goes into a start slot, the complete end into the ring at postrun."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import traceback as tracebacks
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timezone
+from time import monotonic_ns, thread_time_ns, time_ns
+from typing import Any, Final
+
+from billiard.exceptions import SoftTimeLimitExceeded
+from celery._state import get_current_task
+from celery.exceptions import MaxRetriesExceededError
+
+from celery_monitor.signals import header, process
+from celery_monitor.signals.layout import BEGIN, END, NO_ERROR, pack_error, pack_ids, pack_series
+from celery_monitor.signals.record import Flag, Kind, Reason, State, bin_of, pack_id, runtime_le, wait_le
+from celery_monitor.signals.run import Shape, derive
+
+KEY: Final = "_celery_monitor"
+"""Where an open attempt hangs on its request: overlapping attempts of threads and greenlets never mix."""
+MACHINERY: Final = frozenset({"celery.chord_unlock", "celery.backend_cleanup", "celery.accumulate"})
+_SKEW_US: Final = 50_000
+_RSS_EVERY_NS: Final = 20_000_000
+_PAGE_KIB: Final = resource.getpagesize() // 1024
+_STATES: Final = {
+    "SUCCESS": (State.SUCCESS, Reason.OK),
+    "FAILURE": (State.FAILURE, Reason.ERROR),
+    "RETRY": (State.RETRY, Reason.RETRY),
+    "IGNORED": (State.IGNORED, Reason.IGNORED),
+    "REJECTED": (State.REJECTED, Reason.REJECTED),
+}
+
+
+class Open:
+    """An attempt that began and has not ended, as its process knows it."""
+
+    __slots__ = ("begun", "cpu_ns", "id", "replaced", "run", "serial", "slot", "started_ns", "task", "workflow")
+
+    def __init__(self, task: str, task_id: str, run: bytes, workflow: str, serial: int, slot: int) -> None:
+        self.task, self.id, self.run, self.workflow = task, task_id, run, workflow
+        self.serial, self.slot = serial, slot
+        self.replaced = False
+        self.begun = b""
+        self.started_ns = self.cpu_ns = 0
+
+
+class Memory:
+    """This process's resident memory, read at most once in 20 ms: an idle child's does not move between tasks."""
+
+    def __init__(self) -> None:
+        self.pid = 0
+        self.fd = -1
+        self.kib = self.peak_kib = 0
+        self.next_ns = 0
+
+    def read(self) -> int:
+        """Return the resident set in KiB from /proc/self/statm, -1 where there is none."""
+        if self.pid != os.getpid():
+            self.pid = os.getpid()
+            self.fd = -1
+            with contextlib.suppress(OSError):
+                self.fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        if self.fd < 0:
+            return 0
+        return int(os.pread(self.fd, 64, 0).split()[1]) * _PAGE_KIB
+
+    def since_last(self, now_ns: int, runtime_ns: int) -> tuple[int, int]:
+        """Return peak and growth in KiB of the attempt that ends now."""
+        if runtime_ns < _RSS_EVERY_NS and now_ns < self.next_ns and self.pid == os.getpid():
+            return self.kib, 0
+        before, first = self.kib, self.pid != os.getpid()
+        self.kib = self.read()
+        self.next_ns = now_ns + _RSS_EVERY_NS
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        risen, self.peak_kib = peak > self.peak_kib and not first, peak
+        return max(self.kib, peak) if risen else self.kib, 0 if first else self.kib - before
+
+
+memory = Memory()
+recent: deque[tuple[str, int]] = deque(maxlen=64)
+"""Task id and serial of the last ends, for an internal error that follows one."""
+_series: dict[tuple[str, str, str], bytes] = {}
+queue_of: Callable[[Any, str], str] = lambda exchange, routing_key: routing_key or ""  # noqa: E731 - set by the Monitor
+
+
+def series(task: str, queue: str, workflow: str) -> bytes:
+    """Return the packed series block, kept per distinct name."""
+    key = (task, queue, workflow)
+    packed = _series.get(key)
+    if packed is None:
+        if len(_series) > 5000:  # a task name per call would otherwise grow a worker without end
+            _series.clear()
+        packed = _series[key] = pack_series(task, queue, workflow)
+    return packed
+
+
+def current() -> Open | None:
+    """Return the attempt that is running in this thread or greenlet."""
+    task = get_current_task()
+    request = task.request_stack.top if task is not None else None
+    return request.__dict__.get(KEY) if request is not None else None
+
+
+def micros(eta: Any) -> int:
+    """Return an ETA (ISO text, or a datetime of an eager call) in us since the epoch, 0 for none.
+
+    >>> micros("1970-01-01T00:00:01+00:00"), micros(None), micros("soon")
+    (1000000, 0, 0)
+    """
+    if not eta:
+        return 0
+    try:
+        when = eta if isinstance(eta, datetime) else datetime.fromisoformat(str(eta).replace("Z", "+00:00"))
+    except ValueError:
+        return 0
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=timezone.utc)
+    return round(when.timestamp() * 1e6)
+
+
+def begin(task: Any) -> None:
+    """Note that an attempt begins, at task_prerun, in the process and context of its body."""
+    writer = process.me.writer or process.open_writer()
+    request = task.request_stack.top
+    if writer is None or request is None:
+        process.me.dropped += 1
+        return
+    about = request.__dict__
+    now = time_ns() // 1000
+    name, task_id = task.name, about.get("id") or ""
+    flags, published, run, workflow = _origin(name, about)
+    wait = -1
+    if published:
+        wait = now - max(published, micros(about.get("eta")))
+        if wait < 0:
+            if wait < -_SKEW_US:
+                flags |= Flag.SKEWED
+            wait = 0
+    delivery = about.get("delivery_info") or {}
+    if delivery.get("redelivered"):
+        flags |= Flag.REDELIVERED
+    if process.place.shared_memory:
+        flags |= Flag.UNATTRIBUTED
+    serial = writer.serial()
+    attempt = Open(name, task_id, run, workflow, serial, writer.take_slot())
+    attempt.begun = (
+        BEGIN.pack(
+            serial, attempt.slot, flags, min(about.get("retries") or 0, 65535), _byte(delivery.get("priority")),
+            wait_le(wait), bin_of(wait), now, published, wait,
+        )
+        + pack_ids(pack_id(task_id), about.get("root_id"), about.get("parent_id"), about.get("group"), run)
+        + series(name, queue_of(delivery.get("exchange"), delivery.get("routing_key") or ""), workflow)
+    )  # fmt: skip
+    writer.mark(attempt.slot, serial, attempt.begun)
+    about[KEY] = attempt
+    if not process.me.agent:
+        process.need_agent()
+    attempt.cpu_ns = thread_time_ns()
+    attempt.started_ns = monotonic_ns()
+
+
+def _byte(priority: Any) -> int:
+    return priority if isinstance(priority, int) and -128 <= priority <= 127 else 0
+
+
+def _origin(name: str, about: dict[str, Any]) -> tuple[int, int, bytes, str]:
+    """Return flags, publish time, run and workflow: from our header, else by the rule a publisher would have used."""
+    flags = 0
+    if name in MACHINERY or name.startswith("celery_monitor."):
+        flags = int(Flag.INFRASTRUCTURE)
+    if about.get("is_eager"):
+        flags |= Flag.EAGER
+    known = header.decode(about.get(header.NAME))
+    if known is not None and not flags & Flag.EAGER:
+        return flags, known.published_us, known.run, known.workflow
+    run, workflow = derive(
+        Shape(
+            name, about.get("id") or "", about.get("root_id"), about.get("group"), about.get("chain"),
+            about.get("chord"), about.get("args"),
+        )
+    )  # fmt: skip
+    return flags if flags & Flag.EAGER else flags | Flag.FOREIGN, 0, run, workflow
+
+
+def end(task: Any, state: str | None, retval: Any) -> None:
+    """Write the complete end of an attempt, at task_postrun, whatever its outcome."""
+    now = monotonic_ns()
+    cpu_now = thread_time_ns()
+    request = task.request_stack.top
+    attempt = request.__dict__.pop(KEY, None) if request is not None else None
+    writer = process.me.writer
+    if attempt is None or writer is None:
+        return
+    runtime = max((now - attempt.started_ns) // 1000, 0)
+    cpu = -1 if process.place.shared_cpu else max((cpu_now - attempt.cpu_ns) // 1000, 0)
+    rss, growth = memory.since_last(now, now - attempt.started_ns)
+    if process.place.shared_memory:
+        growth = 0
+    code, reason = _STATES.get(state or "", (State.INTERRUPTED, Reason.SHUTDOWN))
+    error = NO_ERROR
+    if code is not State.SUCCESS:
+        code, reason, error = _explain(attempt, code, reason, retval)
+    writer.put(
+        Kind.ATTEMPT,
+        END.pack(code, reason, runtime_le(runtime), bin_of(runtime), bin_of(cpu), runtime, cpu, rss, growth)
+        + attempt.begun
+        + error,
+    )
+    writer.end(attempt.slot)
+    recent.append((attempt.id, attempt.serial))
+
+
+def _explain(attempt: Open, state: State, reason: Reason, retval: Any) -> tuple[State, Reason, bytes]:
+    """Return state, reason and error block of an attempt that did not succeed."""
+    if state is State.IGNORED and attempt.replaced:
+        return State.REPLACED, Reason.REPLACED, NO_ERROR
+    if state is State.REJECTED and getattr(retval, "requeue", False):
+        reason = Reason.REQUEUED
+    error = retval if state is not State.RETRY else getattr(retval, "exc", None) or retval
+    if not isinstance(error, BaseException):
+        return state, reason, NO_ERROR
+    if state is State.FAILURE:
+        if isinstance(error, SoftTimeLimitExceeded):
+            reason = Reason.SOFT_TIMEOUT
+        elif isinstance(error, MemoryError):
+            reason = Reason.OUT_OF_MEMORY
+        elif isinstance(error, MaxRetriesExceededError):
+            reason = Reason.MAX_RETRIES
+    return state, reason, describe(error)
+
+
+def describe(error: BaseException, traceback: str | None = None) -> bytes:
+    """Return the error block of an exception whose own `__str__` may be broken."""
+    try:
+        message = str(error)
+    except Exception as broken:  # noqa: BLE001 - a user's __str__
+        message = f"<unprintable: {type(broken).__name__}>"
+    if traceback is None:
+        traceback = "".join(tracebacks.format_tb(error.__traceback__, limit=-30))
+    return pack_error(type(error).__name__, message, traceback)

@@ -1,0 +1,104 @@
+"""Records what only the worker's parent hears of an execution: a lost child, a hard limit, a revocation, a bad message."""
+
+from __future__ import annotations
+
+from time import time_ns
+from typing import Any
+
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery.exceptions import Reject
+
+from celery_monitor.signals import attempts, header, process
+from celery_monitor.signals.layout import FACT, NO_ERROR, pack_ids
+from celery_monitor.signals.record import Flag, Kind, Reason, State, fixed_id, pack_id
+
+
+def failed(task: Any, task_id: str, error: BaseException, einfo: Any) -> None:
+    """A failure heard outside the attempt's own process: the pool's (worker lost, hard limit), never the body's."""
+    if _inside(task, task_id) or isinstance(error, Reject):
+        return
+    reason = Reason.ERROR
+    if isinstance(error, TimeLimitExceeded):
+        reason = Reason.HARD_TIMEOUT
+    elif isinstance(error, WorkerLostError):
+        reason = Reason.KILLED if "signal 9" in str(error) else Reason.WORKER_LOST
+    text = attempts.describe(error, str(getattr(einfo, "traceback", "") or ""))
+    _put(State.FAILURE, reason, 0, {"id": task_id}, task.name, text)
+
+
+def retried(task: Any, request: Any, reason: Any) -> None:
+    """A retry told by the parent: with a reason the message was published again, without one it was cancelled."""
+    task_id = getattr(request, "id", None) or ""
+    if _inside(task, task_id):
+        return
+    about = {"id": task_id}
+    if reason is None:
+        _put(State.LOST, Reason.SHUTDOWN, 0, about, task.name, NO_ERROR)
+    else:
+        error = reason if isinstance(reason, BaseException) else RuntimeError(str(reason))
+        _put(State.RETRY, Reason.WORKER_LOST, 0, about, task.name, attempts.describe(error, ""))
+
+
+def revoked(task: Any, request: Any, *, terminated: bool, expired: bool) -> None:
+    """A revocation: of a running attempt (terminated), or of a message that will never start."""
+    about = vars(request)
+    if terminated:
+        _put(State.REVOKED, Reason.TERMINATED, 0, about, task.name, NO_ERROR)
+    elif expired:
+        _put(State.EXPIRED, Reason.EXPIRED, Flag.UNSTARTED, about, task.name, NO_ERROR)
+    else:
+        _put(State.REVOKED, Reason.REVOKED, Flag.UNSTARTED, about, task.name, NO_ERROR)
+
+
+def unknown(name: str | None, task_id: str | None, message: Any, error: BaseException) -> None:
+    """A message for a task that this worker has not registered."""
+    about = {**_headers(message), "id": task_id or "", "delivery_info": message.delivery_info}
+    text = attempts.describe(error, "")
+    _put(State.UNREGISTERED, Reason.UNKNOWN_TASK, Flag.UNSTARTED, about, str(name or "unknown"), text)
+
+
+def rejected(message: Any, error: BaseException | None) -> None:
+    """A message that is no task, or whose content this worker may not read."""
+    about = _headers(message)
+    about["delivery_info"] = getattr(message, "delivery_info", None)
+    text = attempts.describe(error, "") if error is not None else NO_ERROR
+    _put(State.BAD_MESSAGE, Reason.UNDECODABLE, Flag.UNSTARTED, about, str(about.get("task") or "unknown"), text)
+
+
+def not_stored(task: Any, task_id: str, error: BaseException) -> None:
+    """The body succeeded and its result could not be stored: told right after the attempt's end, in its process."""
+    serial = next((n for known, n in reversed(attempts.recent) if known == task_id), 0)
+    if serial:
+        _put(State.STORE_FAILED, Reason.BACKEND, 0, {"id": task_id}, task.name, attempts.describe(error), serial)
+
+
+def _inside(task: Any, task_id: str) -> bool:
+    request = task.request_stack.top
+    attempt = request.__dict__.get(attempts.KEY) if request is not None else None
+    return attempt is not None and attempt.id == task_id
+
+
+def _headers(message: Any) -> dict[str, Any]:
+    found = getattr(message, "headers", None)
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _put(
+    state: State, reason: Reason, flags: int, about: dict[str, Any], name: str, error: bytes, serial: int = 0
+) -> None:
+    known = header.decode(about.get(header.NAME))
+    own = pack_id(str(about.get("id") or ""))
+    delivery = about.get("delivery_info") or {}
+    if name in attempts.MACHINERY or name.startswith("celery_monitor."):
+        flags |= Flag.INFRASTRUCTURE
+    queue = attempts.queue_of(delivery.get("exchange"), delivery.get("routing_key") or "") if delivery else ""
+    process.put(
+        Kind.FACT,
+        FACT.pack(state, reason, flags, 0, serial, time_ns() // 1000)
+        + pack_ids(
+            own, about.get("root_id"), about.get("parent_id"), about.get("group"), known.run if known else fixed_id(own)
+        )
+        + attempts.series(name, queue, known.workflow if known else "")
+        + error,
+    )
+    process.need_agent()

@@ -1,0 +1,120 @@
+"""Connects one guarded receiver per signal, once per process, whatever number of apps it has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import signals
+
+from celery_monitor.signals import attempts, facts, process, publishes
+from celery_monitor.signals.guard import guarded
+
+
+@guarded
+def on_before_task_publish(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> None:
+    """Stamp the message."""
+    publishes.stamp(sender, headers, body)
+
+
+@guarded
+def on_after_task_publish(
+    sender: str, headers: dict[str, Any], body: Any, exchange: Any, routing_key: str, **_: Any
+) -> None:
+    """Record the publish."""
+    publishes.record(sender, headers, body, exchange, routing_key)
+
+
+@guarded
+def on_task_prerun(sender: Any, **_: Any) -> None:
+    """Open an attempt."""
+    attempts.begin(sender)
+
+
+@guarded
+def on_task_postrun(sender: Any, state: str | None, retval: Any, **_: Any) -> None:
+    """End an attempt."""
+    attempts.end(sender, state, retval)
+
+
+@guarded
+def on_task_failure(sender: Any, task_id: str, exception: BaseException, einfo: Any = None, **_: Any) -> None:
+    """Note a failure that the parent heard of."""
+    facts.failed(sender, task_id, exception, einfo)
+
+
+@guarded
+def on_task_retry(sender: Any, request: Any, reason: Any = None, **_: Any) -> None:
+    """Note a retry or cancellation by the parent."""
+    facts.retried(sender, request, reason)
+
+
+@guarded
+def on_task_revoked(sender: Any, request: Any, terminated: bool = False, expired: bool = False, **_: Any) -> None:
+    """Note a revocation or an expiry."""
+    facts.revoked(sender, request, terminated=bool(terminated), expired=bool(expired))
+
+
+@guarded
+def on_task_unknown(message: Any, exc: BaseException, name: str | None = None, id: str | None = None, **_: Any) -> None:  # noqa: A002 - the signal's keyword
+    """Note a message for a task nobody registered."""
+    facts.unknown(name, id, message, exc)
+
+
+@guarded
+def on_task_rejected(message: Any, exc: BaseException | None = None, **_: Any) -> None:
+    """Note a message that is no task."""
+    facts.rejected(message, exc)
+
+
+@guarded
+def on_task_internal_error(sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
+    """Note a result that could not be stored."""
+    facts.not_stored(sender, task_id, exception)
+
+
+@guarded
+def on_worker_before_create_process(**_: Any) -> None:
+    """Prepare memory for a pool child."""
+    process.before_fork_of_child()
+
+
+@guarded
+def on_worker_process_init(**_: Any) -> None:
+    """Become a pool child."""
+    process.become_child()
+
+
+@guarded
+def on_worker_process_shutdown(**_: Any) -> None:
+    """Write what was set aside; the parent drains the ring."""
+    if process.me.writer is not None:
+        process.me.writer.settle()
+
+
+RECEIVERS = {
+    "before_task_publish": on_before_task_publish,
+    "after_task_publish": on_after_task_publish,
+    "task_prerun": on_task_prerun,
+    "task_postrun": on_task_postrun,
+    "task_failure": on_task_failure,
+    "task_retry": on_task_retry,
+    "task_revoked": on_task_revoked,
+    "task_unknown": on_task_unknown,
+    "task_rejected": on_task_rejected,
+    "task_internal_error": on_task_internal_error,
+    "worker_before_create_process": on_worker_before_create_process,
+    "worker_process_init": on_worker_process_init,
+    "worker_process_shutdown": on_worker_process_shutdown,
+}
+
+
+def connect() -> None:
+    """Connect every receiver; signals are global to the process, so a second call changes nothing."""
+    for name, receiver in RECEIVERS.items():
+        getattr(signals, name).connect(receiver, weak=False, dispatch_uid=f"celery_monitor.{name}")
+
+
+def disconnect() -> None:
+    """Take every receiver off again."""
+    for name in RECEIVERS:
+        getattr(signals, name).disconnect(dispatch_uid=f"celery_monitor.{name}")
