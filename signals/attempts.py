@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import traceback as tracebacks
@@ -18,17 +17,21 @@ from celery.exceptions import MaxRetriesExceededError
 
 from celery_monitor.signals import header, process
 from celery_monitor.signals.layout import BEGIN, END, NO_ERROR, pack_error, pack_ids, pack_series
-from celery_monitor.signals.record import Flag, Kind, Reason, State, bin_of, pack_id, runtime_le, wait_le
+from celery_monitor.signals.record import Flag, Kind, Reason, State, bin_of, runtime_le, wait_le
 from celery_monitor.signals.run import Shape, derive
 
 KEY: Final = "_celery_monitor"
 """Where an open attempt hangs on its request: overlapping attempts of threads and greenlets never mix."""
 MACHINERY: Final = frozenset({"celery.chord_unlock", "celery.backend_cleanup", "celery.accumulate"})
 _SKEW_US: Final = 50_000
+# Enum arithmetic costs a microsecond per operator, so the hot path works on plain numbers.
+_EAGER, _REDELIVERED, _MACHINERY = int(Flag.EAGER), int(Flag.REDELIVERED), int(Flag.INFRASTRUCTURE)
+_FOREIGN, _SKEWED, _UNATTRIBUTED = int(Flag.FOREIGN), int(Flag.SKEWED), int(Flag.UNATTRIBUTED)
+_SUCCESS, _OK, _ATTEMPT = int(State.SUCCESS), int(Reason.OK), int(Kind.ATTEMPT)
 _RSS_EVERY_NS: Final = 20_000_000
 _PAGE_KIB: Final = resource.getpagesize() // 1024
+_NOWHERE: Final[dict[str, Any]] = {}
 _STATES: Final = {
-    "SUCCESS": (State.SUCCESS, Reason.OK),
     "FAILURE": (State.FAILURE, Reason.ERROR),
     "RETRY": (State.RETRY, Reason.RETRY),
     "IGNORED": (State.IGNORED, Reason.IGNORED),
@@ -41,47 +44,59 @@ class Open:
 
     __slots__ = ("begun", "cpu_ns", "id", "replaced", "run", "serial", "slot", "started_ns", "task", "workflow")
 
-    def __init__(self, task: str, task_id: str, run: bytes, workflow: str, serial: int, slot: int) -> None:
-        self.task, self.id, self.run, self.workflow = task, task_id, run, workflow
-        self.serial, self.slot = serial, slot
+    def __init__(
+        self, task: str, task_id: str, run: bytes, workflow: str, serial: int, slot: int, begun: bytes, cpu_ns: int,
+        started_ns: int,
+    ) -> None:  # fmt: skip
+        self.task = task
+        self.id = task_id
+        self.run = run
+        self.workflow = workflow
+        self.serial = serial
+        self.slot = slot
+        self.begun = begun
+        self.cpu_ns = cpu_ns
+        self.started_ns = started_ns
         self.replaced = False
-        self.begun = b""
-        self.started_ns = self.cpu_ns = 0
 
 
 class Memory:
     """This process's resident memory, read at most once in 20 ms: an idle child's does not move between tasks."""
 
     def __init__(self) -> None:
-        self.pid = 0
         self.fd = -1
         self.kib = self.peak_kib = 0
         self.next_ns = 0
 
-    def read(self) -> int:
-        """Return the resident set in KiB from /proc/self/statm, -1 where there is none."""
-        if self.pid != os.getpid():
-            self.pid = os.getpid()
-            self.fd = -1
-            with contextlib.suppress(OSError):
-                self.fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-        if self.fd < 0:
-            return 0
-        return int(os.pread(self.fd, 64, 0).split()[1]) * _PAGE_KIB
-
     def since_last(self, now_ns: int, runtime_ns: int) -> tuple[int, int]:
         """Return peak and growth in KiB of the attempt that ends now."""
-        if runtime_ns < _RSS_EVERY_NS and now_ns < self.next_ns and self.pid == os.getpid():
+        if runtime_ns < _RSS_EVERY_NS and now_ns < self.next_ns:
             return self.kib, 0
-        before, first = self.kib, self.pid != os.getpid()
-        self.kib = self.read()
+        before, first = self.kib, self.fd < 0
+        self.kib = self._read()
         self.next_ns = now_ns + _RSS_EVERY_NS
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         risen, self.peak_kib = peak > self.peak_kib and not first, peak
         return max(self.kib, peak) if risen else self.kib, 0 if first else self.kib - before
 
+    def _read(self) -> int:
+        """Return the resident set in KiB from /proc/self/statm, 0 where there is none."""
+        if self.fd < 0:
+            try:
+                self.fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                return 0
+        return int(os.pread(self.fd, 64, 0).split()[1]) * _PAGE_KIB
+
+    def forget(self) -> None:
+        """Start anew in a forked process: /proc/self was opened by the parent and means the parent."""
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.__init__()  # type: ignore[misc]
+
 
 memory = Memory()
+process.after_fork.append(memory.forget)
 recent: deque[tuple[str, int]] = deque(maxlen=64)
 """Task id and serial of the last ends, for an internal error that follows one."""
 _series: dict[tuple[str, str, str], bytes] = {}
@@ -136,55 +151,51 @@ def begin(task: Any) -> None:
     flags, published, run, workflow = _origin(name, about)
     wait = -1
     if published:
-        wait = now - max(published, micros(about.get("eta")))
+        eta = about.get("eta")
+        wait = now - (max(published, micros(eta)) if eta else published)
         if wait < 0:
             if wait < -_SKEW_US:
-                flags |= Flag.SKEWED
+                flags |= _SKEWED
             wait = 0
-    delivery = about.get("delivery_info") or {}
+    delivery = about.get("delivery_info") or _NOWHERE
     if delivery.get("redelivered"):
-        flags |= Flag.REDELIVERED
+        flags |= _REDELIVERED
     if process.place.shared_memory:
-        flags |= Flag.UNATTRIBUTED
+        flags |= _UNATTRIBUTED
+    queue = delivery.get("routing_key") or ""
+    if delivery.get("exchange"):
+        queue = queue_of(delivery["exchange"], queue)
     serial = writer.serial()
-    attempt = Open(name, task_id, run, workflow, serial, writer.take_slot())
-    attempt.begun = (
+    slot = writer.take_slot()
+    begun = (
         BEGIN.pack(
-            serial, attempt.slot, flags, min(about.get("retries") or 0, 65535), _byte(delivery.get("priority")),
-            wait_le(wait), bin_of(wait), now, published, wait,
+            serial, slot, flags, (about.get("retries") or 0) & 0xFFFF, (delivery.get("priority") or 0) & 0xFF, wait_le(wait), bin_of(wait),
+            now, published, wait,
         )
-        + pack_ids(pack_id(task_id), about.get("root_id"), about.get("parent_id"), about.get("group"), run)
-        + series(name, queue_of(delivery.get("exchange"), delivery.get("routing_key") or ""), workflow)
+        + pack_ids(task_id, about.get("root_id"), about.get("parent_id"), about.get("group"), run)
+        + series(name, queue, workflow)
     )  # fmt: skip
-    writer.mark(attempt.slot, serial, attempt.begun)
-    about[KEY] = attempt
+    writer.mark(slot, serial, begun)
+    about[KEY] = Open(name, task_id, run, workflow, serial, slot, begun, thread_time_ns(), monotonic_ns())
     if not process.me.agent:
         process.need_agent()
-    attempt.cpu_ns = thread_time_ns()
-    attempt.started_ns = monotonic_ns()
-
-
-def _byte(priority: Any) -> int:
-    return priority if isinstance(priority, int) and -128 <= priority <= 127 else 0
 
 
 def _origin(name: str, about: dict[str, Any]) -> tuple[int, int, bytes, str]:
     """Return flags, publish time, run and workflow: from our header, else by the rule a publisher would have used."""
-    flags = 0
-    if name in MACHINERY or name.startswith("celery_monitor."):
-        flags = int(Flag.INFRASTRUCTURE)
+    flags = _MACHINERY if name in MACHINERY or name.startswith("celery_monitor.") else 0
     if about.get("is_eager"):
-        flags |= Flag.EAGER
-    known = header.decode(about.get(header.NAME))
-    if known is not None and not flags & Flag.EAGER:
-        return flags, known.published_us, known.run, known.workflow
-    run, workflow = derive(
-        Shape(
-            name, about.get("id") or "", about.get("root_id"), about.get("group"), about.get("chain"),
-            about.get("chord"), about.get("args"),
-        )
+        flags |= _EAGER
+    else:
+        known = header.decode(about.get("cm"))
+        if known is not None:
+            return flags, *known
+        flags |= _FOREIGN
+    shape = Shape(
+        name, about.get("id") or "", about.get("root_id"), about.get("group"), about.get("chain"), about.get("chord"),
+        about.get("args"),
     )  # fmt: skip
-    return flags if flags & Flag.EAGER else flags | Flag.FOREIGN, 0, run, workflow
+    return flags, 0, *derive(shape)
 
 
 def end(task: Any, state: str | None, retval: Any) -> None:
@@ -201,12 +212,12 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     rss, growth = memory.since_last(now, now - attempt.started_ns)
     if process.place.shared_memory:
         growth = 0
-    code, reason = _STATES.get(state or "", (State.INTERRUPTED, Reason.SHUTDOWN))
-    error = NO_ERROR
-    if code is not State.SUCCESS:
-        code, reason, error = _explain(attempt, code, reason, retval)
+    if state == "SUCCESS":
+        code, reason, error = _SUCCESS, _OK, NO_ERROR
+    else:
+        code, reason, error = _explain(attempt, state, retval)
     writer.put(
-        Kind.ATTEMPT,
+        _ATTEMPT,
         END.pack(code, reason, runtime_le(runtime), bin_of(runtime), bin_of(cpu), runtime, cpu, rss, growth)
         + attempt.begun
         + error,
@@ -215,8 +226,9 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     recent.append((attempt.id, attempt.serial))
 
 
-def _explain(attempt: Open, state: State, reason: Reason, retval: Any) -> tuple[State, Reason, bytes]:
+def _explain(attempt: Open, name: str | None, retval: Any) -> tuple[int, int, bytes]:
     """Return state, reason and error block of an attempt that did not succeed."""
+    state, reason = _STATES.get(name or "", (State.INTERRUPTED, Reason.SHUTDOWN))
     if state is State.IGNORED and attempt.replaced:
         return State.REPLACED, Reason.REPLACED, NO_ERROR
     if state is State.REJECTED and getattr(retval, "requeue", False):

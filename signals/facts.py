@@ -87,7 +87,7 @@ def _put(
     state: State, reason: Reason, flags: int, about: dict[str, Any], name: str, error: bytes, serial: int = 0
 ) -> None:
     known = header.decode(about.get(header.NAME))
-    own = pack_id(str(about.get("id") or ""))
+    own = str(about.get("id") or "")
     delivery = about.get("delivery_info") or {}
     if name in attempts.MACHINERY or name.startswith("celery_monitor."):
         flags |= Flag.INFRASTRUCTURE
@@ -96,7 +96,7 @@ def _put(
         Kind.FACT,
         FACT.pack(state, reason, flags, 0, serial, time_ns() // 1000)
         + pack_ids(
-            own, about.get("root_id"), about.get("parent_id"), about.get("group"), known.run if known else fixed_id(own)
+            own, about.get("root_id"), about.get("parent_id"), about.get("group"), known.run if known else fixed_id(pack_id(own))
         )
         + attempts.series(name, queue, known.workflow if known else "")
         + error,

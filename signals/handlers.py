@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from celery import signals
 
 from celery_monitor.signals import attempts, facts, process, publishes
-from celery_monitor.signals.guard import guarded
+from celery_monitor.signals.guard import guarded, note, redeliver
 
 
 @guarded
@@ -24,16 +25,24 @@ def on_after_task_publish(
     publishes.record(sender, headers, body, exchange, routing_key)
 
 
-@guarded
 def on_task_prerun(sender: Any, **_: Any) -> None:
-    """Open an attempt."""
-    attempts.begin(sender)
+    """Open an attempt; guarded in place, as this and `on_task_postrun` run once per task."""
+    try:
+        attempts.begin(sender)
+    except SoftTimeLimitExceeded:
+        redeliver()
+    except Exception as error:  # noqa: BLE001 - the seam: a user's task must not notice us
+        note("on_task_prerun", error)
 
 
-@guarded
 def on_task_postrun(sender: Any, state: str | None, retval: Any, **_: Any) -> None:
     """End an attempt."""
-    attempts.end(sender, state, retval)
+    try:
+        attempts.end(sender, state, retval)
+    except SoftTimeLimitExceeded:
+        redeliver()
+    except Exception as error:  # noqa: BLE001 - the seam: a user's task must not notice us
+        note("on_task_postrun", error)
 
 
 @guarded

@@ -7,7 +7,7 @@ Format 1: ``"1" + base64(8 bytes publish time in us since the epoch, big endian;
 from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
-from struct import Struct
+from struct import Struct, error
 from typing import Final, NamedTuple
 
 NAME: Final = "cm"
@@ -39,10 +39,10 @@ def decode(text: object) -> Header | None:
     if not isinstance(text, str) or len(text) < _SIZE or text[0] != "1":
         return None
     try:
-        published_us, run = _STAMP.unpack(a2b_base64(text[1:_SIZE]))
-    except ValueError:
+        stamp = _STAMP.unpack(a2b_base64(text[1:_SIZE]))
+    except (ValueError, error):
         return None
-    return Header(published_us, run, text[_SIZE:])
+    return Header(*stamp, text[_SIZE:])
 
 
 def published_us(text: object) -> int | None:

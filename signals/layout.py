@@ -19,7 +19,7 @@ from celery_monitor.signals.record import bin_of, fixed_id, pack_id, runtime_le
 
 END: Final = Struct("<BBBxhhqqIi")
 """state, reason, runtime_le, runtime bin, cpu bin, runtime us, cpu us, peak RSS KiB, RSS growth KiB."""
-BEGIN: Final = Struct("<IHHHbBhqqq")
+BEGIN: Final = Struct("<IHHHBBhqqq")
 """serial, slot, flags, retries, priority, wait_le, wait bin, started us, published us, wait us (-1 unknown)."""
 PUBLISH: Final = Struct("<qqHH")
 """published us, due us (0 at once), retries, flags."""
@@ -32,8 +32,14 @@ MAX_MESSAGE: Final = 1024
 MAX_TRACEBACK: Final = 4096
 
 
-def pack_ids(own: bytes, root: str | None, parent: str | None, group: str | None, run: bytes) -> bytes:
-    """Return the ids block; `own` is packed already, `run` has 16 bytes."""
+_ALONE: Final = LENGTH.pack(2 | 1 << 2 | 1 << 8)
+
+
+def pack_ids(own_text: str, root: str | None, parent: str | None, group: str | None, run: bytes) -> bytes:
+    """Return the ids block; `run` has 16 bytes."""
+    own = pack_id(own_text)
+    if run == own and root == own_text and not parent and not group:
+        return _ALONE + own
     mask = 2 if len(own) == 16 else 3
     out = own if mask == 2 else bytes((len(own),)) + own
     shift = 2
@@ -62,8 +68,9 @@ def unpack_ids(data: bytes, at: int) -> tuple[list[bytes], int]:
 
     An id that equals the first is ``b""`` for root and run, as rows keep it; the run of a text id is its digest.
 
-    >>> own = pack_id("0b9e2f6c-1111-4222-8333-444455556666")
-    >>> ids, end = unpack_ids(pack_ids(own, "0b9e2f6c-1111-4222-8333-444455556666", "a", None, own), 0)
+    >>> text = "0b9e2f6c-1111-4222-8333-444455556666"
+    >>> own = pack_id(text)
+    >>> ids, end = unpack_ids(pack_ids(text, text, "a", None, own), 0)
     >>> ids == [own, b"", b"\\x00a", b"", b""], end
     (True, 21)
     """

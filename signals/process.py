@@ -60,6 +60,8 @@ class Process:
 
 place = Place()
 me = Process()
+after_fork: list[Callable[[], None]] = []
+"""What else must be let go of in a new process: the agent's files, which are its parent's."""
 
 
 def put(kind: Kind, payload: bytes) -> None:
@@ -142,6 +144,9 @@ def after_fork_in_child() -> None:
             # A writer of the parent's may have been inside: its view keeps the map open, which does no harm.
             with contextlib.suppress(BufferError, OSError, ValueError):
                 inherited.close()
+    for forget in after_fork:
+        with contextlib.suppress(Exception):
+            forget()
 
 
 def become_child() -> None:

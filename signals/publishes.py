@@ -61,7 +61,7 @@ def record(name: str, headers: dict[str, Any], body: Any, exchange: Any, routing
         PUBLISH.pack(
             stamped.published_us, attempts.micros(about.get("eta")), min(about.get("retries") or 0, 65535), flags
         )
-        + pack_ids(pack_id(task_id), about.get("root_id"), about.get("parent_id"), about.get("group"), stamped.run)
+        + pack_ids(task_id, about.get("root_id"), about.get("parent_id"), about.get("group"), stamped.run)
         + attempts.series(name, attempts.queue_of(exchange, routing_key or ""), stamped.workflow),
     )
     if not process.me.agent:

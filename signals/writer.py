@@ -34,10 +34,12 @@ class Writer:
     interrupted the holder) leaves the record in `_aside`, which the holder empties.
     """
 
-    __slots__ = ("_aside", "_free", "_lock", "_owner", "_serial", "ring")
+    __slots__ = ("_aside", "_free", "_head", "_lock", "_owner", "_serial", "_tail", "ring")
 
     def __init__(self, ring: Ring) -> None:
         self.ring = ring
+        self._head = ring.number(AT_HEAD)
+        self._tail = ring.number(AT_TAIL)  # as last looked at: the real one only moves on
         self._lock = threading.Lock()
         self._owner = 0
         self._aside: deque[tuple[int, bytes]] = deque()
@@ -104,22 +106,15 @@ class Writer:
             self._free.append(slot)
 
     def _write(self, kind: int, payload: bytes) -> None:
-        ring, size = self.ring, len(payload)
-        if size > MAX_PAYLOAD:
-            self._count(AT_LARGE)
-            return
+        ring, size, head = self.ring, len(payload), self._head
         memory, capacity = ring.map, ring.capacity
-        head = U64.unpack_from(memory, AT_HEAD)[0]
-        tail = U64.unpack_from(memory, AT_TAIL)[0]
         at = head % capacity
         whole = ENVELOPE.size + size
-        rest = capacity - at
-        pad = rest if rest < whole else 0
-        if head + pad + whole - tail > capacity:
-            self._count(AT_FULL)
+        pad = capacity - at if capacity - at < whole else 0
+        if head + pad + whole - self._tail > capacity and not self._fits(head + pad + whole, size):
             return
         if pad:
-            if rest >= ENVELOPE.size:
+            if pad >= ENVELOPE.size:
                 ENVELOPE.pack_into(memory, ring.data + at, 0, 0, Kind.PAD, VERSION)
             head += pad
             at = 0
@@ -127,7 +122,19 @@ class Writer:
         ENVELOPE.pack_into(memory, start, crc32(payload), size, kind, VERSION)
         start += ENVELOPE.size
         memory[start : start + size] = payload
-        U64.pack_into(memory, AT_HEAD, head + whole)
+        self._head = head = head + whole
+        U64.pack_into(memory, AT_HEAD, head)
+
+    def _fits(self, head: int, size: int) -> bool:
+        """Look at the tail again; count the record as dropped when it still does not fit."""
+        if size > MAX_PAYLOAD:
+            self._count(AT_LARGE)
+            return False
+        self._tail = self.ring.number(AT_TAIL)
+        if head - self._tail > self.ring.capacity:
+            self._count(AT_FULL)
+            return False
+        return True
 
     def _count(self, at: int) -> None:
         U64.pack_into(self.ring.map, at, U64.unpack_from(self.ring.map, at)[0] + 1)

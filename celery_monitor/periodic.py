@@ -1,0 +1,139 @@
+"""The tick: fold, sweep, sample the queues, judge; one function under one lease, whoever calls it.
+
+Callers in order of preference: the beat entry; beat's own agent; `monitor serve`; a worker's agent. Each waits one
+interval longer than the one before it, and who ticked last goes on at the normal pace.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from typing import Any, Final
+
+from celery_monitor.agent import tally
+from celery_monitor.alerts import judge, ledger, notifiers, readings, rules
+from celery_monitor.brokers.sampler import Sampler
+from celery_monitor.config import Settings
+from celery_monitor.errors import StoreError
+from celery_monitor.model import AgentState, Batch, Pace
+from celery_monitor.query.reader import Reader
+from celery_monitor.signals import guard
+from celery_monitor.store import fold, inbox, lease, live
+from celery_monitor.store.connection import Store
+
+logger = logging.getLogger("celery_monitor")
+_HOLD_S: Final = 60.0
+_PATIENCE: Final = {"task": 0, "beat": 2, "serve": 3, "worker": 4}
+"""Intervals without a fold after which a caller steps in; the beat entry has a schedule of its own."""
+_FORGET_S: Final = 3600.0
+"""A lost or stopped agent stays in the live table for an hour: long enough to be asked what became of it."""
+
+
+class Ticker:
+    """Ticks for one process.
+
+    Parameters:
+        role: task, beat, serve or worker; see the module's text.
+        boot: this process's instance in hex, told to others as who ticked.
+    """
+
+    def __init__(self, app: Any, settings: Settings, store: Store, role: str, boot: str) -> None:
+        self.settings, self.store, self.role, self.boot = settings, store, role, boot
+        self._app = app
+        self._reader = Reader(store)
+        self._queues = Sampler(app)
+        self._rules = rules.load_rules(settings.alerts)
+        self._notifiers: list[notifiers.Notifier] = [notifiers.LogNotifier()]
+        self._jitter = random.uniform(0, 0.5)  # noqa: S311 - spreads callers, guards nothing
+        self._next = 0.0
+        self._boot = random.randbytes(16)
+        self._n = 0
+        self._sampled = 0.0
+
+    def due(self, pace: Pace | None) -> None:
+        """Tick if those who should have not; called by agents once per round, with what they last read."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        interval = self.settings.tick_interval
+        mine = pace is not None and pace["by"] == self.boot
+        silent_s = time.time() - pace["folded_us"] / 1e6 if pace is not None else float("inf")
+        patience = 1.0 if mine else _PATIENCE[self.role] + self._jitter
+        if silent_s < patience * interval * 0.98:
+            self._next = now + min(interval, patience * interval - silent_s)
+            return
+        self._next = now + interval
+        try:
+            self.tick()
+        except StoreError as error:
+            logger.debug("celery-monitor: no tick: %s", error)
+
+    def tick(self) -> bool:
+        """Do everything once; False when somebody else is at it.
+
+        Raises:
+            StoreError: the store cannot be reached or refuses; the next tick goes on where this one stopped.
+        """
+        held = lease.take(self.store, self.boot, _HOLD_S)
+        if held is None:
+            return False
+        try:
+            now_us = held.now_us
+            fold.fold(self.store, now_us, pause=_yield)
+            agents = live.agents(self.store)
+            self._sweep(agents, now_us)
+            self._sample_queues(agents, now_us)
+            self._judge(agents, now_us)
+            live.set_pace(self.store, self._pace(agents, now_us))
+        finally:
+            held.release()
+        return True
+
+    def _sweep(self, agents: list[AgentState], now_us: int) -> None:
+        """Forget agents that said goodbye or were lost long ago."""
+        old = [agent["boot"] for agent in agents if now_us - agent["at_us"] > _FORGET_S * 1e6]
+        live.forget(self.store, old)
+
+    def _sample_queues(self, agents: list[AgentState], now_us: int) -> None:
+        """Look at the broker's queues and hand the samples in as a batch of our own."""
+        if time.monotonic() - self._sampled < self.settings.queue_interval * 0.9:
+            return
+        self._sampled = time.monotonic()
+        names = {name for agent in agents for name in agent.get("queues", ())}
+        with_config = names | set(self._app.amqp.queues) | set(self._reader.queue_names(now_us))
+        self._n += 1
+        batch = Batch(self._boot, self._n, "ticker", now_us)
+        for name, sample in self._queues.sample(sorted(with_config), now_us).items():
+            for gauge, value in sample.gauges().items():
+                tally.gauge(batch.metrics, ("queue", name), gauge, value, now_us)
+            if sample.note:
+                guard.caught[f"queue {name}: {sample.note}"] = 1
+        if batch:
+            inbox.send(self.store, batch, None)
+
+    def _judge(self, agents: list[AgentState], now_us: int) -> None:
+        """Hold the last minutes against the rules, keep the outcome, tell the transitions."""
+        levels = {
+            name: {"backlog": gauges.get("backlog")} for name, gauges in self._reader.queues_now(now_us).items()
+        }
+        tasks = self._reader.tasks(readings.WINDOW_S, now_us)
+        found = readings.readings(tasks, levels, agents, now_us)
+        before = ledger.load(self.store)
+        states, transitions = judge.judge(found, self._rules, before, now_us)
+        ledger.write(self.store, states, transitions, before)
+        notifiers.notify_all(self._notifiers, transitions)
+
+    def _pace(self, agents: list[AgentState], now_us: int) -> Pace:
+        """Tell agents how many they are, and beat which queues are consumed."""
+        living = [a for a in agents if not a.get("goodbye") and now_us - a["at_us"] < 3e6 * a.get("interval_s", 10.0)]
+        queues = sorted({name for a in living if a.get("role") == "worker" for name in a.get("queues", ())})
+        return {
+            "agents": len(living), "folded_us": now_us, "by": self.boot, "role": self.role,
+            "interval_s": self.settings.tick_interval, "queues": queues[:1000],
+        }  # fmt: skip
+
+
+def _yield() -> None:
+    """Let the threads of a user's worker run between two slices of the fold."""
+    time.sleep(0.002)

@@ -1,0 +1,93 @@
+"""The beat entry that calls the tick: sent only to a queue that live workers consume, and only when the last one ran."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from time import time
+from typing import Any, Final
+
+from celery.beat import PersistentScheduler, Scheduler
+from celery.schedules import schedstate, schedule
+
+from celery_monitor.model import Pace
+
+TICK: Final = "celery_monitor.tick"
+
+
+class TickSchedule(schedule):  # type: ignore[misc]
+    """Due every interval, unless the last tick has not run or nobody would take it.
+
+    Parameters:
+        interval_s: seconds between ticks.
+        pace: what beat's own agent last read, None before.
+        queue_for: picks the queue to send to, None when no live worker consumes one that beat knows.
+        options: the entry's options; the queue is written into them.
+    """
+
+    def __init__(
+        self,
+        interval_s: float,
+        pace: Callable[[], Pace | None],
+        queue_for: Callable[[Pace], str | None],
+        options: dict[str, Any],
+        app: Any = None,
+    ) -> None:
+        super().__init__(timedelta(seconds=interval_s), app=app)
+        self._interval_s, self._pace, self._queue_for, self._options = interval_s, pace, queue_for, options
+        self._sent = 0.0
+        self._folded_us = -1
+
+    def is_due(self, last_run_at: datetime) -> Any:  # noqa: ARG002 - Celery's signature
+        """Return (due, seconds until asked again)."""
+        now, pace = time(), self._pace()
+        since = now - self._sent
+        if since < self._interval_s:
+            return schedstate(is_due=False, next=self._interval_s - since)
+        queue = self._queue_for(pace) if pace is not None else None
+        ran = pace is not None and pace["folded_us"] != self._folded_us
+        if queue is None or (not ran and since < 3 * self._interval_s):
+            return schedstate(is_due=False, next=1.0)
+        self._sent, self._folded_us = now, pace["folded_us"] if pace is not None else -1
+        self._options["queue"] = queue
+        return schedstate(is_due=True, next=self._interval_s)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
+
+
+def add_entry(service: Any, interval_s: float, pace: Callable[[], Pace | None], queue_for: Callable[[Pace], str | None]) -> bool:
+    """Add the tick to a beat service; False under a scheduler that keeps entries elsewhere (a database).
+
+    The entry is never persisted: a schedule file that outlives this package must not name it.
+    """
+    scheduler = service.scheduler
+    if type(scheduler) not in {Scheduler, PersistentScheduler}:
+        return False
+    options = {"expires": 2 * interval_s, "ignore_result": True, "serializer": "json", "priority": 0, "retry": False}
+    timing = TickSchedule(interval_s, pace, queue_for, options, app=service.app)
+
+    def put() -> None:
+        scheduler.add(name=TICK, task=TICK, schedule=timing, options=options)
+
+    persist, shut = scheduler.sync, scheduler.close
+    closing = False
+
+    def sync() -> None:
+        scheduler.schedule.pop(TICK, None)
+        persist()
+        if not closing:
+            put()
+
+    def close() -> None:
+        nonlocal closing
+        closing = True
+        shut()
+
+    scheduler.sync, scheduler.close = sync, close
+    put()
+    return True
+
+
