@@ -41,6 +41,7 @@ class Cell:
         reasons: `Reason` value to ends.
         runtime, wait, cpu: sketches in us, of ends whose value is known; `memory` in KiB (peak RSS).
         runtime_le, wait_le: counts per Prometheus bucket (`signals.record.RUNTIME_LE`, `WAIT_LE`), +Inf last.
+
     """
 
     __slots__ = ("counts", "cpu", "errors", "memory", "reasons", "runtime", "runtime_le", "wait", "wait_le")
@@ -144,8 +145,8 @@ class Gauge:
 class Attempt(NamedTuple):
     """One end of one attempt, as stored. It ended at ``started_us + max(runtime_us, 0)``.
 
-    A later row of the same `uid` replaces an earlier one (LOST and INTERRUPTED are provisional). An execution that ended
-    without a body has the flag UNSTARTED, and `started_us` is when that became known.
+    A later row of the same `uid` replaces an earlier one (LOST and INTERRUPTED are provisional). An execution that
+    ended without a body has the flag UNSTARTED, and `started_us` is when that became known.
     """
 
     id: bytes
@@ -222,12 +223,14 @@ class Metrics:
 class Batch:
     """One flush of one agent. `(boot, n)` is its identity: the fold takes it once, however often it arrives.
 
-    Parameters:
+    Parameters
+    ----------
         boot: 16 random bytes of the instance whose rings were drained.
         n: 1, 2, 3, ... per boot; kept over retries.
         host: hostname of the machine (not the worker's node name).
         at_us: the agent's clock at the flush.
         attempts, publishes: rows, plain tuples in the order of `Attempt` and `Publish`.
+
     """
 
     boot: bytes

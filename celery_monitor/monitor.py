@@ -39,12 +39,15 @@ class Monitor:
     Settings are ``monitor_*`` in the app's configuration (``CELERY_MONITOR_*`` with Django's namespace ``CELERY``) and
     ``CELERY_MONITOR_*`` in the environment; they are read and checked when the app's configuration is.
 
-    Parameters:
+    Parameters
+    ----------
         app: the Celery app. A second app of the same process joins when its settings are the same.
 
-    Raises:
+    Raises
+    ------
         ConfigurationError: a setting is unknown or of a wrong form, or another Monitor of this process has others.
             Found while Celery configures the app, the worker or beat exits with its message instead.
+
     """
 
     def __init__(self, app: Any) -> None:
@@ -89,7 +92,11 @@ class Monitor:
         try:
             settings = load_settings(self.app)
             if _installed is not None and settings.namespace_is_default:  # nobody chose it: join the first app's
-                settings = replace(settings, namespace=_installed.settings.namespace, namespace_is_default=_installed.settings.namespace_is_default)
+                settings = replace(
+                    settings,
+                    namespace=_installed.settings.namespace,
+                    namespace_is_default=_installed.settings.namespace_is_default,
+                )
             if _installed is not None and _installed._settings not in {None, settings}:  # noqa: SLF001 - our own kind
                 raise ConfigurationError(_differs(_installed, self.app, settings))
         except ConfigurationError as error:
@@ -157,7 +164,9 @@ class Monitor:
         place = process.place
         place.shared_cpu, place.shared_memory = gevent, gevent or "thread" in kind
         with contextlib.suppress(TypeError, ValueError):
-            place.slots = min(int(sender.concurrency or 1), 1024) + _SPARE_SLOTS if place.shared_memory else _SPARE_SLOTS
+            place.slots = (
+                min(int(sender.concurrency or 1), 1024) + _SPARE_SLOTS if place.shared_memory else _SPARE_SLOTS
+            )
         process.me.role = "worker"
         self._new_agent("worker", sender.hostname, sender).start()
 
@@ -263,7 +272,7 @@ class _QueueNames:
 
 
 def _owner(app: Any) -> str:
-    """Return what tells one fleet from another in a shared store: the app's name and its broker, without credentials."""
+    """Return what tells one fleet from another in a shared store: the app's name and broker, without credentials."""
     try:
         url = urlsplit(str(app.conf.broker_url or app.conf.broker_read_url or ""))
         where = f"{(url.hostname or '').replace('localhost', '127.0.0.1')}:{url.port or ''}{url.path}"
@@ -281,4 +290,3 @@ def _differs(first: Monitor, app: Any, settings: Settings) -> str:
         f"other values of {', '.join('monitor_' + name for name in names)}; give both apps the same, or set "
         f"monitor_enabled = False in one"
     )
-

@@ -7,6 +7,7 @@ interval longer than the one before it, and who ticked last goes on at the norma
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from typing import Any, Final
@@ -33,9 +34,11 @@ _FORGET_S: Final = 3600.0
 class Ticker:
     """Ticks for one process.
 
-    Parameters:
+    Parameters
+    ----------
         role: task, beat, serve or worker; see the module's text.
         boot: this process's instance in hex, told to others as who ticked.
+
     """
 
     def __init__(self, app: Any, settings: Settings, store: Store, role: str, boot: str) -> None:
@@ -47,7 +50,7 @@ class Ticker:
         self._notifiers: list[notifiers.Notifier] = [notifiers.LogNotifier()]
         self._jitter = random.uniform(0, 0.5)  # noqa: S311 - spreads callers, guards nothing
         self._next = 0.0
-        self._boot = random.randbytes(16)
+        self._boot = os.urandom(16)
         self._n = 0
         self._sampled = 0.0
 
@@ -74,6 +77,7 @@ class Ticker:
 
         Raises:
             StoreError: the store cannot be reached or refuses; the next tick goes on where this one stopped.
+
         """
         held = lease.take(self.store, self.boot, _HOLD_S)
         if held is None:
@@ -114,9 +118,7 @@ class Ticker:
 
     def _judge(self, agents: list[AgentState], now_us: int) -> None:
         """Hold the last minutes against the rules, keep the outcome, tell the transitions."""
-        levels = {
-            name: {"backlog": gauges.get("backlog")} for name, gauges in self._reader.queues_now(now_us).items()
-        }
+        levels = {name: {"backlog": gauges.get("backlog")} for name, gauges in self._reader.queues_now(now_us).items()}
         tasks = self._reader.tasks(readings.WINDOW_S, now_us)
         found = readings.readings(tasks, levels, agents, now_us)
         before = ledger.load(self.store)

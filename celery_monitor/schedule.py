@@ -1,4 +1,4 @@
-"""The beat entry that calls the tick: sent only to a queue that live workers consume, and only when the last one ran."""
+"""The beat entry that calls the tick: sent only to a queue that live workers consume, and only if the last has run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from celery_monitor.model import Pace
 TICK: Final = "celery_monitor.tick"
 
 
-class TickSchedule(schedule):  # type: ignore[misc]
+class TickSchedule(schedule):
     """Due every interval, unless the last tick has not run or nobody would take it.
 
-    Parameters:
+    Parameters
+    ----------
         interval_s: seconds between ticks.
         pace: what beat's own agent last read, None before.
         queue_for: picks the queue to send to, None when no live worker consumes one that beat knows.
         options: the entry's options; the queue is written into them.
+
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class TickSchedule(schedule):  # type: ignore[misc]
     __hash__ = object.__hash__
 
 
-def add_entry(service: Any, interval_s: float, pace: Callable[[], Pace | None], queue_for: Callable[[Pace], str | None]) -> bool:
+def add_entry(
+    service: Any, interval_s: float, pace: Callable[[], Pace | None], queue_for: Callable[[Pace], str | None]
+) -> bool:
     """Add the tick to a beat service; False under a scheduler that keeps entries elsewhere (a database).
 
     The entry is never persisted: a schedule file that outlives this package must not name it.
@@ -89,5 +93,3 @@ def add_entry(service: Any, interval_s: float, pace: Callable[[], Pace | None], 
     scheduler.sync, scheduler.close = sync, close
     put()
     return True
-
-

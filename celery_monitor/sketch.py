@@ -23,6 +23,7 @@ class Sketch:
         total: their sum, in the value's unit.
         least, most: extremes; 0 when nothing was added. Merging keeps the wider; corrections do not narrow them.
         bins: bucket index (`bin_of`) to count.
+
     """
 
     __slots__ = ("bins", "count", "least", "most", "total")

@@ -100,7 +100,15 @@ process.after_fork.append(memory.forget)
 recent: deque[tuple[str, int]] = deque(maxlen=64)
 """Task id and serial of the last ends, for an internal error that follows one."""
 _series: dict[tuple[str, str, str], bytes] = {}
-queue_of: Callable[[Any, str], str] = lambda exchange, routing_key: routing_key or ""  # noqa: E731 - set by the Monitor
+
+
+def by_routing_key(exchange: Any, routing_key: str) -> str:  # noqa: ARG001 - the Monitor's looks at both
+    """Return the queue's name where nobody knows the bindings."""
+    return routing_key
+
+
+queue_of: Callable[[Any, str], str] = by_routing_key
+"""Finds the queue behind an exchange and a routing key; the Monitor sets one that knows the app's bindings."""
 
 
 def series(task: str, queue: str, workflow: str) -> bytes:
@@ -169,7 +177,8 @@ def begin(task: Any) -> None:
     slot = writer.take_slot()
     begun = (
         BEGIN.pack(
-            serial, slot, flags, (about.get("retries") or 0) & 0xFFFF, (delivery.get("priority") or 0) & 0xFF, wait_le(wait), bin_of(wait),
+            serial, slot, flags, (about.get("retries") or 0) & 0xFFFF, (delivery.get("priority") or 0) & 0xFF,
+            wait_le(wait), bin_of(wait),
             now, published, wait,
         )
         + pack_ids(task_id, about.get("root_id"), about.get("parent_id"), about.get("group"), run)

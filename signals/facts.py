@@ -1,4 +1,4 @@
-"""Records what only the worker's parent hears of an execution: a lost child, a hard limit, a revocation, a bad message."""
+"""Records what only a worker's parent hears of: a lost child, a hard limit, a revocation, a bad message."""
 
 from __future__ import annotations
 
@@ -96,7 +96,11 @@ def _put(
         Kind.FACT,
         FACT.pack(state, reason, flags, 0, serial, time_ns() // 1000)
         + pack_ids(
-            own, about.get("root_id"), about.get("parent_id"), about.get("group"), known.run if known else fixed_id(pack_id(own))
+            own,
+            about.get("root_id"),
+            about.get("parent_id"),
+            about.get("group"),
+            known.run if known else fixed_id(pack_id(own)),
         )
         + attempts.series(name, queue, known.workflow if known else "")
         + error,

@@ -42,7 +42,7 @@ def decode(text: object) -> Header | None:
         stamp = _STAMP.unpack(a2b_base64(text[1:_SIZE]))
     except (ValueError, error):
         return None
-    return Header(*stamp, text[_SIZE:])
+    return Header._make((*stamp, text[_SIZE:]))
 
 
 def published_us(text: object) -> int | None:

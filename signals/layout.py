@@ -1,13 +1,13 @@
-"""The payload of each kind of record, as handlers write it and the agent reads it.
+r"""The payload of each kind of record, as handlers write it and the agent reads it.
 
-An ATTEMPT payload is ``END + BEGIN + ids + series + error``: what was known at its start (`BEGIN`, ids, series) is packed
-once, at prerun, into the start slot, and copied behind the end. A PUBLISH payload is ``PUBLISH + ids + series``, a FACT
-payload ``FACT + ids + series + error``.
+An ATTEMPT payload is ``END + BEGIN + ids + series + error``: what was known at its start (`BEGIN`, ids, series) is
+packed once, at prerun, into the start slot, and copied behind the end. A PUBLISH payload is ``PUBLISH + ids + series``,
+a FACT payload ``FACT + ids + series + error``.
 
-* ids: a u16 mask of two bits per id (id, root, parent, group, run), then the bytes it asks for: 0 none, 1 the same as the
-  first id, 2 sixteen raw bytes, 3 a length byte and a packed text id (`record.pack_id`).
-* series: a u16 length and ``task\\x00queue\\x00workflow`` in UTF-8.
-* error: a u16 length and ``type\\x00message\\x00traceback`` in UTF-8.
+* ids: a u16 mask of two bits per id (id, root, parent, group, run), then the bytes it asks for: 0 none, 1 the same as
+  the first id, 2 sixteen raw bytes, 3 a length byte and a packed text id (`record.pack_id`).
+* series: a u16 length and ``task\x00queue\x00workflow`` in UTF-8.
+* error: a u16 length and ``type\x00message\x00traceback`` in UTF-8.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ def pack_ids(own_text: str, root: str | None, parent: str | None, group: str | N
 
 
 def unpack_ids(data: bytes, at: int) -> tuple[list[bytes], int]:
-    """Return ``[id, root, parent, group, run]`` and the offset behind them.
+    r"""Return ``[id, root, parent, group, run]`` and the offset behind them.
 
     An id that equals the first is ``b""`` for root and run, as rows keep it; the run of a text id is its digest.
 
     >>> text = "0b9e2f6c-1111-4222-8333-444455556666"
     >>> own = pack_id(text)
     >>> ids, end = unpack_ids(pack_ids(text, text, "a", None, own), 0)
-    >>> ids == [own, b"", b"\\x00a", b"", b""], end
+    >>> ids == [own, b"", b"\x00a", b"", b""], end
     (True, 21)
     """
     (mask,) = LENGTH.unpack_from(data, at)
@@ -97,7 +97,9 @@ def unpack_ids(data: bytes, at: int) -> tuple[list[bytes], int]:
 
 def pack_series(task: str, queue: str, workflow: str) -> bytes:
     """Return the series block of a task name, a queue and a workflow name, each cut at `MAX_NAME` characters."""
-    raw = "\x00".join(name[:MAX_NAME].replace("\x00", "") for name in (task, queue, workflow)).encode("utf-8", "replace")
+    raw = "\x00".join(name[:MAX_NAME].replace("\x00", "") for name in (task, queue, workflow)).encode(
+        "utf-8", "replace"
+    )
     return LENGTH.pack(len(raw)) + raw
 
 
@@ -118,7 +120,7 @@ def pack_end(state: int, reason: int, runtime_us: int, begun: bytes, error: tupl
 
 
 def read_texts(data: bytes, at: int) -> tuple[bytes, int]:
-    """Return the raw bytes of a length-prefixed block and the offset behind it; raises ValueError when it is cut off."""
+    """Return the raw bytes of a length-prefixed block and the offset behind it; raises ValueError when cut off."""
     (size,) = LENGTH.unpack_from(data, at)
     end = at + 2 + size
     if end > len(data):

@@ -28,15 +28,18 @@ class Place:
     """Where rings are made and how large; set once by the Monitor.
 
     Attributes:
-        folder: a directory on a tmpfs that belongs to us, None when there is none: then memory shared over fork is used.
+        folder: a directory on a tmpfs that belongs to us, None when there is none: then memory shared over fork.
         size: bytes of a ring.
         slots: start slots of this process's own ring (its pool's concurrency and some).
+
     """
 
     folder: Path | None = None
     size: int = 256 * 1024
     slots: int = 16
-    shared_memory: bool = False  # several attempts at once in one process (threads, gevent): memory cannot be attributed
+    shared_memory: bool = (
+        False  # several attempts at once in one process (threads, gevent): memory cannot be attributed
+    )
     shared_cpu: bool = False  # several attempts in one thread (gevent): CPU time cannot be attributed
     start_agent: Callable[[], None] | None = None
 

@@ -41,7 +41,7 @@ def _run(name: str, about: dict[str, Any], headers: dict[str, Any], body: Any) -
 
 
 def _reschedules(attempt: attempts.Open, name: str, about: dict[str, Any], body: Any) -> bool:
-    """Tell whether a task publishes itself anew for later: an endless run otherwise, so each one is a run of its own."""
+    """Tell whether a task publishes itself for later: an endless run otherwise, so each one is a run of its own."""
     if name != attempt.task or about.get("id") == attempt.id or not about.get("eta") or about.get("group"):
         return False
     embed = body[2] if isinstance(body, (tuple, list)) and len(body) == 3 else {}

@@ -1,10 +1,10 @@
-"""What a ring holds: the states, reasons and flags of an attempt, and the bytes of each kind of record.
+r"""What a ring holds: the states, reasons and flags of an attempt, and the bytes of each kind of record.
 
 All integers are little endian; times are microseconds since the epoch; 0 means unknown for a point in time, -1 for a
 duration. A record is an envelope (`ENVELOPE`: crc32 of the payload, payload length, kind, version) and a payload. A
 reader that meets a kind or version it does not know skips it by its length and counts it.
 
-Ids travel as bytes: 16 raw bytes for a canonical UUID, otherwise ``\\x00`` and the UTF-8 text (see `pack_id`).
+Ids travel as bytes: 16 raw bytes for a canonical UUID, otherwise ``\x00`` and the UTF-8 text (see `pack_id`).
 """
 
 from __future__ import annotations
@@ -125,12 +125,12 @@ def wait_le(us: int) -> int:
 
 
 def pack_id(text: str) -> bytes:
-    """Return an id as bytes: 16 for a canonical UUID, else a zero byte and the text, cut at 155 characters.
+    r"""Return an id as bytes: 16 for a canonical UUID, else a zero byte and the text, cut at 155 characters.
 
     >>> pack_id("0b9e2f6c-1111-4222-8333-444455556666").hex()
     '0b9e2f6c111142228333444455556666'
     >>> pack_id("order-17")
-    b'\\x00order-17'
+    b'\x00order-17'
     """
     if len(text) == 36 and text[8] == text[13] == text[18] == text[23] == "-":
         try:
@@ -143,9 +143,9 @@ def pack_id(text: str) -> bytes:
 
 
 def unpack_id(raw: bytes) -> str:
-    """Return the text of an id that `pack_id` made; empty for no id.
+    r"""Return the text of an id that `pack_id` made; empty for no id.
 
-    >>> unpack_id(pack_id("0b9e2f6c-1111-4222-8333-444455556666")), unpack_id(b"\\x00order-17"), unpack_id(b"")
+    >>> unpack_id(pack_id("0b9e2f6c-1111-4222-8333-444455556666")), unpack_id(b"\x00order-17"), unpack_id(b"")
     ('0b9e2f6c-1111-4222-8333-444455556666', 'order-17', '')
     """
     if len(raw) == 16:

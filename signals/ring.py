@@ -11,7 +11,7 @@ Head page (little endian)::
      64  Q head (bytes ever written)  128  Q tail (bytes ever drained)
     192  Q records dropped, ring full 200  Q records dropped, too large         208  Q attempts without a slot
 
-A slot: ``I ended`` (serial the drainer saw end here), ``I serial``, ``I length`` (0: free) and the attempt's BEGIN part.
+A slot: ``I ended`` (serial whose end the drainer read), ``I serial``, ``I length`` (0: free), the attempt's BEGIN part.
 """
 
 from __future__ import annotations
@@ -42,15 +42,21 @@ class Ring:
         map: the shared memory.
         fd: the descriptor that holds the lock, -1 for anonymous memory.
         path: the file, None for anonymous memory.
+
     """
 
     __slots__ = ("capacity", "data", "fd", "instance", "map", "parent", "path", "pid", "ring_id", "slots", "started_us")
+    capacity: int
+    slots: int
+    ring_id: bytes
+    instance: bytes
+    pid: int
+    parent: int
+    started_us: int
 
     def __init__(self, memory: mmap.mmap, fd: int, path: Path | None) -> None:
-        magic, version, self.capacity, self.slots, size, self.ring_id, self.instance, self.pid, self.parent, started = (
-            HEAD.unpack_from(memory, 0)
-        )
-        self.started_us: int = started
+        magic, version, self.capacity, self.slots, size, *rest = HEAD.unpack_from(memory, 0)
+        self.ring_id, self.instance, self.pid, self.parent, self.started_us = rest
         self.data = PAGE + self.slots * SLOT_BYTES
         if magic != MAGIC or version != VERSION or size != SLOT_BYTES or len(memory) < self.data + self.capacity:
             raise ValueError(f"{path}: not a ring of version {VERSION} (magic {magic!r}, version {version})")
@@ -91,6 +97,7 @@ def create(folder: Path, size: int, slots: int, instance: bytes) -> Ring:
 
     Raises:
         OSError: the folder cannot be written or the tmpfs is full (ENOSPC); nothing is left behind.
+
     """
     pid = os.getpid()
     total = PAGE + slots * SLOT_BYTES + size
@@ -124,6 +131,7 @@ def open_ring(path: Path) -> Ring:
     Raises:
         OSError: it is gone or not ours to read.
         ValueError: it is not a ring of a version we know.
+
     """
     fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:

@@ -1,4 +1,4 @@
-"""Puts records into the process's ring: no I/O, no waiting, safe against threads, garbage collection and soft limits."""
+"""Puts records into the process's ring: no I/O, no waiting, safe against threads, finalisers and soft time limits."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Writer:
         """Return the next attempt's number in this ring: 1, 2, 3, ..."""
         return self._serial()
 
-    def put(self, kind: Kind, payload: bytes) -> None:
+    def put(self, kind: int, payload: bytes) -> None:
         """Write one record, or set it aside for the thread that is writing right now."""
         if not self._lock.acquire(blocking=False):
             if len(self._aside) < _WAITING:

@@ -59,7 +59,7 @@ def begun(data: bytes, at: int = 0) -> Begun:
         raw, at = read_texts(data, at)
     except (struct.error, IndexError) as error:
         raise ValueError(f"an attempt's beginning of {len(data)} bytes is cut off") from error
-    return Begun(*fixed, ids, names_of(raw), at)
+    return Begun._make((*fixed, ids, names_of(raw), at))
 
 
 def attempt(data: bytes, ring_id: bytes, worker: str, pid: int) -> tuple[Attempt, Begun, tuple[int, int, int]]:
@@ -80,11 +80,12 @@ def _row(
     rss: int, growth: int, error: tuple[str, ...],
 ) -> Attempt:  # fmt: skip
     task, queue, workflow = start.names
-    return Attempt(
-        *start.ids, ring_id + start.serial.to_bytes(4, "little"), task, queue, worker, pid, state, reason, start.flags,
+    uid = ring_id + start.serial.to_bytes(4, "little")
+    return Attempt._make((
+        *start.ids, uid, task, queue, worker, pid, state, reason, start.flags,
         start.retries, start.priority, start.published_us, start.started_us, start.wait_us, runtime, cpu, rss, growth,
         workflow, task if workflow else "", *error,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def publish(data: bytes) -> Publish:
@@ -96,7 +97,7 @@ def publish(data: bytes) -> Publish:
     except (struct.error, IndexError) as error:
         raise ValueError(f"a publish of {len(data)} bytes is cut off") from error
     task, queue, workflow = names_of(raw)
-    return Publish(*ids, task, queue, published, due, retries, flags, workflow)
+    return Publish._make((*ids, task, queue, published, due, retries, flags, workflow))
 
 
 def fact(data: bytes) -> Fact:
@@ -115,7 +116,7 @@ def fact(data: bytes) -> Fact:
 def unstarted(told: Fact, worker: str, uid: bytes) -> Attempt:
     """Return the row of an execution that ended without a body."""
     task, queue, workflow = told.names
-    return Attempt(
+    return Attempt._make((
         *told.ids, uid, task, queue, worker, 0, told.state, told.reason, told.flags | Flag.UNSTARTED, 0, 0, 0,
         told.at_us, -1, -1, -1, 0, 0, workflow, task if workflow else "", *told.error,
-    )  # fmt: skip
+    ))  # fmt: skip

@@ -33,6 +33,7 @@ class RingReader:
         read: bytes read so far, ahead of the tail until the batch that holds them is acknowledged.
         skipped: records of an unknown kind or version, and damaged ones.
         dead_since: monotonic seconds when the writer was first seen dead, 0 while it lives.
+
     """
 
     __slots__ = ("dead_since", "read", "ring", "skipped")
@@ -56,7 +57,7 @@ class RingReader:
     @property
     def backlog(self) -> float:
         """Share of the ring that holds records whose batch is not acknowledged, 0..1."""
-        return (self.head - self.ring.number(AT_TAIL)) / self.ring.capacity
+        return float(self.head - self.ring.number(AT_TAIL)) / self.ring.capacity
 
     def take(self, most: int, upto: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield (kind, payload) of at most `most` records, up to the head or to the offset `upto`."""

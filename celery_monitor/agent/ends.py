@@ -1,9 +1,9 @@
 """Decides the one end of every attempt from what its own process wrote and what the worker's parent heard.
 
-Precedence, per attempt: its own end with a state (turned to STORE_FAILED by an internal error) > revoked while running >
-the parent's failure > the parent's retry > an end without a state (INTERRUPTED, provisional) > none (open). What the
-parent says therefore closes only an attempt that is open or INTERRUPTED; what comes for a closed one (a Reject, the twin of
-a hard limit, a retry after success) is dropped.
+Precedence, per attempt: its own end with a state (turned to STORE_FAILED by an internal error) > revoked while running
+> the parent's failure > the parent's retry > an end without a state (INTERRUPTED, provisional) > none (open). What the
+parent says therefore closes only an attempt that is open or INTERRUPTED; what comes for a closed one (a Reject, the
+twin of a hard limit, a retry after success) is dropped.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Ends:
     Attributes:
         worker: node name that rows carry.
         attempts, metrics: what the next batch will hold; the drainer empties them.
+
     """
 
     worker: str
@@ -130,9 +131,7 @@ class Ends:
 
 def _by_fact(row: Attempt, fact: Fact) -> Attempt:
     kind, message, traceback = fact.error
-    return row._replace(
-        state=fact.state, reason=fact.reason, exception=kind, message=message, traceback=traceback
-    )
+    return row._replace(state=fact.state, reason=fact.reason, exception=kind, message=message, traceback=traceback)
 
 
 def _uid(fact: Fact) -> bytes:

@@ -40,16 +40,25 @@ class Flush:
 class Instance:
     """The rings of one instance and the batches made of them.
 
-    Parameters:
+    Parameters
+    ----------
         instance: its 16 bytes, which are the batches' `boot`.
         journal: locked by us.
         folder: where its rings lie, None when all of them are in memory.
         worker: node name for its rows.
         buffer_bytes: bound on what is kept in memory only, while Redis is away.
+
     """
 
     def __init__(
-        self, instance: bytes, journal: Journal, folder: Path | None, worker: str, buffer_bytes: int, *, alone: bool = False
+        self,
+        instance: bytes,
+        journal: Journal,
+        folder: Path | None,
+        worker: str,
+        buffer_bytes: int,
+        *,
+        alone: bool = False,
     ) -> None:
         self.instance, self.journal, self.folder, self.alone = instance, journal, folder, alone
         self.ends = Ends(worker)
@@ -225,7 +234,7 @@ class Instance:
             self.spilled = False
 
     def spill(self) -> None:
-        """Redis is away and a ring fills up: keep its rows in memory only, within the bound; counters are never dropped."""
+        """Keep rows in memory only, within the bound, as Redis is away and a ring fills; counters are never dropped."""
         self.spilled = True
         for reader in self.readers.values():
             reader.commit(reader.read)

@@ -4,8 +4,8 @@ Before a batch is sent, the intent (the batch's number, the offset each ring's t
 acknowledgement the tails move and the number is settled. Whoever takes the lock of a dead agent sends the open intent
 again under the same (instance, number), so the fold drops it if it had arrived.
 
-Layout (little endian): ``8s magic, I version, I size of the name`` at 0, the name (JSON) at 16; at 1024 ``Q settled``, at
-1032 ``Q intended, I crc32 of the entries, I entries``; entries ``8s ring id, Q offset`` from 4096.
+Layout (little endian): ``8s magic, I version, I size of the name`` at 0, the name (JSON) at 16; at 1024 ``Q settled``,
+at 1032 ``Q intended, I crc32 of the entries, I entries``; entries ``8s ring id, Q offset`` from 4096.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Journal:
     Attributes:
         settled: number of the last batch that was acknowledged.
         path: the file, None when there is no tmpfs and the journal lives in memory only.
+
     """
 
     def __init__(self, memory: mmap.mmap, fd: int, path: Path | None) -> None:

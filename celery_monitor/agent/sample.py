@@ -23,8 +23,10 @@ _MOST_CHILDREN: Final = 256
 class Sampler:
     """Samples one process.
 
-    Parameters:
+    Parameters
+    ----------
         worker: Celery's worker instance, None in a producer or beat.
+
     """
 
     worker: Any = None
@@ -56,9 +58,7 @@ class Sampler:
             with contextlib.suppress(psutil.Error):
                 child = self._children.get(pid) or psutil.Process(pid)
                 self._children[pid] = child
-                found.append(
-                    {"pid": pid, "rss_bytes": child.memory_info().rss, "cpu_percent": child.cpu_percent(None)}
-                )
+                found.append({"pid": pid, "rss_bytes": child.memory_info().rss, "cpu_percent": child.cpu_percent(None)})
         return found
 
 
@@ -84,7 +84,7 @@ def machine() -> HostSample:
 
 def prefetched() -> dict[str, int]:
     """Return how many messages the worker holds and has not started, per queue, from its own requests."""
-    from celery.worker import state
+    from celery.worker import state  # noqa: PLC0415 - loads the whole worker, which a producer has no use for
 
     found: dict[str, int] = {}
     for request in list(state.requests.values())[:_MOST_REQUESTS]:

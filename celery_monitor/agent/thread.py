@@ -1,7 +1,8 @@
-"""The agent: one daemon thread per worker parent, producer or beat that drains, samples, flushes and, if need be, ticks."""
+"""The agent: one daemon thread per worker parent, producer or beat; it drains, samples, flushes and may tick."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -15,7 +16,7 @@ from celery_monitor.agent import adopt
 from celery_monitor.agent import sample as sampling
 from celery_monitor.agent.instance import Flush, Instance
 from celery_monitor.agent.journal import Journal
-from celery_monitor.errors import StoreError
+from celery_monitor.errors import ConfigurationError, StoreError
 from celery_monitor.model import AgentState, Metrics, Pace
 from celery_monitor.signals import guard, process
 from celery_monitor.store import inbox, meta
@@ -32,12 +33,14 @@ _BACKOFF_S: Final = 10.0
 class Plan:
     """What an agent is told at its start.
 
-    Parameters:
+    Parameters
+    ----------
         role: worker, beat, producer or serve.
         hostname: node name; rows and live state carry it.
         app: the Celery app's name.
         owner: tells fleets apart in one store.
         tick: called once per round with the pace and whether the store answered; may fold.
+
     """
 
     role: str
@@ -130,6 +133,16 @@ class Agent:
         folder = self.plan.folder
         return folder is not None and any(folder.glob(f"{self._own.hex()}-*.ring"))
 
+    def abandon(self) -> None:
+        """Let go of everything in a process that was forked from ours: it is the parent's."""
+        for instance in [self.instance, *self.orphans]:
+            if instance is not None:
+                for reader in instance.readers.values():
+                    with contextlib.suppress(BufferError, OSError, ValueError):
+                        reader.ring.close()
+                with contextlib.suppress(BufferError, OSError, ValueError):
+                    instance.journal.close()
+
     # -- one round ---------------------------------------------------------------------------------------------------
 
     def round(self) -> None:
@@ -182,7 +195,7 @@ class Agent:
 
     def _take_gauges(self) -> Metrics | None:
         gauges, self._gauges = self._gauges, Metrics()
-        return gauges if gauges else None
+        return gauges or None
 
     def _ship(self, instance: Instance, flush: Flush | None, state: AgentState | None) -> bool:
         """Send a batch and the live state; a failure is said once and tried again at the next round."""
@@ -192,6 +205,10 @@ class Agent:
             self.pace = inbox.send(self.store, flush.batch if flush else None, state) or self.pace
         except StoreError as error:
             self._fails(str(error))
+            return False
+        except ConfigurationError as error:
+            guard.logger.error("celery-monitor: %s; nothing of this process is recorded", error)
+            self._stop.set()
             return False
         if self.failing:
             guard.logger.warning("celery-monitor: the store answers again; what was kept is being shipped")
