@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from time import time
@@ -80,7 +81,8 @@ def add_entry(
     closing = False
 
     def sync() -> None:
-        scheduler.schedule.pop(TICK, None)
+        with contextlib.suppress(ValueError):  # the shelf is closed: Celery syncs once more at its exit
+            scheduler.schedule.pop(TICK, None)
         persist()
         if not closing:
             put()

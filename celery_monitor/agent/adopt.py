@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import time
 from pathlib import Path
 from typing import Final
@@ -9,6 +11,7 @@ from typing import Final
 from celery_monitor.agent.instance import Instance
 from celery_monitor.agent.journal import Journal
 
+_STALE_S: Final = 2 * 86_400.0
 _YOUNG_S: Final = 10.0
 """A process this young may not have started its agent yet."""
 
@@ -31,6 +34,28 @@ def orphans(folder: Path, own: bytes, known: set[bytes], buffer_bytes: int) -> l
         orphan.replay(time.monotonic())
         found.append(orphan)
     return found
+
+
+def clear(folder: Path) -> None:
+    """Remove what the dead of other namespaces and stores left two days ago: the fold would refuse it as too late."""
+    for path in folder.parent.glob("*/*"):
+        try:
+            if path.parent != folder and time.time() - path.stat().st_mtime > _STALE_S and _unlocked(path):
+                path.unlink()
+        except OSError:
+            continue
+
+
+def _unlocked(path: Path) -> bool:
+    fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(fd)
 
 
 def _instances(folder: Path) -> set[bytes]:

@@ -125,8 +125,14 @@ class Ends:
 
     def _book(self, row: Attempt, buckets: tuple[int, int, int] | None = None) -> None:
         tally.count(self.metrics, row, buckets)
-        self.attempts.append(row)
         self._recent.append(row)
+        if not ours(row.task):
+            self.attempts.append(row)
+
+
+def ours(task: str) -> bool:
+    """Tell whether a task is our own machinery: counted, but never stored or shown among the user's executions."""
+    return task.startswith("celery_monitor.")
 
 
 def _by_fact(row: Attempt, fact: Fact) -> Attempt:

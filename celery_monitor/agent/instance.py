@@ -14,7 +14,7 @@ from typing import Final
 
 from celery_monitor.agent import decode, tally
 from celery_monitor.agent.drain import RingReader
-from celery_monitor.agent.ends import Ends
+from celery_monitor.agent.ends import Ends, ours
 from celery_monitor.agent.journal import Journal
 from celery_monitor.model import Batch, Metrics, Publish, Running
 from celery_monitor.signals import guard, layout
@@ -122,7 +122,8 @@ class Instance:
         elif kind == Kind.PUBLISH:
             published = decode.publish(payload)
             tally.publish(self.ends.metrics, published)
-            self.publishes.append(published)
+            if not ours(published.task):
+                self.publishes.append(published)
         elif kind == Kind.FACT:
             self.ends.told(decode.fact(payload), now)
         else:
@@ -271,7 +272,8 @@ class Instance:
                 except ValueError:
                     continue
                 uid = reader.ring.ring_id + serial.to_bytes(4, "little")
-                found.append(_running(uid, start, reader.pid))
+                if not ours(start.names[0]):
+                    found.append(_running(uid, start, reader.pid))
         return found
 
     def losses(self) -> dict[str, int]:

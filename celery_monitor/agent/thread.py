@@ -25,6 +25,9 @@ from celery_monitor.store.connection import Store
 HEARTBEAT_S: Final = 10.0
 BEAT_HEARTBEAT_S: Final = 5.0
 """Beat's agent must know whether the tick runs, so it asks as often as the tick is due."""
+_IDLE_S: Final = 30.0
+_PRODUCER_HEARTBEAT_S: Final = 3600.0
+"""A web process that publishes nothing needs no connection: plans count them."""
 _ADOPT_S: Final = 5.0
 _BACKOFF_S: Final = 10.0
 
@@ -100,6 +103,8 @@ class Agent:
             self.store.close()
 
     def _run(self) -> None:
+        if self.plan.folder is not None:
+            adopt.clear(self.plan.folder)
         while not self._stop.is_set():
             with self._busy:
                 try:
@@ -179,6 +184,8 @@ class Agent:
         self._sample = self._sampler.state()
         instance = self.instance
         busy = len(instance.running()) if instance is not None else 0
+        if self.plan.role == "producer":  # its host is sampled by a worker, if it has one
+            return
         state: AgentState = {**self._sample, "role": self.plan.role, "hostname": self.plan.hostname, "host": self.host}
         sampling.gauges(self._gauges, state, busy, now_us)
 
@@ -186,7 +193,10 @@ class Agent:
         running = instance.running()
         shown = tuple(sorted(run["uid"] for run in running))
         rows = instance.flush is not None or bool(instance.ends.attempts or instance.publishes or instance.ends.metrics)
-        if not rows and shown == self._shown and now - self._last["send"] < self._heartbeat():
+        idle_s = now - self._last["send"]
+        if not rows and shown == self._shown and idle_s < self._heartbeat():
+            if self.plan.role == "producer" and idle_s > _IDLE_S:
+                self.store.close()
             return
         flush = instance.next_flush(self._take_gauges())
         if self._ship(instance, flush, self._state()):
@@ -258,7 +268,7 @@ class Agent:
         return 1.0 if agents <= 20 else 2.0 if agents <= 200 else 5.0 if agents <= 500 else 10.0
 
     def _heartbeat(self) -> float:
-        return BEAT_HEARTBEAT_S if self.plan.role == "beat" else HEARTBEAT_S
+        return {"beat": BEAT_HEARTBEAT_S, "producer": _PRODUCER_HEARTBEAT_S}.get(self.plan.role, HEARTBEAT_S)
 
     def _state(self, *, goodbye: bool = False) -> AgentState:
         instance = self.instance
