@@ -257,6 +257,7 @@ class Running(TypedDict):
     started_us: int
     workflow: str
     flags: int
+    ids: tuple[str, str, str]  # root, parent, group; "" for none, and for a root that is the id itself
 
 
 class HostSample(TypedDict):

@@ -20,7 +20,7 @@ from celery_monitor.errors import StoreError
 from celery_monitor.model import AgentState, Batch, Pace
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals import guard
-from celery_monitor.store import fold, inbox, lease, live
+from celery_monitor.store import fold, inbox, lease, live, lost
 from celery_monitor.store.connection import Store
 
 logger = logging.getLogger("celery_monitor")
@@ -95,7 +95,16 @@ class Ticker:
         return True
 
     def _sweep(self, agents: list[AgentState], now_us: int) -> None:
-        """Forget agents that said goodbye or were lost long ago."""
+        """Book what lost agents were running as LOST; forget agents that said goodbye or were lost long ago."""
+        for agent, raw in live.silent(self.store, now_us):
+            uids = self._reader.ended_uids([run["id"] for run in agent["running"]], now_us)
+            n = lost.book(self.store, agent, raw, uids, now_us)
+            if n:
+                logger.warning(
+                    "celery-monitor: %s is silent: %d attempts it was running are booked as LOST",
+                    agent.get("hostname"),
+                    n,
+                )
         old = [agent["boot"] for agent in agents if now_us - agent["at_us"] > _FORGET_S * 1e6]
         live.forget(self.store, old)
 

@@ -292,4 +292,5 @@ def _running(uid: bytes, start: decode.Begun, pid: int) -> Running:
     return {
         "uid": uid.hex(), "id": unpack_id(start.ids[0]), "run": (start.ids[4] or start.ids[0]).hex(), "task": task,
         "queue": queue, "pid": pid, "started_us": start.started_us, "workflow": workflow, "flags": start.flags,
+        "ids": (unpack_id(start.ids[1]), unpack_id(start.ids[2]), unpack_id(start.ids[3])),
     }  # fmt: skip

@@ -1,0 +1,90 @@
+"""What the rules look at: the last minutes' figures, the queues and the live agents, as readings; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from celery_monitor.alerts.judge import Reading
+from celery_monitor.alerts.rules import MESSAGES, RATIO, SECONDS
+from celery_monitor.analytics.figures import counts, success_ratio
+from celery_monitor.model import AgentState, Cell, HostSample
+
+WINDOW_S: Final = 300
+"""The window of the cells that success shares are taken from, in seconds."""
+
+LEAST_ENDS: Final = 20
+"""A share of fewer ends says little: 1 failure of 19 would be an alert."""
+
+
+def readings(
+    tasks: Mapping[str, Cell],
+    queues: Mapping[str, Mapping[str, float | None]],
+    agents: Iterable[AgentState],
+    now_us: int,
+) -> list[Reading]:
+    """Return every level the default rules judge.
+
+    Parameters:
+        tasks: cells of the last `WINDOW_S` seconds by task name (all queues of a name added up).
+        queues: last gauges by queue name; only "backlog" is looked at, absent or None is unknown.
+        agents: live states as the store holds them, the silent ones included.
+        now_us: the store's clock.
+    """
+    newest = _newest(agents)
+    return [*_success(tasks), *_backlog(queues), *_overdue(newest, now_us), *_hosts(newest, now_us)]
+
+
+def overdue_s(agent: AgentState, now_us: int) -> float:
+    """Return by how many seconds an agent has missed the heartbeat it promised; 0 after an orderly goodbye.
+
+    >>> overdue_s({"at_us": 1_000_000, "interval_s": 10.0}, 13_000_000)
+    2.0
+    """
+    if agent.get("goodbye"):
+        return 0.0
+    return max(0.0, (now_us - agent.get("at_us", 0)) / 1e6 - agent.get("interval_s", 0.0))
+
+
+def _newest(agents: Iterable[AgentState]) -> list[AgentState]:
+    """Return the latest state per role and node name: a worker that was started again is not lost."""
+    latest: dict[tuple[str, str], AgentState] = {}
+    for agent in sorted(agents, key=lambda a: a.get("at_us", 0)):
+        latest[agent.get("role", ""), agent.get("hostname", "")] = agent
+    return list(latest.values())
+
+
+def _success(tasks: Mapping[str, Cell]) -> Iterator[Reading]:
+    for name, cell in tasks.items():
+        ratio, ends = success_ratio(cell), counts(cell)
+        if ratio is not None and ends["succeeded"] + ends["failed"] + ends["lost"] >= LEAST_ENDS:
+            yield Reading("success_share", name, ratio, RATIO)
+
+
+def _backlog(queues: Mapping[str, Mapping[str, float | None]]) -> Iterator[Reading]:
+    for name, gauges in queues.items():
+        backlog = gauges.get("backlog")
+        if backlog is not None:
+            yield Reading("backlog", name, backlog, MESSAGES)
+
+
+def _overdue(agents: Iterable[AgentState], now_us: int) -> Iterator[Reading]:
+    for agent in agents:
+        if agent.get("role") == "worker":
+            yield Reading(
+                "worker_lost", agent.get("hostname", ""), round(overdue_s(agent, now_us), 1), SECONDS
+            )
+
+
+def _hosts(agents: Iterable[AgentState], now_us: int) -> Iterator[Reading]:
+    """Yield a machine's levels once, of the agent that spoke last; what the silent said is no longer true."""
+    machines: dict[str, HostSample] = {}
+    for agent in agents:
+        if "machine" in agent and not agent.get("goodbye") and not overdue_s(agent, now_us):
+            machines[agent.get("host", "")] = agent["machine"]
+    for host, sample in machines.items():
+        yield Reading("host_cpu", host, sample["cpu_percent"] / 100, RATIO)
+        for what in ("memory", "disk"):
+            used, total = sample[f"{what}_used_bytes"], sample[f"{what}_total_bytes"]  # type: ignore[literal-required]
+            if total:
+                yield Reading(f"host_{what}", host, used / total, RATIO)

@@ -1,0 +1,1 @@
+"""Pure functions from the store's cells to the figures a person reads; no I/O, no clock."""

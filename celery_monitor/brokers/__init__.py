@@ -1,0 +1,1 @@
+"""Reads what waits in the broker's queues; read-only, and declares nothing."""

@@ -1,0 +1,1 @@
+"""The reader: the few verbs through which every face sees the store."""

@@ -1,0 +1,346 @@
+"""Executions as the JSON API shows them: one by its id, or a page of them, newest first."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from heapq import merge
+from typing import Any, Final
+
+from celery_monitor.errors import BadRequest
+from celery_monitor.model import PUBLISHED, Attempt, Publish, Running
+from celery_monitor.query import live, rows
+from celery_monitor.query.rows import Candidate, Found, Tail
+from celery_monitor.query.times import iso, parse_iso, seconds
+from celery_monitor.signals.record import Flag, Reason, State, fixed_id, pack_id, unpack_id
+from celery_monitor.store import blocks
+from celery_monitor.store import live as live_table
+from celery_monitor.store.blocks import Info
+from celery_monitor.store.columns import Blob
+from celery_monitor.store.connection import Store
+
+DEFAULT_LIMIT: Final = 50
+MOST_LIMIT: Final = 500
+WAITING: Final = "WAITING"
+STARTED: Final = State.STARTED.name
+_SEARCHED: Final = 20_000
+"""Candidates looked at for one page: a filter that almost nothing matches ends with a cursor to go on from."""
+
+Runnings = dict[bytes, Running]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What is asked for; None means any.
+
+    Attributes:
+        state: a `State`'s name, or WAITING.
+        before: only what is older than this (time in us, tie), where the last page ended.
+    """
+
+    task: str | None = None
+    state: str | None = None
+    reason: str | None = None
+    queue: str | None = None
+    worker: str | None = None
+    run: bytes | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+    limit: int = DEFAULT_LIMIT
+    before: tuple[int, bytes] | None = None
+
+    @property
+    def states(self) -> set[int]:
+        """The states that rows may have, as `Info.may_hold` takes them; a publish counts as 0."""
+        if self.state is None:
+            return {PUBLISHED, *map(int, State)}
+        return {PUBLISHED} if self.state == WAITING else {int(State[self.state])}
+
+
+def parse(
+    *,
+    task: str | None = None,
+    state: str | None = None,
+    reason: str | None = None,
+    queue: str | None = None,
+    worker: str | None = None,
+    run: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    limit: int | str | None = None,
+    cursor: str | None = None,
+) -> Filters:
+    """Return filters from what a face was given.
+
+    Raises:
+        BadRequest: not of the accepted form.
+    """
+    return Filters(
+        task=task,
+        state=_name("state", state, [WAITING, *State.__members__]),
+        reason=_name("reason", reason, list(Reason.__members__)),
+        queue=queue,
+        worker=worker,
+        run=fixed_id(pack_id(run)) if run else None,
+        since_us=parse_iso("since", since) if since else None,
+        until_us=parse_iso("until", until) if until else None,
+        limit=_limit(limit),
+        before=_position(cursor) if cursor else None,
+    )
+
+
+def one(store: Store, task_id: str, now_us: int) -> dict[str, Any] | None:
+    """Return an execution, None when nothing is known of it.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    packed = pack_id(task_id)
+    running = _running(store, now_us)
+    found = rows.by_ids(store, [packed], rows.tail(store, now_us)).get(packed, Found())
+    if not found.attempts and not found.publishes and packed not in running:
+        return None
+    return row(packed, found, running.get(packed))
+
+
+def ended_uids(store: Store, task_ids: list[str], now_us: int) -> set[str]:
+    """Return the uids (hex) of the attempts of these executions whose end is stored.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    found = rows.by_ids(store, [pack_id(task_id) for task_id in task_ids], rows.tail(store, now_us))
+    return {uid.hex() for each in found.values() for uid in each.attempts}
+
+
+def page(store: Store, filters: Filters, now_us: int) -> dict[str, Any]:
+    """Return a page of executions and the cursor of the next.
+
+    An execution stands where its newest row puts it, so data that arrives meanwhile goes above the cursor: nothing
+    below it is skipped or comes twice.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    running = _running(store, now_us)
+    tail = rows.tail(store, now_us)
+    out: list[dict[str, Any]] = []
+    taken: set[bytes] = set()
+    place: Candidate | None = None
+    looked = 0
+    for chunk in _chunks(_candidates(store, tail, filters, running), filters.limit):
+        known = rows.by_ids(store, list(dict.fromkeys(c.id for c in chunk)), tail)
+        for candidate in chunk:
+            found = known.get(candidate.id, Found())
+            if candidate.id in taken or _place(candidate.id, found, running.get(candidate.id)) != candidate:
+                continue  # a newer row speaks for this execution, or it was folded while we read
+            shown = row(candidate.id, found, running.get(candidate.id))
+            if _wanted(shown, filters):
+                if len(out) == filters.limit:
+                    return {"executions": out, "next": _cursor(place)}
+                out.append(shown)
+                taken.add(candidate.id)
+                place = candidate
+        looked += len(chunk)
+        if looked >= _SEARCHED:
+            return {"executions": out, "next": _cursor(chunk[-1])}
+    return {"executions": out, "next": None}
+
+
+def row(packed: bytes, found: Found, running: Running | None) -> dict[str, Any]:
+    """Return an execution as the API shows it, from its rows and from what a worker says it runs."""
+    attempts = sorted(found.attempts.values(), key=lambda a: (rows.ended_us(a), a.uid))
+    publishes = sorted(found.publishes, key=lambda p: p.published_us)
+    if running and bytes.fromhex(running["uid"]) in found.attempts:
+        running = None  # its end is here already
+    newest: Attempt | None = attempts[-1] if attempts else None
+    first: Attempt | Publish | None = publishes[0] if publishes else attempts[0] if attempts else None
+    known: Attempt | Publish | None = newest or (publishes[-1] if publishes else None)
+    state = STARTED if running else State(newest.state).name if newest else WAITING
+    return {
+        "id": unpack_id(packed),
+        "task": known.task if known else running["task"] if running else None,
+        "state": state,
+        "reason": Reason(newest.reason).name.lower() if newest and not running else None,
+        "queue": (known.queue if known else running["queue"] if running else None) or None,
+        "root_id": unpack_id((known.root if known else b"") or packed),
+        "parent_id": unpack_id(known.parent) or None if known else None,
+        "group_id": unpack_id(known.group) or None if known else None,
+        "run_id": _run_id(packed, known, running),
+        "workflow": known.workflow or None if known else None,
+        "published_at": iso(first.published_us) if first else None,
+        "ended_at": iso(rows.ended_us(newest)) if newest and not running else None,
+        "flags": [f.name.lower() for f in Flag if f.name and newest and newest.flags & f],
+        "attempts": [_attempt(a) for a in attempts],
+    }
+
+
+def _attempt(a: Attempt) -> dict[str, Any]:
+    failed = {"type": a.exception, "message": a.message or None, "traceback": a.traceback or None}
+    return {
+        "uid": a.uid.hex(),
+        "state": State(a.state).name,
+        "reason": Reason(a.reason).name.lower(),
+        "worker": a.worker or None,
+        "pid": a.pid or None,
+        "started_at": iso(a.started_us),
+        "ended_at": iso(rows.ended_us(a)),
+        "retries": a.retries,
+        "wait_seconds": seconds(a.wait_us),
+        "runtime_seconds": seconds(a.runtime_us),
+        "cpu_seconds": seconds(a.cpu_us),
+        "rss_bytes": a.rss_kib * 1024 if a.rss_kib > 0 else None,
+        "rss_growth_bytes": a.growth_kib * 1024 if a.rss_kib > 0 else None,
+        "exception": failed if a.exception else None,
+    }
+
+
+def _run_id(packed: bytes, known: Attempt | Publish | None, running: Running | None) -> str | None:
+    if known is None and running is not None:
+        return unpack_id(bytes.fromhex(running["run"])) if running.get("run") else None
+    return unpack_id((known.run if known else b"") or fixed_id(packed))
+
+
+def _candidates(store: Store, tail: Tail, filters: Filters, running: Runnings) -> Iterator[Candidate]:
+    """Yield, newest first, the executions that may be meant and lie below the cursor; doubles are left in."""
+    if filters.run is not None:
+        ids = rows.of_run(store, filters.run, tail)
+        ids |= {i for i, r in running.items() if r.get("run") == filters.run.hex()}
+        known = rows.by_ids(store, sorted(ids), tail)
+        all_ = sorted((_place(i, known.get(i, Found()), running.get(i)) for i in ids), reverse=True)
+        yield from (c for c in all_ if _in_range(c, filters))
+        return
+    started: list[Candidate] = []
+    stored: Iterator[Candidate] = iter(())
+    if filters.state in {None, STARTED}:
+        started = sorted((_place(i, Found(), r) for i, r in running.items()), reverse=True)
+    if filters.state != STARTED:
+        stored = rows.newest_first(store, tail, partial(_matches, filters=filters), partial(_worth, filters=filters))
+    yield from (c for c in merge(started, stored, reverse=True) if _in_range(c, filters))
+
+
+def _matches(blob: Blob, filters: Filters) -> Iterator[Candidate]:
+    if filters.state != WAITING and blob.rows("attempts"):
+        table = {name: blob.column("attempts", name) for name in _TIMES}
+        ends = blocks.ends(table)
+        keep = _filtered(blob, "attempts", filters)
+        uids, ids = blob.column("attempts", "uid"), blob.column("attempts", "id")
+        yield from (Candidate(ends[at], uids[at], ids[at]) for at in keep)
+    if filters.state in {None, WAITING} and filters.reason is None and filters.worker is None:
+        times = blob.column("publishes", "published_us")
+        ids = blob.column("publishes", "id")
+        yield from (Candidate(times[at], ids[at], ids[at]) for at in _filtered(blob, "publishes", filters))
+
+
+_TIMES: Final = ("started_us", "runtime_us", "published_us", "wait_us")
+
+
+def _filtered(blob: Blob, table: str, filters: Filters) -> Iterable[int]:
+    """Return the positions of a table's rows that the filters let through."""
+    keep: Iterable[int] = range(blob.rows(table))
+    wanted: dict[str, Any] = {"task": filters.task, "queue": filters.queue}
+    if table == "attempts":
+        wanted["worker"] = filters.worker
+        wanted["reason"] = int(Reason[filters.reason]) if filters.reason else None
+        wanted["state"] = int(State[filters.state]) if filters.state else None
+    for name, value in wanted.items():
+        if value is not None:
+            column = blob.column(table, name)
+            keep = [at for at in keep if column[at] == value]
+    return keep
+
+
+def _worth(info: Info, filters: Filters) -> bool:
+    if filters.since_us is not None and info.newest_us < filters.since_us:
+        return False
+    if filters.until_us is not None and info.oldest_us > filters.until_us:
+        return False
+    if filters.before is not None and info.oldest_us > filters.before[0]:
+        return False
+    return info.may_hold(filters.task, filters.states)
+
+
+def _in_range(candidate: Candidate, filters: Filters) -> bool:
+    if filters.before is not None and (candidate.at_us, candidate.tie) >= filters.before:
+        return False
+    if filters.since_us is not None and candidate.at_us < filters.since_us:
+        return False
+    return filters.until_us is None or candidate.at_us <= filters.until_us
+
+
+def _place(packed: bytes, found: Found, running: Running | None) -> Candidate:
+    """Return where an execution stands: at its newest row, or at the start of the attempt that runs."""
+    if running and bytes.fromhex(running["uid"]) not in found.attempts:
+        return Candidate(running["started_us"], bytes.fromhex(running["uid"]), packed)
+    if found.attempts:
+        return max(Candidate(rows.ended_us(a), uid, packed) for uid, a in found.attempts.items())
+    return max((Candidate(p.published_us, packed, packed) for p in found.publishes), default=Candidate(0, b"", packed))
+
+
+def _wanted(shown: Mapping[str, Any], filters: Filters) -> bool:
+    """Return whether an execution as a whole is what was asked for: its row may have been an older attempt's."""
+    if filters.state is not None and shown["state"] != filters.state:
+        return False
+    if filters.reason is not None and shown["reason"] != filters.reason.lower():
+        return False
+    if filters.task is not None and shown["task"] != filters.task:
+        return False
+    if filters.queue is not None and shown["queue"] != filters.queue:
+        return False
+    if filters.worker is None:
+        return True
+    return any(a["worker"] == filters.worker for a in shown["attempts"])
+
+
+def _chunks(candidates: Iterator[Candidate], limit: int) -> Iterator[list[Candidate]]:
+    chunk: list[Candidate] = []
+    for candidate in candidates:
+        chunk.append(candidate)
+        if len(chunk) > 2 * limit:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _running(store: Store, now_us: int) -> Runnings:
+    agents = live.alive(live_table.agents(store), now_us)
+    return {pack_id(r["id"]): r for a in agents for r in a.get("running") or ()}
+
+
+def _cursor(place: Candidate | None) -> str | None:
+    if place is None:
+        return None
+    raw = place.at_us.to_bytes(8, "big") + place.tie
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _position(cursor: str) -> tuple[int, bytes]:
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        raw = b""
+    if not 8 <= len(raw) <= 300:
+        raise BadRequest("bad_cursor", f"cursor: {cursor[:40]!r} is none; give the 'next' of an earlier answer")
+    return int.from_bytes(raw[:8], "big"), raw[8:]
+
+
+def _name(what: str, text: str | None, known: list[str]) -> str | None:
+    if not text:
+        return None
+    if text.upper() not in known:
+        raise BadRequest(f"bad_{what}", f"{what}: {text[:40]!r} is none; give one of {', '.join(known)}")
+    return text.upper()
+
+
+def _limit(limit: int | str | None) -> int:
+    if limit is None:
+        return DEFAULT_LIMIT
+    try:
+        number = int(limit)
+    except ValueError:
+        raise BadRequest("bad_limit", f"limit: {limit!r} is no number; give 1 to {MOST_LIMIT}") from None
+    return min(max(number, 1), MOST_LIMIT)

@@ -1,0 +1,103 @@
+"""Who is there: workers as the live table shows them, and what they are doing right now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from celery_monitor.model import AgentState
+from celery_monitor.query.times import iso
+from celery_monitor.store.live import is_silent
+
+_MOST_RUNNING: Final = 100
+"""Attempts shown per worker; a gevent pool may run thousands."""
+
+
+def state(agent: AgentState, now_us: int) -> str:
+    """Return ``ok``, ``lost`` (silent for three intervals and 10 s) or ``stopped`` (it said goodbye)."""
+    if agent.get("goodbye"):
+        return "stopped"
+    return "lost" if is_silent(agent, now_us) else "ok"
+
+
+def alive(agents: Iterable[AgentState], now_us: int) -> list[AgentState]:
+    """Return the agents that are neither lost nor stopped."""
+    return [a for a in agents if state(a, now_us) == "ok"]
+
+
+def workers(agents: Iterable[AgentState]) -> list[AgentState]:
+    """Return the newest state of every worker, by node name: one that was started again is not lost."""
+    newest: dict[str, AgentState] = {}
+    for agent in sorted(agents, key=lambda a: (a.get("started_us", 0), a["at_us"])):
+        if agent.get("role") == "worker":
+            newest[agent.get("hostname", "")] = agent
+    return [newest[name] for name in sorted(newest)]
+
+
+def held(agents: Iterable[AgentState]) -> dict[str, int]:
+    """Return the messages that workers hold and have not started, by queue."""
+    counts: dict[str, int] = {}
+    for agent in agents:
+        for queue, n in (agent.get("prefetched") or {}).items():
+            counts[queue] = counts.get(queue, 0) + n
+    return counts
+
+
+def consumers(agents: Iterable[AgentState]) -> dict[str, int]:
+    """Return how many of these workers consume a queue, by queue."""
+    counts: dict[str, int] = {}
+    for agent in agents:
+        for queue in agent.get("queues") or ():
+            counts[queue] = counts.get(queue, 0) + 1
+    return counts
+
+
+def row(agent: AgentState, now_us: int, firing: Mapping[str, str]) -> dict[str, Any]:
+    """Return a worker's row of the JSON API, as far as the live table knows it.
+
+    Parameters:
+        firing: subject of a firing alert to its severity.
+    """
+    machine = agent.get("machine")
+    status = state(agent, now_us)
+    running = agent.get("running") or [] if status == "ok" else []
+    if status == "ok" and (agent.get("hostname") in firing or agent.get("host") in firing):
+        status = "warning"
+    return {
+        "worker": agent.get("hostname", ""),
+        "state": status,
+        "role": agent.get("role", "worker"),
+        "host": agent.get("host"),
+        "pid": agent.get("pid"),
+        "pool": agent.get("pool"),
+        "slots": agent.get("slots"),
+        "busy": len(running),
+        "prefetched": sum((agent.get("prefetched") or {}).values()) if status != "stopped" else 0,
+        "queues": sorted(agent.get("queues") or ()),
+        "cpu_percent": agent.get("cpu_percent"),
+        "rss_bytes": agent.get("rss_bytes"),
+        "host_cpu_percent": machine.get("cpu_percent") if machine else None,
+        "host_memory_ratio": _ratio(machine, "memory") if machine else None,
+        "host_disk_ratio": _ratio(machine, "disk") if machine else None,
+        "started_at": iso(agent.get("started_us")),
+        "seen_at": iso(agent["at_us"]),
+        "running": [_running(r, now_us) for r in running[:_MOST_RUNNING]],
+    }
+
+
+def _ratio(machine: Mapping[str, Any], what: str) -> float | None:
+    total = machine.get(f"{what}_total_bytes")
+    used = machine.get(f"{what}_used_bytes")
+    return round(used / total, 4) if total and used is not None else None
+
+
+def _running(attempt: Mapping[str, Any], now_us: int) -> dict[str, Any]:
+    started = attempt.get("started_us") or 0
+    return {
+        "id": attempt.get("id"),
+        "task": attempt.get("task"),
+        "queue": attempt.get("queue"),
+        "pid": attempt.get("pid"),
+        "started_at": iso(started),
+        "seconds": round(max(0, now_us - started) / 1e6, 3) if started else None,
+    }

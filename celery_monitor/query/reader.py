@@ -1,0 +1,103 @@
+"""The reader: the verbs that every face calls; nothing here writes, and nothing asks a worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery_monitor import __version__
+from celery_monitor.alerts import ledger
+from celery_monitor.model import AgentState, Cell, Series
+from celery_monitor.query import executions, health, summary, tables, window
+from celery_monitor.query.rollups import RollupReader, Want
+from celery_monitor.store import lease, live, meta
+from celery_monitor.store.connection import Store
+from celery_monitor.store.tiers import GAUGES, TASKS
+
+QUEUES_S = 300
+"""A queue that was not sampled for this long is no queue of now."""
+
+
+class Reader:
+    """Reads one namespace; safe for threads, keeps a few MB of buckets that change no more.
+
+    Every verb raises `errors.StoreError` when the store does not answer or refuses. `now_us` is the server's clock in
+    us; None asks the server.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._rollups = RollupReader(store)
+
+    def summary(self, window: str = "1h", now_us: int | None = None) -> dict[str, Any]:
+        """Return the summary of a window like ``15m``, as docs/api.md describes it.
+
+        Raises:
+            BadRequest: the window is not of the accepted form.
+            StoreTooNew: a newer release wrote the store.
+        """
+        asked = _window(window, self._now(now_us))
+        meta.check(self._store, create=False)
+        return summary.build(self._store, self._rollups, asked)
+
+    def health(self, now_us: int | None = None) -> dict[str, Any]:
+        """Return how the monitor itself is, with the versions."""
+        now = self._now(now_us)
+        row = health.row(health.read(self._store), now)
+        return row | {"version": __version__, "schema": meta.SCHEMA}
+
+    def executions(self, *, now_us: int | None = None, **filters: Any) -> dict[str, Any]:
+        """Return a page of executions: ``{"executions": [...], "next": cursor or None}``.
+
+        Parameters:
+            filters: `task`, `state`, `reason`, `queue`, `worker`, `run`, `since`, `until`, `limit`, `cursor`.
+
+        Raises:
+            BadRequest: a filter is not of the accepted form.
+        """
+        asked = executions.parse(**filters)
+        return executions.page(self._store, asked, self._now(now_us))
+
+    def execution(self, task_id: str, now_us: int | None = None) -> dict[str, Any] | None:
+        """Return one execution with all its attempts, None when nothing is known of it."""
+        return executions.one(self._store, task_id, self._now(now_us))
+
+    def ended_uids(self, task_ids: list[str], now_us: int | None = None) -> set[str]:
+        """Return the uids (hex) of the attempts of these executions whose end is stored."""
+        return executions.ended_uids(self._store, task_ids, self._now(now_us))
+
+    def lifetime(self, now_us: int | None = None) -> dict[Series, Cell]:
+        """Return the totals of each ("task", name, queue) since ever, what is not folded yet included."""
+        return self._rollups.read([], self._now(now_us), lifetime=True).lifetime().loaded()
+
+    def tasks(self, seconds: float, now_us: int | None = None) -> dict[str, Cell]:
+        """Return the sums of the last so many seconds, by task name."""
+        now = self._now(now_us)
+        start = (now // 1_000_000 - int(seconds)) // 10 * 10
+        want = Want(TASKS, start, now // 1_000_000 + 10)
+        return tables.grouped(self._rollups.read([want], now).total(want), 1)
+
+    def latest(self) -> list[AgentState]:
+        """Return the last state of every agent, those lost or stopped lately included."""
+        return live.agents(self._store)
+
+    def queues_now(self, now_us: int | None = None) -> dict[str, dict[str, float]]:
+        """Return the last sample of each queue: `backlog`, `oldest_s`, `unacked`, `consumers`, as far as known."""
+        now = self._now(now_us)
+        want = Want(GAUGES, (now // 1_000_000 - QUEUES_S) // 10 * 10, now // 1_000_000 + 10)
+        levels = tables.latest_levels(self._rollups.read([want], now), want, "queue")
+        found = {name: tables.fresh(gauges, now) for name, gauges in levels.items()}
+        return {name: gauges for name, gauges in found.items() if gauges}
+
+    def queue_names(self, now_us: int | None = None) -> list[str]:
+        """Return every queue that tasks were ever published to or taken from."""
+        return sorted({series[2] for series in self.lifetime(now_us) if series[2]})
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Return the `alerts` rows of the summary."""
+        return ledger.read(self._store)
+
+    def _now(self, now_us: int | None) -> int:
+        return lease.now_us(self._store) if now_us is None else now_us
+
+
+_window = window.parse

@@ -1,0 +1,231 @@
+"""Cells of a window as of one moment: written buckets and the inbox's tail, no entry missing and none twice.
+
+Everything is read in transactions that also read the fold's cursor; when it has moved between two of them, the fold
+committed meanwhile and the reading starts again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final, NamedTuple
+
+from celery_monitor.errors import StoreError
+from celery_monitor.model import Cell, Series
+from celery_monitor.store import counters, fresh, inbox, seen, tiers
+from celery_monitor.store import lifetime as lifetimes
+from celery_monitor.store.connection import Store
+from celery_monitor.store.cursor import MetricsCursor
+from celery_monitor.store.lifetime import Lifetime
+from celery_monitor.store.packing import Undecodable
+from celery_monitor.store.report import Step
+from celery_monitor.store.seen import Seen
+from celery_monitor.store.tiers import STEPS, Part, Parts, Raw
+
+_TRIES: Final = 8
+_TAIL: Final = 5000
+"""Entries of the inbox's tail that are read: with a fold that lives there are a few hundred at most."""
+_CACHE_BYTES: Final = 4 * 1024 * 1024  # of compressed blobs; decoded they are about ten times as big
+
+BlobKey = tuple[int, int, str]
+
+
+class Want(NamedTuple):
+    """A part, from when to when (s), in buckets of the steps given."""
+
+    part: str
+    start: int
+    end: int
+    steps: Sequence[int] = STEPS
+
+
+class Segment(NamedTuple):
+    """One bucket's series; `raw` says whether the values are dumps or cells."""
+
+    bucket: int
+    values: Mapping[Series, Any]
+    raw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rollups:
+    """What was read: blobs by (step, bucket, part), and the tail by (bucket, part)."""
+
+    cursor: MetricsCursor
+    blobs: dict[BlobKey, Raw]
+    tail: Parts
+    truncated: bool
+    totals: bytes | None = None
+
+    def lifetime(self) -> Lifetime:
+        """Return the totals since ever, the tail included; asked for with ``read(..., lifetime=True)``."""
+        try:
+            found = lifetimes.load(self.totals)
+        except Undecodable:
+            found = Lifetime()
+        for (bucket, name), part in self.tail.items():
+            if name == tiers.TASKS:
+                found.add(bucket, part)
+        return found
+
+    def segments(self, want: Want) -> Iterator[Segment]:
+        """Yield the buckets of a want, then those of the tail that lie in it."""
+        for step, bucket in tiers.cover(want.start, want.end, self.cursor.rolled, want.steps):
+            raw = self.blobs[step, bucket, want.part]
+            if raw:
+                yield Segment(bucket, raw, raw=True)
+        for (bucket, name), part in self.tail.items():
+            if name == want.part and want.start <= bucket < want.end:
+                yield Segment(bucket, part, raw=False)
+
+    def total(self, want: Want) -> Part:
+        """Return the sum over a want, by series."""
+        part: Part = {}
+        for segment in self.segments(want):
+            if segment.raw:
+                tiers.merge_raw(part, dict(segment.values))
+            else:
+                tiers.merge(part, segment.values)
+        return part
+
+    def counts(self, want: Want) -> Iterator[tuple[int, Series, dict[int, int]]]:
+        """Yield (bucket, series, `Cell.counts`) of every bucket: sketches stay undecoded."""
+        for segment in self.segments(want):
+            for series, value in segment.values.items():
+                yield segment.bucket, series, value[0] if segment.raw else value.counts
+
+    def levels(self, want: Want) -> Iterator[tuple[int, Series, dict[str, list[Any]]]]:
+        """Yield (bucket, series, gauge name to its dump) of every bucket of gauges."""
+        for segment in self.segments(want):
+            for series, value in segment.values.items():
+                yield segment.bucket, series, value if segment.raw else tiers.dump_of(value)
+
+
+class RollupReader:
+    """Reads rollups; keeps decoded buckets that only late data can change, and forgets them when it did."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._guess: bytes | None = None
+        self._cache: OrderedDict[BlobKey, tuple[int, Raw]] = OrderedDict()
+        self._cached_bytes = 0
+        self._as_of: tuple[int, int] = (0, 0)  # the cursor's `late` and `newest` the cache is true of
+        self._lock = Lock()
+
+    def read(self, wants: Sequence[Want], now_us: int, *, lifetime: bool = False) -> Rollups:
+        """Return the rollups that several wants need.
+
+        Raises:
+            StoreError: the store does not answer, or the fold did not stand still for eight tries.
+        """
+        for _ in range(_TRIES):
+            found = self._attempt(wants, now_us, lifetime=lifetime)
+            if found is not None:
+                return found
+        raise StoreError(f"{self._store.where}: the fold commits faster than can be read; ask again")
+
+    def _attempt(self, wants: Sequence[Want], now_us: int, *, lifetime: bool) -> Rollups | None:
+        keys, client = self._store.keys, self._store.client
+        guess = self._guess
+        cursor = MetricsCursor.load(guess)
+        blobs = self._cached(wants, cursor)
+        missing = [key for key, raw in blobs.items() if raw is None]
+        with self._store.translated():
+            pipe = client.pipeline(transaction=True)
+            pipe.get(keys.cursor(inbox.METRICS))
+            inbox.read(pipe, keys.inbox_metrics, cursor.last, _TAIL)
+            pipe.mget([keys.rollup(*key) for key in missing] + [keys.lifetime] * lifetime or [keys.lifetime])
+            answers = pipe.execute()
+        if answers[0] != guess:
+            self._guess = answers[0]
+            return None
+        decoded = {key: (raw, _decoded(raw)) for key, raw in zip(missing, answers[2], strict=False)}
+        step = Step()
+        entries = fresh.heads(answers[1], step)
+        known = self._seen(entries, now_us, guess)
+        if known is None:
+            return None
+        self._keep(decoded, cursor)
+        whole = {key: raw if raw is not None else decoded[key][1] for key, raw in blobs.items()}
+        tail = _tail(entries, known, now_us, step)
+        return Rollups(cursor, whole, tail, len(answers[1]) >= _TAIL, answers[2][-1] if lifetime else None)
+
+    def _seen(self, entries: list[inbox.Entry], now_us: int, guess: bytes | None) -> Seen | None:
+        """Return which of the tail's batches were folded before; None when the fold moved meanwhile."""
+        boots = list(dict.fromkeys(e.boot for e in entries))
+        if not boots:
+            return Seen([], [[] for _ in seen.days(now_us)])
+        with self._store.translated():
+            pipe = self._store.client.pipeline(transaction=True)
+            pipe.get(self._store.keys.cursor(inbox.METRICS))
+            seen.ask(pipe, self._store.keys, inbox.METRICS, boots, now_us)
+            answers = pipe.execute()
+        if answers[0] != guess:
+            self._guess = answers[0]
+            return None
+        return Seen(boots, answers[1:])
+
+    def _cached(self, wants: Sequence[Want], cursor: MetricsCursor) -> dict[BlobKey, Raw | None]:
+        with self._lock:
+            late, newest = self._as_of
+            if late != cursor.late or newest > cursor.newest:
+                self._cache.clear()
+                self._cached_bytes = 0
+            self._as_of = (cursor.late, cursor.newest)
+            found: dict[BlobKey, Raw | None] = {}
+            for want in wants:
+                for step, bucket in tiers.cover(want.start, want.end, cursor.rolled, want.steps):
+                    key = (step, bucket, want.part)
+                    if key not in found:
+                        kept = self._cache.get(key)
+                        found[key] = kept[1] if kept else None
+            return found
+
+    def _keep(self, decoded: dict[BlobKey, tuple[bytes | None, Raw]], cursor: MetricsCursor) -> None:
+        with self._lock:
+            if self._as_of != (cursor.late, cursor.newest):
+                return
+            for key, (raw, series) in decoded.items():
+                # A 10 s bucket still grows until it is rolled; coarser ones are written when they are over.
+                if key[0] == STEPS[0] and key[1] >= cursor.rolled.get(STEPS[1], 0):
+                    continue
+                size = len(raw or b"") + 50
+                self._cache[key] = (size, series)
+                self._cached_bytes += size
+            while self._cached_bytes > _CACHE_BYTES:
+                _, (size, _) = self._cache.popitem(last=False)
+                self._cached_bytes -= size
+
+
+def merged_counts(into: dict[int, int], counts: Mapping[int, int]) -> None:
+    """Add the counts of one cell to others."""
+    for state, n in counts.items():
+        into[state] = into.get(state, 0) + n
+
+
+def cell_of(counts: dict[int, int]) -> Cell:
+    """Return a cell that knows its counts and nothing else."""
+    cell = Cell()
+    cell.counts = counts
+    return cell
+
+
+def _decoded(raw: bytes | None) -> Raw:
+    try:
+        return tiers.load(raw)
+    except Undecodable:
+        return {}  # the fold counts it and begins it anew
+
+
+def _tail(entries: list[inbox.Entry], known: Seen, now_us: int, step: Step) -> Parts:
+    parts: Parts = {}
+    for entry in entries:
+        if known.take(entry.boot, entry.n):
+            try:
+                metrics = inbox.decode_metrics(entry.data)
+            except Undecodable:
+                continue
+            counters.collect(parts, metrics, now_us // 1_000_000, step)
+    return tiers.with_sums(parts)

@@ -1,0 +1,144 @@
+"""The summary: everything the overview shows of one window, read as of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from celery_monitor.alerts import ledger
+from celery_monitor.alerts.rules import DEFAULTS
+from celery_monitor.analytics.figures import counts, figures
+from celery_monitor.model import Cell, Series
+from celery_monitor.query import charts, health, live, tables
+from celery_monitor.query.health import Facts
+from celery_monitor.query.rollups import RollupReader, Rollups, Want
+from celery_monitor.query.times import iso
+from celery_monitor.query.window import Window
+from celery_monitor.store.connection import Store
+from celery_monitor.store.lifetime import Lifetime
+from celery_monitor.store.tiers import ALL
+
+_TOTALS: Final = (
+    "published", "ended", "succeeded", "failed", "retried", "revoked", "lost", "other", "success_ratio",
+    "rate_per_second", "runtime_seconds", "wait_seconds", "cpu_seconds",
+)  # fmt: skip
+_LIFETIME: Final = ("published", "ended", "succeeded", "failed", "retried", "revoked", "lost")
+
+
+def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
+    """Return the summary, as docs/api.md describes it.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    before = Want(ALL, window.before_s, window.start_s)
+    table_wants = tables.wants(window)
+    rollups = reader.read([*charts.wants(window), *table_wants, before], window.now_us, lifetime=True)
+    totals = rollups.lifetime()
+    facts = health.read(store)
+    alerts = ledger.read(store)
+    firing = {a["subject"]: a["severity"] for a in alerts if a["state"] == "firing"}
+    cells = rollups.total(table_wants[0])
+    health_row = health.row(facts, window.now_us, tail_truncated=rollups.truncated)
+    state, reasons = overall(alerts, facts, health_row, window.now_us, empty=not totals.since_us)
+    return {
+        "namespace": store.namespace,
+        "generated_at": iso(window.now_us),
+        "window": {
+            "seconds": window.seconds,
+            "step_seconds": window.step_s,
+            "start": iso(window.start_s * 1_000_000),
+            "end": iso(window.now_us),
+            "clamped": window.clamped,
+        },
+        "state": state,
+        "reasons": reasons,
+        "checks": _checks(alerts, facts, health_row, window.now_us),
+        "totals": _totals(cells, window, facts),
+        "compare": _compare(rollups, before),
+        "lifetime": _lifetime(totals),
+        "series": charts.series(rollups, window),
+        "tasks": tables.tasks(rollups, window, cells),
+        "queues": tables.queues(rollups, window, cells, facts.agents, firing),
+        "workers": tables.workers(rollups, window, facts.agents, firing),
+        "workflows": tables.workflows(rollups.total(table_wants[1]), window),
+        "alerts": alerts,
+        "health": health_row,
+    }
+
+
+def overall(
+    alerts: Sequence[Mapping[str, Any]],
+    facts: Facts,
+    health_row: Mapping[str, Any],
+    now_us: int,
+    *,
+    empty: bool,
+) -> tuple[str, list[dict[str, Any]]]:
+    """Return the state of the whole and its reasons, worst first."""
+    reasons = [
+        {"state": a["severity"], "text": a["text"], "rule": a["rule"], "subject": a["subject"]}
+        for a in alerts
+        if a["state"] == "firing"
+    ]
+    reasons.sort(key=lambda r: r["state"] != "critical")
+    if empty and not facts.agents:
+        return "empty", reasons
+    if facts.stale(now_us):
+        lag = facts.lag_s(now_us)
+        text = f"nothing was folded for {lag:.0f} s" if lag is not None else "nothing was ever folded"
+        reasons.insert(0, _reason("stale", text + ": no beat, worker or serve process ticks"))
+        return "stale", reasons
+    if not facts.room.takes_executions:
+        reasons.append(_reason("warning", f"the server's memory is {facts.room.ratio:.0%} used"))
+    if health_row["skipped_entries"]:
+        reasons.append(_reason("warning", f"{health_row['skipped_entries']} entries could not be decoded"))
+    states = {r["state"] for r in reasons}
+    return next((s for s in ("critical", "warning") if s in states), "ok"), reasons
+
+
+def _reason(state: str, text: str) -> dict[str, Any]:
+    return {"state": state, "text": text, "rule": None, "subject": None}
+
+
+def _checks(
+    alerts: Sequence[Mapping[str, Any]], facts: Facts, health_row: Mapping[str, Any], now_us: int
+) -> dict[str, int]:
+    """Return how many of the things that are looked at are as they should be."""
+    firing = {a["rule"] for a in alerts if a["state"] == "firing"}
+    outcomes = [rule not in firing for rule in {*DEFAULTS, *firing}]
+    outcomes += [not facts.stale(now_us), not health.dropped_any(health_row), facts.room.takes_executions]
+    return {"ok": sum(outcomes), "total": len(outcomes)}
+
+
+def _totals(cells: Mapping[Series, Cell], window: Window, facts: Facts) -> dict[str, Any]:
+    everything = Cell()
+    for cell in cells.values():
+        everything.merge(cell)
+    all_figures = figures(everything, window.span_s)
+    running = sum(len(a.get("running") or ()) for a in live.alive(facts.agents, window.now_us))
+    return {name: all_figures[name] for name in _TOTALS} | {"running": running}
+
+
+def _compare(rollups: Rollups, before: Want) -> dict[str, Any] | None:
+    """Return the figures of the period before, None when nothing is known of it."""
+    cells = list(rollups.total(before).values())
+    if not cells:
+        return None
+    was = figures(cells[0], before.end - before.start)
+    return {
+        "ended": was["ended"],
+        "failed": was["failed"],
+        "success_ratio": was["success_ratio"],
+        "rate_per_second": was["rate_per_second"],
+        "runtime_p95_seconds": was["runtime_seconds"]["p95"],
+        "wait_p95_seconds": was["wait_seconds"]["p95"],
+    }
+
+
+def _lifetime(totals: Lifetime) -> dict[str, Any]:
+    everything = Cell()
+    for cell in totals.loaded().values():
+        everything.merge(cell)
+    n = counts(everything)
+    return {name: n[name] for name in _LIFETIME} | {"since": iso(totals.since_us)}

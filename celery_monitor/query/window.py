@@ -1,0 +1,107 @@
+"""The window of a question: how long, in which steps, from when to when."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from celery_monitor.errors import BadRequest
+
+LEAST_S: Final = 60
+MOST_S: Final = 92 * 86_400
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_FORM: Final = re.compile(r"(\d{1,9})([smhd])")
+_STEPS: Final = (10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
+_POINTS: Final = 60
+_SPARKS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window of time, all in seconds since the epoch.
+
+    Attributes:
+        seconds: as asked for, clamped.
+        step_s: width of a point of a chart; `spark_s` of a small one.
+        start_s: a multiple of `step_s`, so up to one step before what was asked for: then coarse buckets fit.
+        end_s: end of the 10 s bucket that now is in.
+        now_us: now.
+        clamped: why the window is not the one asked for; None when it is.
+    """
+
+    seconds: int
+    step_s: int
+    spark_s: int
+    start_s: int
+    end_s: int
+    now_us: int
+    clamped: str | None
+
+    @property
+    def span_s(self) -> float:
+        """Seconds from the start until now: what rates are divided by."""
+        return self.now_us / 1e6 - self.start_s
+
+    @property
+    def points(self) -> list[int]:
+        """Start of every point."""
+        return list(range(self.start_s, self.end_s, self.step_s))
+
+    @property
+    def before_s(self) -> int:
+        """Start of the period of the same length before the window."""
+        return self.start_s - -(-(self.end_s - self.start_s) // self.step_s) * self.step_s
+
+    def slot(self, bucket: int) -> int:
+        """Return the point a bucket (s) belongs to."""
+        return (bucket - self.start_s) // self.step_s
+
+    def spark_slot(self, bucket: int) -> int:
+        """Return the point of a small chart a bucket (s) belongs to."""
+        return bucket // self.spark_s - self.start_s // self.spark_s
+
+    @property
+    def sparks(self) -> int:
+        """Number of points of a small chart."""
+        return self.spark_slot(self.end_s - 1) + 1
+
+
+def parse(text: str, now_us: int) -> Window:
+    """Return the window that ends now.
+
+    Parameters:
+        text: a whole number and s, m, h or d, like ``15m``; clamped to a minute at least and 92 days at most, for
+            finer is not measured and older is not kept.
+
+    Raises:
+        BadRequest: not of that form.
+
+    >>> w = parse("1h", 1763640003_000000); w.step_s, w.spark_s, w.end_s - w.start_s
+    (60, 120, 3610)
+    >>> parse("365d", 1763640003_000000).clamped
+    '365d is longer than anything is kept: 92d'
+    """
+    found = _FORM.fullmatch(text.strip())
+    if not found:
+        raise BadRequest("bad_window", f"window: {text[:40]!r} is not a duration; give 1m to 92d, like 15m, 6h or 7d")
+    asked = int(found[1]) * _UNITS[found[2]]
+    clamped = None
+    if asked > MOST_S:
+        clamped = f"{text} is longer than anything is kept: 92d"
+    elif asked < LEAST_S:
+        clamped = f"{text} is shorter than can be told apart: 1m"
+    return last(min(max(asked, LEAST_S), MOST_S), now_us, clamped)
+
+
+def last(seconds: int, now_us: int, clamped: str | None = None) -> Window:
+    """Return the window of the last so many seconds."""
+    step = _step(seconds, _POINTS)
+    end = -(-now_us // 10_000_000) * 10
+    start = (now_us // 1_000_000 - seconds) // step * step
+    return Window(seconds, step, _step(seconds, _SPARKS), start, end, now_us, clamped)
+
+
+def _step(seconds: int, points: int) -> int:
+    """Return the widest step that gives at least so many points."""
+    return max((s for s in _STEPS if s * points <= seconds), default=_STEPS[0])

@@ -1,0 +1,1 @@
+"""All that speaks Redis: keys, inbox, fold, rollup tiers, blocks of executions, index, live state."""

@@ -1,0 +1,149 @@
+"""Blocks of about 2000 task rows, and the note on each that lets a search skip it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+from zlib import crc32
+
+from celery_monitor.model import PUBLISHED
+from celery_monitor.store import columns, packing
+from celery_monitor.store.columns import ATTEMPTS, PUBLISHES, Columns
+from celery_monitor.store.packing import Undecodable
+
+ROWS: Final = 2000
+KEEP_S: Final = 30 * 86_400
+"""Executions go after this time even when there is room; the keys themselves a little later."""
+_OVERHEAD: Final = 400
+"""Bytes a block costs beside its data: key, note, members."""
+
+Tables = dict[str, Columns]
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """The note on a block.
+
+    Attributes:
+        oldest_us, newest_us: first and last end (of publishes: the publish time).
+        rows: attempts and publishes.
+        stored_bytes: what the block costs with its index entries.
+        states: crc32 of a task name to a bit set: bit n for an attempt of state n, bit 0 for a publish.
+    """
+
+    oldest_us: int
+    newest_us: int
+    rows: int
+    stored_bytes: int
+    states: dict[int, int]
+
+    def dump(self) -> bytes:
+        """Return its bytes."""
+        return packing.pack([self.oldest_us, self.newest_us, self.rows, self.stored_bytes, self.states])
+
+    def may_hold(self, task: str | None, states: Iterable[int]) -> bool:
+        """Return whether the block can hold a row of a task (None: any) in one of some states."""
+        mask = sum(1 << s for s in set(states))
+        if task is not None:
+            return bool(self.states.get(crc32(task.encode()), 0) & mask)
+        return any(bits & mask for bits in self.states.values())
+
+
+def load_info(raw: bytes) -> Info:
+    """Return the note in its bytes.
+
+    Raises:
+        Undecodable: broken.
+    """
+    try:
+        return Info(*packing.unpack(raw)[:5])
+    except packing.BROKEN as e:
+        raise Undecodable(f"block note: {e}") from e
+
+
+def empty() -> Tables:
+    """Return tables without rows."""
+    return {schema.name: {name: [] for name in schema.columns} for schema in (ATTEMPTS, PUBLISHES)}
+
+
+def count(tables: Tables) -> int:
+    """Return the rows of all tables."""
+    return sum(len(table["id"]) for table in tables.values())
+
+
+def extend(into: Tables, other: Tables) -> None:
+    """Append the rows of other tables."""
+    for name, table in other.items():
+        mine = into[name]
+        for column, values in table.items():
+            mine[column].extend(values)
+
+
+def read(data: bytes) -> Tables:
+    """Return the tables in a block or an inbox entry.
+
+    Raises:
+        Undecodable: broken, or of a newer version.
+    """
+    blob = columns.Blob(data)
+    return {schema.name: blob.columns(schema.name) for schema in (ATTEMPTS, PUBLISHES)}
+
+
+def ended_us(started_us: int, runtime_us: int, published_us: int, wait_us: int) -> int:
+    """Return when an attempt ended; one without a body ended when its wait did."""
+    if started_us:
+        return started_us + max(runtime_us, 0)
+    return published_us + max(wait_us, 0)
+
+
+def ends(attempts: Columns) -> list[int]:
+    """Return when each attempt ended, in us."""
+    return list(
+        map(
+            ended_us,
+            attempts["started_us"],
+            attempts["runtime_us"],
+            attempts["published_us"],
+            attempts["wait_us"],
+        )
+    )
+
+
+def index_ids(tables: Tables) -> set[bytes]:
+    """Return the ids a block is found by: of its executions and of their runs."""
+    found: set[bytes] = set()
+    for table in tables.values():
+        found.update(table["id"], table["run"])
+    found.discard(b"")
+    return found
+
+
+def build(tables: Tables) -> tuple[bytes, Info]:
+    """Return the bytes of a block and the note on it."""
+    data = columns.encode(tables)
+    times = ends(tables["attempts"]) + tables["publishes"]["published_us"]
+    states: dict[int, int] = {}
+    for task, state in set(zip(tables["attempts"]["task"], tables["attempts"]["state"], strict=True)):
+        _mark(states, task, state)
+    for task in set(tables["publishes"]["task"]):
+        _mark(states, task, PUBLISHED)
+    cost = len(data) + len(index_ids(tables)) * 4 + _OVERHEAD
+    return data, Info(min(times), max(times), count(tables), cost, states)
+
+
+def without_late(tables: Tables, oldest_us: int) -> Tables:
+    """Return the tables without rows that ended (were published) before a time."""
+    times = {"attempts": ends(tables["attempts"]), "publishes": tables["publishes"]["published_us"]}
+    if all(not of or min(of) >= oldest_us for of in times.values()):
+        return tables
+    kept = {name: [at for at, t in enumerate(of) if t >= oldest_us] for name, of in times.items()}
+    return {
+        name: {column: [values[at] for at in kept[name]] for column, values in table.items()}
+        for name, table in tables.items()
+    }
+
+
+def _mark(states: dict[int, int], task: str, state: int) -> None:
+    key = crc32(task.encode())
+    states[key] = states.get(key, 0) | 1 << max(0, min(state, 62))

@@ -1,0 +1,189 @@
+"""The connection to the store: opened late, closed when idle, and every error said in our words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+import redis
+from redis import exceptions as rx
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from celery_monitor.errors import ConfigurationError, StoreRefused, StoreUnreachable
+from celery_monitor.store.keys import Keys
+
+FORMS: Final = "redis://, rediss://, unix://, redis+socket:// or sentinel://"
+
+
+class Store:
+    """One namespace in one Redis; nothing is connected before `client` is used.
+
+    Attributes:
+        namespace, keys: whose data, and the keys they lie under.
+        where: the URL without its password, for messages.
+        executions_bytes: most bytes of stored executions; less when the server has little memory.
+        rollup_days: rollups older than this are not kept.
+        dropped: what `inbox.send` left out to spare the server, and how often, since this object was made.
+        room: when (monotonic, s) `inbox.send` last asked for the server's memory, and the answer.
+    """
+
+    def __init__(
+        self, url: str, namespace: str, *, timeout_s: float = 1.0, executions_bytes: int, rollup_days: int
+    ) -> None:
+        self.namespace = namespace
+        self.keys = Keys(namespace)
+        self.where = without_password(url)
+        self.executions_bytes = executions_bytes
+        self.rollup_days = rollup_days
+        self.dropped: Counter[str] = Counter()
+        self.room: tuple[float, Any] | None = None
+        self._url = url
+        self._timeout_s = timeout_s
+        self._client: Any = None
+
+    @classmethod
+    def open(
+        cls,
+        settings_url: str,
+        namespace: str,
+        *,
+        shards: int = 1,
+        timeout_s: float = 1.0,
+        executions_bytes: int = 256 * 1024 * 1024,
+        rollup_days: int = 30,
+    ) -> Store:
+        """Return a store; does not connect.
+
+        Parameters:
+            settings_url: redis://, rediss://, unix://, redis+socket:// or sentinel:// URL.
+            timeout_s: seconds to wait for a connection and for each answer.
+
+        Raises:
+            ConfigurationError: a URL of another form, or more than one shard.
+        """
+        if urlsplit(settings_url).scheme not in {"redis", "rediss", "unix", "redis+socket", "sentinel"}:
+            raise ConfigurationError(f"monitor_url: {without_password(settings_url)!r} is no Redis; give {FORMS}")
+        if shards != 1:
+            raise ConfigurationError(f"monitor_shards: {shards!r} is not supported yet; give 1")
+        return cls(
+            settings_url,
+            namespace,
+            timeout_s=timeout_s,
+            executions_bytes=executions_bytes,
+            rollup_days=rollup_days,
+        )
+
+    @property
+    def client(self) -> Any:
+        """The redis client, bytes in and out; it never retries by itself: that would write twice."""
+        if self._client is None:
+            self._client = connect(self._url, self._timeout_s)
+        return self._client
+
+    def translated(self) -> AbstractContextManager[None]:
+        """Return `translated` naming this store."""
+        return translated(self.where)
+
+    def close(self) -> None:
+        """Close the connections; the next use of `client` opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+
+@contextmanager
+def translated(where: str = "the store") -> Iterator[None]:
+    """Turn redis errors into `errors.Store*`, in one line that names the place.
+
+    Raises:
+        StoreRefused: wrong password, not a Redis, out of memory, read-only, command forbidden.
+        StoreUnreachable: no connection, no answer in time, still loading.
+    """
+    try:
+        yield
+    except (rx.AuthenticationError, rx.AuthorizationError, rx.NoPermissionError) as e:
+        raise StoreRefused(f"{where} refuses our credentials: {_first_line(e)}") from e
+    except rx.InvalidResponse as e:
+        raise StoreRefused(f"{where} does not answer like a Redis: {_first_line(e)}; give the URL of a Redis") from e
+    except rx.ReadOnlyError as e:
+        raise StoreRefused(f"{where} is read-only (a replica?): {_first_line(e)}") from e
+    except (rx.ConnectionError, rx.TimeoutError, OSError) as e:
+        raise StoreUnreachable(f"{where} cannot be reached: {_first_line(e)}") from e
+    except rx.RedisError as e:
+        raise StoreRefused(f"{where} refuses: {_first_line(e)}") from e
+
+
+def without_password(url: str) -> str:
+    """Return a URL fit for a log.
+
+    >>> without_password("redis://user:secret@host:6379/0")
+    'redis://user:***@host:6379/0'
+    """
+    kept = []
+    for piece in url.split(";"):
+        head, at, tail = piece.rpartition("@")
+        scheme, sep, login = head.rpartition("://")
+        user = login.partition(":")[0]
+        kept.append(f"{scheme}{sep}{user}:***@{tail}" if at else piece)
+    clean = ";".join(kept)
+    head, mark, query = clean.partition("?")
+    hidden = [(k, "***" if "password" in k else v) for k, v in parse_qsl(query)]
+    return head + mark + urlencode(hidden, safe="*/") if mark else head
+
+
+def connect(url: str, timeout_s: float) -> Any:
+    """Return a redis client of our own for a URL, without retries and with short timeouts."""
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "retry": Retry(NoBackoff(), 0),
+        "retry_on_timeout": False,
+        "client_name": "celery-monitor",
+    }
+    parts = urlsplit(url)
+    if parts.scheme == "sentinel":
+        return _sentinel(url, options)
+    query = dict(parse_qsl(parts.query))
+    scheme = parts.scheme
+    if scheme in {"redis+socket", "unix"}:  # kombu says virtual_host where redis-py says db
+        scheme = "unix"
+        if "virtual_host" in query:
+            query["db"] = query.pop("virtual_host").strip("/") or "0"
+    if "ssl_cert_reqs" in query:  # Celery says CERT_REQUIRED where redis-py says required
+        query["ssl_cert_reqs"] = query["ssl_cert_reqs"].removeprefix("CERT_").lower()
+    asked = "?" + urlencode(query) if query else ""
+    try:
+        return redis.Redis.from_url(f"{scheme}://{parts.netloc}{parts.path}{asked}", **options)
+    except (ValueError, TypeError) as e:
+        raise ConfigurationError(f"monitor_url: {without_password(url)!r}: {_first_line(e)}; give {FORMS}") from e
+
+
+def _sentinel(url: str, options: dict[str, Any]) -> Any:
+    """Return a client of the primary that sentinels name: ``sentinel://h:26379;sentinel://h2/0?master_name=m``."""
+    hosts: list[tuple[str, int]] = []
+    query: dict[str, str] = {}
+    password = user = None
+    db = 0
+    for piece in url.split(";"):
+        part = urlsplit(piece if "://" in piece else "sentinel://" + piece)
+        hosts.append((part.hostname or "localhost", part.port or 26379))
+        query.update(parse_qsl(part.query))
+        db = int(part.path.strip("/") or db)
+        password = unquote(part.password) if part.password else password
+        user = unquote(part.username) if part.username else user
+    sentinels = Sentinel(  # type: ignore[no-untyped-call]
+        hosts, sentinel_kwargs={k: options[k] for k in ("socket_timeout", "socket_connect_timeout")}
+    )
+    name = query.get("master_name", "mymaster")
+    return sentinels.master_for(  # type: ignore[no-untyped-call]
+        name, db=db, username=user, password=password, **options
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

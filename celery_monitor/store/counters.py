@@ -1,0 +1,126 @@
+"""The fold of counters: new batches into 10 s buckets, late ones into every tier, all into the lifetime totals."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from celery_monitor.model import Metrics
+from celery_monitor.store import fresh, inbox, lifetime, tiers
+from celery_monitor.store.commit import Commit
+from celery_monitor.store.connection import Store
+from celery_monitor.store.cursor import MetricsCursor, after
+from celery_monitor.store.keys import LATE_S
+from celery_monitor.store.packing import Undecodable
+from celery_monitor.store.report import AHEAD, BROKEN_BLOB, LATE, FoldReport, Step
+from celery_monitor.store.rolling import keep_s, load_or_nothing
+from celery_monitor.store.slices import Slices
+from celery_monitor.store.tiers import TASKS, TIERS, Part, Parts, Tier
+
+ENTRIES: Final = 200
+"""Per commit: about 1 MB at most, a few ms in the server."""
+
+
+def fold_once(store: Store, now_us: int, report: FoldReport, slices: Slices) -> bool:
+    """Fold the next entries in one commit; return whether there were any and nobody else was faster."""
+    key = store.keys.cursor(inbox.METRICS)
+    with store.translated():
+        raw = store.client.get(key)
+        cursor = MetricsCursor.load(raw)
+        entries = inbox.read(store.client, store.keys.inbox_metrics, cursor.last, ENTRIES)
+    if not entries:
+        return False
+    step = Step()
+    found = fresh.heads(entries, step)
+    known = fresh.seen_before(store, inbox.METRICS, found, now_us)
+    folded: Parts = {}
+    for entry in found:
+        if not fresh.take(known, entry, step):
+            continue
+        metrics = fresh.twice(partial(inbox.decode_metrics, entry.data), step)
+        if metrics is not None:
+            collect(folded, metrics, now_us // 1_000_000, step)
+        slices.breathe()
+    cursor.last = fresh.stream_id(entries[-1])
+    commit = Commit(key, raw or b"")
+    _write(store, tiers.with_sums(folded), cursor, now_us // 1_000_000, commit, step, slices)
+    known.write(commit, store.keys, inbox.METRICS, now_us)
+    step.write(commit, store.keys)
+    commit.add("XTRIM", store.keys.inbox_metrics, "MINID", after(cursor.last))
+    if not commit.run(store, cursor.dump()):
+        report.races += 1
+        return False
+    report.committed(step)
+    return True
+
+
+def collect(folded: Parts, metrics: Metrics, now_s: int, step: Step) -> None:
+    """Add a batch to what is to be written; buckets too old are left out, buckets ahead of time are booked now."""
+    for rows in (metrics.cells, metrics.gauges):
+        for bucket, row in rows.items():
+            at = bucket
+            if bucket < now_s - LATE_S:
+                step.skipped[LATE] += 1
+                continue
+            if bucket > now_s + 10:
+                step.skipped[AHEAD] += 1
+                at = now_s // 10 * 10
+            tiers.collect(folded, at, row)
+
+
+def _write(
+    store: Store,
+    folded: Parts,
+    cursor: MetricsCursor,
+    now_s: int,
+    commit: Commit,
+    step: Step,
+    slices: Slices,
+) -> None:
+    writes: dict[tuple[Tier, int, str], list[Part]] = {}
+    for (bucket, name), part in folded.items():
+        for tier, at in _targets(bucket, cursor):
+            writes.setdefault((tier, at, name), []).append(part)
+        cursor.newest = max(cursor.newest, bucket + TIERS[0].step_s)
+    if not writes:
+        return
+    keys = [store.keys.rollup(tier.step_s, at, name) for tier, at, name in writes]
+    with store.translated():
+        *blobs, totals = store.client.mget([*keys, store.keys.lifetime])
+    for (tier, at, _), key, blob, parts in zip(writes, keys, blobs, writes.values(), strict=True):
+        ttl = keep_s(tier, at, cursor, now_s, store.rollup_days)
+        if ttl <= 0:
+            continue
+        raw = load_or_nothing(blob, step)
+        for part in parts:
+            tiers.absorb(raw, part)
+        commit.add("SET", key, tiers.dump(raw, 1 if tier is TIERS[0] else 6), "EX", ttl)
+        slices.breathe()
+    _write_lifetime(store, folded, totals, commit, step)
+
+
+def _targets(bucket: int, cursor: MetricsCursor) -> list[tuple[Tier, int]]:
+    """Return the tiers a 10 s bucket is written to now: the finest, and those rolled past it already."""
+    found = [(TIERS[0], bucket)]
+    for tier in TIERS[1:]:
+        at = bucket // tier.step_s * tier.step_s
+        if at + tier.step_s <= cursor.rolled.get(tier.step_s, 0):
+            found.append((tier, at))
+    if len(found) > 1:
+        cursor.late += 1
+    return found
+
+
+def _write_lifetime(store: Store, folded: Parts, raw: bytes | None, commit: Commit, step: Step) -> None:
+    try:
+        totals = lifetime.load(raw)
+    except Undecodable:
+        step.skipped[BROKEN_BLOB] += 1
+        totals = lifetime.Lifetime()
+    changed = False
+    for (bucket, name), part in folded.items():
+        if name == TASKS:
+            totals.add(bucket, part)
+            changed = True
+    if changed:
+        commit.add("SET", store.keys.lifetime, totals.dump())

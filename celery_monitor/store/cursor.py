@@ -1,0 +1,70 @@
+"""How far the fold of a stream has come, in one value that guards its commits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from celery_monitor.store import packing
+
+
+@dataclass(slots=True)
+class MetricsCursor:
+    """The fold of counters.
+
+    Attributes:
+        last: id of the last entry folded, "" for none.
+        rolled: step of a tier to the end (s) of what is rolled into it.
+        newest: end (s) of the newest 10 s bucket ever written; what is after it is empty.
+        late: how often a bucket that was rolled already was changed; readers that cache look at it.
+    """
+
+    last: str = ""
+    rolled: dict[int, int] = field(default_factory=dict)
+    newest: int = 0
+    late: int = 0
+
+    def dump(self) -> bytes:
+        """Return its bytes."""
+        return packing.pack([self.last, self.rolled, self.newest, self.late])
+
+    @classmethod
+    def load(cls, raw: bytes | None) -> MetricsCursor:
+        """Return the cursor in its bytes, a new one for None; items appended by newer releases are ignored."""
+        return cls(*packing.unpack(raw)[:4]) if raw else cls()
+
+
+@dataclass(slots=True)
+class TasksCursor:
+    """The fold of task rows.
+
+    Attributes:
+        last: id of the last entry folded, "" for none.
+        first, number: the oldest block, and the block that is being filled.
+        rows: rows in the block that is being filled; 0 when it does not exist yet.
+        stored_bytes: bytes of all blocks and their index.
+    """
+
+    last: str = ""
+    first: int = 1
+    number: int = 1
+    rows: int = 0
+    stored_bytes: int = 0
+
+    def dump(self) -> bytes:
+        """Return its bytes."""
+        return packing.pack([self.last, self.first, self.number, self.rows, self.stored_bytes])
+
+    @classmethod
+    def load(cls, raw: bytes | None) -> TasksCursor:
+        """Return the cursor in its bytes, a new one for None; items appended by newer releases are ignored."""
+        return cls(*packing.unpack(raw)[:5]) if raw else cls()
+
+
+def after(entry_id: str) -> str:
+    """Return the least stream id above one.
+
+    >>> after("17-4")
+    '17-5'
+    """
+    ms, _, seq = entry_id.partition("-")
+    return f"{ms}-{int(seq) + 1}"

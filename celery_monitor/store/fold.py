@@ -1,0 +1,52 @@
+"""The fold: empties the inbox into rollups and blocks, exactly once, whoever runs it and however often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from celery_monitor.store import counters, executions, memory, meta, rolling
+from celery_monitor.store.connection import Store
+from celery_monitor.store.report import FoldReport
+from celery_monitor.store.slices import Slices
+
+_COMMITS: Final = 200
+"""Of each kind in one run: after a long outage the next tick goes on."""
+
+
+def fold(store: Store, now_us: int, *, slice_s: float = 0.05, pause: Callable[[], None] | None = None) -> FoldReport:
+    """Fold everything that agents have handed in.
+
+    Every step is one compare-and-set on the stream's cursor: of two folds at once, one does a step and the other
+    gives up; a crash between any two steps loses nothing and doubles nothing.
+
+    Parameters:
+        now_us: the server's clock (`lease.take`, `lease.now_us`).
+        slice_s: `pause` is called after so many CPU seconds of this thread.
+        pause: lets other threads run.
+
+    Raises:
+        StoreError: the store cannot be reached or refuses; run it again.
+    """
+    report = FoldReport()
+    slices = Slices(slice_s, pause)
+    if not meta.may_fold(store):
+        report.aside = "the store is written by a newer release: upgrade this process"
+        return report
+    room = memory.read(store)
+    for _ in range(_COMMITS):
+        if not executions.fold_once(store, now_us, room, report, slices):
+            break
+    else:
+        report.more = True
+    if not room.takes_counters:
+        report.aside = f"{room.ratio:.0%} of the server's memory is used: counters wait in the inbox"
+        return report
+    if not rolling.roll(store, now_us, report, slices):
+        return report
+    for _ in range(_COMMITS):
+        if not counters.fold_once(store, now_us, report, slices):
+            break
+    else:
+        report.more = True
+    return report

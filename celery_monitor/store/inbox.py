@@ -1,0 +1,204 @@
+"""What agents hand in: two streams, one of counters and one of task rows, which the fold empties.
+
+An entry has the fields ``v`` (version), ``b`` (boot, 16 bytes), ``n``, ``h`` (host), ``t`` (the agent's clock, us) and
+``d`` (the bytes): of counters msgpack in zlib, of rows `store.columns`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from celery_monitor.errors import StoreRefused
+from celery_monitor.model import AgentState, Batch, Cell, Gauge, Metrics, Pace
+from celery_monitor.store import columns, live, memory, packing
+from celery_monitor.store.connection import Store
+from celery_monitor.store.packing import Undecodable
+
+VERSION: Final = 1
+METRICS: Final = "m"
+TASKS: Final = "t"
+_MEMORY_S: Final = 20.0
+"""INFO is asked once in this time: it is the only command that is not part of the flush's round trip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The head of an entry; `data` is not decoded yet."""
+
+    id: str
+    boot: bytes
+    n: int
+    host: str
+    at_us: int
+    data: bytes
+
+
+def send(store: Store, batch: Batch | None, state: AgentState | None) -> Pace | None:
+    """Hand in a batch and the live state in one round trip, and learn the pace.
+
+    A batch may be sent again after any error: the fold takes ``(boot, n)`` once. Where the server's memory is short,
+    task rows are left out and counted in ``store.dropped``, which goes into the state's ``dropped``.
+
+    Raises:
+        StoreUnreachable: no answer; whether the batch arrived is unknown.
+        StoreRefused: the server said no, or its memory is so full that not even counters may be added.
+    """
+    room = _room(store) if batch else memory.Memory()
+    keys = store.keys
+    with store.translated():
+        pipe = store.client.pipeline(transaction=False)
+        if batch and room.takes_counters:
+            _add(store, pipe, batch, room)
+        if state is not None:
+            pipe.hset(keys.live, state["boot"], packing.pack(_with_dropped(store, state)))
+        pipe.get(keys.pace)
+        pace: bytes | None = pipe.execute()[-1]
+    if not room.takes_counters:
+        raise StoreRefused(
+            f"{store.where}: {room.ratio:.0%} of maxmemory is used; nothing is added above {memory.COUNTERS_BELOW:.0%}"
+        )
+    return live.decode_pace(pace)
+
+
+def encode_metrics(metrics: Metrics) -> bytes:
+    """Return the bytes of a batch's counters and gauges."""
+    cells = [[b, [[s, c.dump()] for s, c in row.items()]] for b, row in metrics.cells.items()]
+    gauges = [
+        [b, [[s, {name: g.dump() for name, g in levels.items()}] for s, levels in row.items()]]
+        for b, row in metrics.gauges.items()
+    ]
+    return packing.deflate(packing.pack([VERSION, cells, gauges]), 1)
+
+
+def decode_metrics(data: bytes) -> Metrics:
+    """Return what `encode_metrics` was given.
+
+    Raises:
+        Undecodable: broken, hostile, or of a newer version.
+    """
+    try:
+        version, cells, gauges = packing.unpack(packing.inflate(data))
+        if version != VERSION:
+            raise Undecodable(f"counters of version {version!r}; this release reads {VERSION}")
+        metrics = Metrics()
+        for bucket, row in cells:
+            metrics.cells[_bucket(bucket)] = {_series(s): _checked(Cell.load(raw)) for s, raw in row}
+        for bucket, row in gauges:
+            metrics.gauges[_bucket(bucket)] = {
+                _series(s): {str(name): _level(raw) for name, raw in levels.items()} for s, levels in row
+            }
+    except packing.BROKEN as e:
+        raise Undecodable(f"counters: {e}") from e
+    return metrics
+
+
+def encode_rows(batch: Batch) -> bytes:
+    """Return the bytes of a batch's task rows."""
+    tables = {
+        "attempts": columns.from_rows(columns.ATTEMPTS, batch.attempts),
+        "publishes": columns.from_rows(columns.PUBLISHES, batch.publishes),
+    }
+    return columns.encode(tables, level=1, whole=True)
+
+
+def read(client: Any, stream: str, after: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """Return up to `count` raw entries after an id ("" for the start), oldest first; `client` may be a pipeline."""
+    entries: list[tuple[bytes, dict[bytes, bytes]]] = client.xrange(stream, f"({after}" if after else "-", "+", count)
+    return entries
+
+
+def head(entry_id: bytes, fields: Mapping[bytes, bytes]) -> Entry:
+    """Return an entry's head.
+
+    Raises:
+        Undecodable: fields are missing or no numbers, or the version is newer.
+    """
+    try:
+        if fields[b"v"] != b"%d" % VERSION:
+            raise Undecodable(f"entry of version {fields[b'v']!r}; this release reads {VERSION}")
+        n = int(fields[b"n"])
+        if len(fields[b"b"]) != 16 or not 0 < n < 1 << 53:
+            raise Undecodable(f"boot of {len(fields[b'b'])} bytes, n {n}")
+        host = fields[b"h"].decode("utf-8", "replace")
+        return Entry(entry_id.decode(), fields[b"b"], n, host, int(fields[b"t"]), fields[b"d"])
+    except packing.BROKEN as e:
+        raise Undecodable(f"entry: {e}") from e
+
+
+def fields(batch: Batch, data: bytes) -> list[Any]:
+    """Return an entry's fields and values in a row, as XADD takes them."""
+    return [part for pair in _fields(batch, data).items() for part in pair]
+
+
+def _fields(batch: Batch, data: bytes) -> dict[str, Any]:
+    return {"v": VERSION, "b": batch.boot, "n": batch.n, "h": batch.host, "t": batch.at_us, "d": data}
+
+
+def _add(store: Store, pipe: Any, batch: Batch, room: memory.Memory) -> None:
+    if batch.metrics:
+        data = encode_metrics(batch.metrics)
+        most = room.share(memory.METRICS_INBOX_SHARE, memory.METRICS_INBOX_BYTES)
+        _xadd(pipe, store.keys.inbox_metrics, _fields(batch, data), most)
+    if not (batch.attempts or batch.publishes):
+        return
+    if not room.takes_executions:
+        store.dropped["executions: server memory above 70 %"] += len(batch.attempts) + len(batch.publishes)
+        return
+    data = encode_rows(batch)
+    most = room.share(memory.TASKS_INBOX_SHARE, memory.TASKS_INBOX_BYTES)
+    _xadd(pipe, store.keys.inbox_tasks, _fields(batch, data), most)
+
+
+def _xadd(pipe: Any, stream: str, fields: dict[str, Any], most_bytes: int) -> None:
+    # The fuse for the time when nobody folds: as many entries of this size as the budget has room for. The lowest
+    # number that any agent gives holds, so agents with big batches keep the bound for all.
+    entries = max(2, most_bytes // (len(fields["d"]) + 150))
+    pipe.xadd(stream, fields, maxlen=entries, approximate=True)
+
+
+def _room(store: Store) -> memory.Memory:
+    now = time.monotonic()
+    if store.room is None or now - store.room[0] > _MEMORY_S:
+        store.room = (now, memory.read(store))
+    known: memory.Memory = store.room[1]
+    return known
+
+
+def _with_dropped(store: Store, state: AgentState) -> dict[str, Any]:
+    if not store.dropped:
+        return dict(state)
+    dropped = dict(state.get("dropped") or {})
+    for what, n in store.dropped.items():
+        dropped[what] = dropped.get(what, 0) + n
+    return {**state, "dropped": dropped}
+
+
+def _bucket(raw: Any) -> int:
+    if not isinstance(raw, int) or not 0 <= raw < 1 << 33:
+        raise Undecodable(f"bucket {raw!r}")
+    return raw // 10 * 10
+
+
+def _series(raw: Any) -> tuple[str, ...]:
+    if not raw or not all(isinstance(part, str) for part in raw):
+        raise Undecodable(f"series {raw!r}")
+    return tuple(raw)
+
+
+def _checked(cell: Cell) -> Cell:
+    """Return the cell if every number in it is one: a text among them would break the merge, not the decode."""
+    for numbers in (cell.counts, cell.reasons, cell.runtime_le, cell.wait_le):
+        sum(numbers), sum(numbers.values())
+    "".join(cell.errors), sum(cell.errors.values())
+    for sketch in (cell.runtime, cell.wait, cell.cpu, cell.memory):
+        sketch.count + sketch.total + sketch.least + sketch.most + sum(sketch.bins.values())
+    return cell
+
+
+def _level(raw: Any) -> Gauge:
+    gauge = Gauge.load(raw)
+    gauge.count + gauge.least + gauge.most + gauge.total + gauge.last + gauge.last_us
+    return gauge

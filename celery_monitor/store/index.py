@@ -1,0 +1,54 @@
+"""Which blocks mention an id: 4 bytes per id and block, in 256 parts per group of blocks, dropped with the group.
+
+An entry is the id's bytes 1 to 3 and the block's place in its group; byte 0 is the part. So an id is told from
+others by 32 bits within 128 blocks, and a wrong hit costs one block read, no wrong answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from celery_monitor.signals.record import fixed_id
+
+GROUP: Final = 128
+"""Blocks per group: an eighth of a million rows or more, parts of a few KB."""
+PARTS: Final = 256
+ENTRY: Final = 4
+
+
+def group_of(number: int) -> int:
+    """Return the group of a block."""
+    return number // GROUP
+
+
+def entries(ids: Iterable[bytes], number: int) -> dict[int, bytes]:
+    """Return what to append for ids that a block mentions, by part."""
+    place = bytes((number % GROUP,))
+    parts: dict[int, list[bytes]] = {}
+    for packed in ids:
+        whole = fixed_id(packed)
+        parts.setdefault(whole[0], []).append(whole[1:4] + place)
+    return {part: b"".join(found) for part, found in parts.items()}
+
+
+def search(part: bytes | None, packed: bytes, group: int) -> set[int]:
+    """Return the blocks of a group that may mention an id, given the part of its first byte.
+
+    >>> sorted(search(entries([bytes(range(16))], 300)[0], bytes(range(16)), group_of(300)))
+    [300]
+    """
+    numbers = set()
+    wanted = fixed_id(packed)[1:4]
+    data = part or b""
+    at = data.find(wanted)
+    while at >= 0:
+        if at % ENTRY == 0:
+            numbers.add(group * GROUP + data[at + ENTRY - 1])
+        at = data.find(wanted, at + 1)
+    return numbers
+
+
+def part_of(packed: bytes) -> int:
+    """Return the part an id lies in."""
+    return fixed_id(packed)[0]

@@ -1,0 +1,105 @@
+"""Attempts whose end nobody could tell: booked as LOST by the sweep, taken back when their end arrives after all.
+
+A worker that is stopped, partitioned or holds its interpreter for minutes looks dead and is not. The correction goes
+into the bucket of the first booking, so every window and every total comes right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, Final
+
+from celery_monitor.model import BUCKET_S, AgentState, Attempt, Batch, Cell, Metrics, Running, Series
+from celery_monitor.signals.record import Flag, Reason, State, fixed_id, pack_id
+from celery_monitor.store import inbox, packing
+from celery_monitor.store.commit import Commit, run_script
+from celery_monitor.store.connection import Store
+from celery_monitor.store.keys import SEEN_S
+
+SWEEPER: Final = b"sweeper-"
+"""First bytes of the boot of a sweep's batches: their rows are no word of the attempt's own."""
+
+
+def book(store: Store, agent: AgentState, raw: bytes, ended: set[str], now_us: int) -> int:
+    """Book what a silent agent was running as LOST, at once or not at all; return how many.
+
+    Parameters:
+        agent, raw: its state, and the bytes it was read from.
+        ended: uids (hex) whose end is in the store already.
+        now_us: the server's clock.
+
+    Raises:
+        StoreError: the store does not answer; sweep again.
+    """
+    rows = [_row(run, agent, now_us) for run in agent.get("running") or () if run["uid"] not in ended]
+    batch = Batch(SWEEPER + bytes.fromhex(agent["boot"])[:8], agent["at_us"], str(agent.get("host", "")), now_us)
+    bucket = now_us // 1_000_000 // BUCKET_S * BUCKET_S
+    notes: list[Any] = []
+    for row in rows:
+        add(batch.metrics, bucket, row, 1)
+        notes += (row.uid, packing.pack([bucket, list(row)]))
+    batch.attempts = rows
+    silenced = packing.pack({**agent, "running": []})
+    counters = inbox.fields(batch, inbox.encode_metrics(batch.metrics))
+    executions = inbox.fields(batch, inbox.encode_rows(batch))
+    keys = store.keys
+    done = run_script(
+        store, "sweep", [keys.live, keys.lost, keys.inbox_metrics, keys.inbox_tasks],
+        [agent["boot"], raw, silenced, SEEN_S, len(rows), *notes, len(counters), *counters, *executions],
+    )  # fmt: skip
+    return len(rows) if done else 0
+
+
+class Booked:
+    """The attempts that are booked as LOST, as one run of the fold sees them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        with store.translated():
+            self._notes: dict[bytes, bytes] = store.client.hgetall(store.keys.lost)
+
+    def take_back(self, boot: bytes, uids: Iterable[bytes], commit: Commit, now_us: int) -> None:
+        """Add the corrections for attempts whose own end is in a batch to the commit that folds it."""
+        if not self._notes or boot.startswith(SWEEPER):
+            return
+        for uid in uids:
+            note = self._notes.pop(uid, None)
+            if note is None:
+                continue
+            bucket, fields = packing.unpack(note)
+            metrics = Metrics()
+            add(metrics, bucket, Attempt._make(fields), -1)
+            who = hashlib.blake2b(uid, digest_size=16, person=b"came back").digest()
+            batch = Batch(who, 1, "fold", now_us, metrics)
+            commit.add("XADD", self._store.keys.inbox_metrics, "*", *inbox.fields(batch, inbox.encode_metrics(metrics)))
+            commit.add("HDEL", self._store.keys.lost, uid)
+
+
+def add(metrics: Metrics, bucket: int, row: Attempt, times: int) -> None:
+    """Add (1) or take back (-1) a lost attempt's ends; its times are unknown and stay out of the sketches."""
+    series: list[Series] = [("task", row.task, row.queue)]
+    if row.flags & Flag.INFRASTRUCTURE:
+        series = [("infra", row.task)]
+    else:
+        series.append(("worker", row.worker))
+        if row.workflow:
+            series.append(("step", row.workflow, row.step))
+    cells = metrics.cells.setdefault(bucket, {})
+    for name in series:
+        cell = cells.setdefault(name, Cell())
+        cell.counts[row.state] = cell.counts.get(row.state, 0) + times
+        cell.reasons[row.reason] = cell.reasons.get(row.reason, 0) + times
+
+
+def _row(run: Running, agent: AgentState, now_us: int) -> Attempt:
+    own = pack_id(run["id"])
+    at = bytes.fromhex(run["run"])
+    workflow = run.get("workflow", "")
+    root, parent, group = (pack_id(text) if text else b"" for text in run.get("ids", ("", "", "")))
+    return Attempt(
+        own, root, parent, group, b"" if at == fixed_id(own) else at, bytes.fromhex(run["uid"]), run["task"],
+        run["queue"], agent.get("hostname", ""), run["pid"], int(State.LOST), int(Reason.WORKER_GONE),
+        run.get("flags", 0), 0, 0, 0, run["started_us"], -1, max(now_us - run["started_us"], 0), -1, 0, 0, workflow,
+        run["task"] if workflow else "", "", "", "",
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""Bytes in and out with a bound: msgpack within zlib, where a hostile length can cost no memory."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, Final
+
+import msgpack
+
+MAX_BYTES: Final = 32 * 1024 * 1024
+"""No blob of ours comes near this; a bigger one is broken or hostile."""
+
+
+class Undecodable(ValueError):  # noqa: N818 - said of bytes, not of us
+    """Bytes that are not what a writer of ours writes."""
+
+
+BROKEN: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What decoding of broken bytes may raise (`Undecodable` and msgpack's errors are ValueErrors)."""
+
+
+def deflate(data: bytes, level: int = 6) -> bytes:
+    """Return zlib-compressed bytes."""
+    return zlib.compress(data, level)
+
+
+def inflate(data: bytes, limit: int = MAX_BYTES) -> bytes:
+    """Return what `deflate` was given.
+
+    Raises:
+        Undecodable: not zlib, cut off, or more than `limit` bytes.
+    """
+    stream = zlib.decompressobj()
+    try:
+        out = stream.decompress(data, limit)
+    except zlib.error as e:
+        raise Undecodable(str(e)) from e
+    if not stream.eof:
+        raise Undecodable(f"more than {limit} bytes, or cut off")
+    return out
+
+
+def pack(value: Any) -> bytes:
+    """Return msgpack bytes."""
+    packed: bytes = msgpack.packb(value)
+    return packed
+
+
+def unpack(data: bytes) -> Any:
+    """Return what `pack` was given, tuples as lists.
+
+    Raises:
+        Undecodable: not msgpack.
+    """
+    try:
+        return msgpack.unpackb(data, strict_map_key=False)
+    except (ValueError, TypeError, msgpack.UnpackException) as e:
+        raise Undecodable(f"{type(e).__name__}: {e}") from e

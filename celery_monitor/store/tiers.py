@@ -1,0 +1,198 @@
+"""The rollup tiers: how long a bucket is kept, what a blob of cells holds, which blobs cover a window.
+
+Counters are written into 10 s buckets. A coarser bucket is written once, when it is over, from the buckets of the
+next finer tier (`store.rolling`); what comes later is added to every tier at once. A reader therefore covers a window
+with coarse buckets where they are written, and with finer ones at the edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from celery_monitor.model import Cell, Gauge, Series
+from celery_monitor.store import packing
+from celery_monitor.store.keys import DAY_S
+from celery_monitor.store.packing import Undecodable
+
+VERSION: Final = 1
+GRACE_S: Final = 30
+"""A bucket is rolled this long after its end: the longest flush interval, two ticks and some delay."""
+MAX_SERIES: Final = 5_000
+"""Per part and bucket; what is beyond counts under the name `OTHER`."""
+OTHER: Final = "(other)"
+
+
+class Tier(NamedTuple):
+    """Buckets of `step_s` seconds, kept for `keep_s`."""
+
+    step_s: int
+    keep_s: int
+
+
+TIERS: Final = (
+    Tier(10, 2 * 3600),
+    Tier(60, 48 * 3600),
+    Tier(600, 8 * DAY_S),
+    Tier(3600, 32 * DAY_S),
+    Tier(21_600, 92 * DAY_S),
+)
+STEPS: Final = tuple(t.step_s for t in TIERS)
+
+ALL: Final = "all"  # one cell: the sum of all task series
+TASKS: Final = "tq"  # ("task", name, queue)
+WORKERS: Final = "w"  # ("worker", hostname), counts and runtime only
+WORKFLOWS: Final = "wf"  # ("workflow", name) and ("step", workflow, step)
+INFRA: Final = "infra"  # ("infra", name)
+GAUGES: Final = "g"  # any series to {name: Gauge}
+PARTS: Final = (ALL, TASKS, WORKERS, WORKFLOWS, INFRA, GAUGES)
+_PART_OF: Final = {"task": TASKS, "worker": WORKERS, "workflow": WORKFLOWS, "step": WORKFLOWS, "infra": INFRA}
+_ALL_SERIES: Final = ("all",)
+
+Level = dict[str, Gauge]
+Part = dict[Series, Any]
+"""Series to `Cell` (or to `Level` in the part of gauges)."""
+Parts = dict[tuple[int, str], Part]
+"""(bucket, name of a part) to the part."""
+Raw = dict[Series, Any]
+"""The same as it lies in a blob: dumps, decoded only when touched."""
+
+
+def collect(into: Parts, bucket: int, row: Mapping[Series, Cell | Level]) -> None:
+    """Add what a batch has of one bucket to parts; the batch's cells may be kept and changed, they are not copied.
+
+    Series of a kind unknown here are left out: a newer release wrote them, for parts of its own.
+    """
+    for series, value in row.items():
+        name = _PART_OF.get(series[0]) if isinstance(value, Cell) else GAUGES
+        if name is None:
+            continue
+        part = into.setdefault((bucket, name), {})
+        mine = _slim(value) if name == WORKERS else value
+        if series in part:
+            add(part, series, mine)
+        else:
+            part[series] = mine
+
+
+def with_sums(parts: Parts) -> Parts:
+    """Return parts with the part `ALL`: in each bucket the sum of its task series."""
+    sums: Parts = {}
+    for (bucket, name), part in parts.items():
+        if name == TASKS:
+            total = Cell()
+            for cell in part.values():
+                total.merge(cell)
+            sums[bucket, ALL] = {_ALL_SERIES: total}
+    return {**parts, **sums}
+
+
+def add(part: Part, series: Series, value: Cell | Level) -> None:
+    """Add a cell or gauges to a part; the value is copied."""
+    mine = part.get(series)
+    if isinstance(value, Cell):
+        if mine is None:
+            mine = part[series] = Cell()
+        mine.merge(value)
+        return
+    if mine is None:
+        mine = part[series] = {}
+    for name, gauge in value.items():
+        mine.setdefault(name, Gauge()).merge(gauge)
+
+
+def merge(into: Part, other: Mapping[Series, Any]) -> None:
+    """Add one part to another."""
+    for series, value in other.items():
+        add(into, series, value)
+
+
+def load(raw: bytes | None) -> Raw:
+    """Return a blob's series with their dumps; nothing for None.
+
+    Raises:
+        Undecodable: broken, or of a newer version.
+    """
+    if raw is None:
+        return {}
+    try:
+        version, rows = packing.unpack(packing.inflate(raw))
+        if version != VERSION:
+            raise Undecodable(f"rollup of version {version!r}; this release reads {VERSION}")
+        return {tuple(series): dump for series, dump in rows}
+    except packing.BROKEN as e:
+        raise Undecodable(f"rollup: {e}") from e
+
+
+def dump(raw: Raw, level: int = 6) -> bytes:
+    """Return the blob of series and their dumps."""
+    return packing.deflate(packing.pack([VERSION, list(raw.items())]), level)
+
+
+def absorb(raw: Raw, part: Part) -> None:
+    """Add a part to a blob's series; only those that change are decoded."""
+    for series, value in part.items():
+        known = series if series in raw or len(raw) < MAX_SERIES else _other(series)
+        before = raw.get(known)
+        if before is None:
+            raw[known] = dump_of(value)
+            continue
+        mine: Part = {known: value_of(before)}
+        add(mine, known, value)
+        raw[known] = dump_of(mine[known])
+
+
+def merge_raw(into: Part, raw: Raw) -> None:
+    """Add a blob's series to a part; the blob stays as it is."""
+    for series, value in raw.items():
+        add(into, series, value_of(value))
+
+
+def value_of(value: Any) -> Cell | Level:
+    """Return the cell or the gauges of a dump; they share the dump's dictionaries, so add them, never to them."""
+    if isinstance(value, dict):
+        return {name: Gauge.load(g) for name, g in value.items()}
+    return Cell.load([dict(value[0]), *value[1:5], *map(dict, value[5:9])])
+
+
+def dump_of(value: Cell | Level) -> Any:
+    """Return what `value_of` reads."""
+    if isinstance(value, Cell):
+        return value.dump()
+    return {name: g.dump() for name, g in value.items()}
+
+
+def expires_in(tier: Tier, bucket: int, now_s: int, rollup_days: int) -> int:
+    """Return for how many seconds a written bucket is still kept; 0 and less: not at all."""
+    return bucket + tier.step_s + min(tier.keep_s, rollup_days * DAY_S) - now_s
+
+
+def cover(start: int, end: int, rolled: Mapping[int, int], steps: Iterable[int] = STEPS) -> list[tuple[int, int]]:
+    """Return the (step, bucket) of the blobs that together are exactly the window.
+
+    Parameters:
+        start, end: seconds; `start` is a multiple of 10.
+        rolled: step of a tier to the end of what is written in it; 10 s buckets are always written.
+        steps: tiers allowed; without the 10 s tier the part that is not rolled yet is taken from it all the same.
+
+    >>> cover(50, 150, {60: 120})
+    [(10, 50), (60, 60), (10, 120), (10, 130), (10, 140)]
+    """
+    coarse = sorted((s for s in steps if s != STEPS[0]), reverse=True)
+    out = []
+    at = start
+    while at < end:
+        step = next((s for s in coarse if at % s == 0 and at + s <= min(end, rolled.get(s, 0))), STEPS[0])
+        out.append((step, at))
+        at += step
+    return out
+
+
+def _other(series: Series) -> Series:
+    return (series[0], OTHER, *series[2:]) if len(series) > 1 else series
+
+
+def _slim(value: Any) -> Cell:
+    slim = Cell()
+    slim.counts, slim.runtime = value.counts, value.runtime
+    return slim
