@@ -7,9 +7,10 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 
 from celery_monitor.errors import ConfigurationError
 
@@ -20,8 +21,9 @@ ENVIRONMENT: Final = "CELERY_MONITOR_"
 _KIB: Final = 1024
 _MIB: Final = 1024 * 1024
 
-# Not settings: the build's switch, and what Kubernetes tells every pod of a service named celery-monitor.
-_FOREIGN: Final = re.compile(r"NO_FRONTEND|SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_.*)?")
+# Not settings: the build's switch, what Kubernetes tells every pod of a service named celery-monitor, and the
+# variables in which Celery's command line takes the options of `celery monitor status` and `serve`.
+_FOREIGN: Final = re.compile(r"NO_FRONTEND|SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_.*)?|(STATUS|SERVE)_.*")
 _BOOLEANS: Final = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -264,13 +266,14 @@ def _default_url(app: Any, *, wanted: bool) -> str:
     """Return the broker's URL when it is Redis, else the result backend's, "" when none is wanted."""
     broker = app.conf.broker_read_url or ""
     options = app.conf.broker_transport_options or {}
-    for candidate, master in (
-        (broker, options.get("master_name")),
-        (app.conf.result_backend, (app.conf.result_backend_transport_options or {}).get("master_name")),
+    backend = app.conf.result_backend_transport_options or {}
+    for candidate, master, tls in (
+        (broker, options.get("master_name"), app.conf.broker_use_ssl),
+        (app.conf.result_backend, backend.get("master_name"), app.conf.redis_backend_use_ssl),
     ):
         url = _redis_url(candidate, master)
         if url:
-            return url
+            return _with_tls(url, tls)
     if not wanted:
         return ""
     raise ConfigurationError(
@@ -293,3 +296,13 @@ def _redis_url(candidate: Any, master: str | None) -> str | None:
     if master and "master_name=" not in joined:
         joined += ("&" if "?" in joined.rsplit(";", 1)[-1] else "?") + f"master_name={master}"
     return joined
+
+
+def _with_tls(url: str, options: Any) -> str:
+    """Return the URL with what Celery keeps of TLS in a setting beside it (`broker_use_ssl`)."""
+    if not options or not url.startswith("redis://"):
+        return url
+    given = options if isinstance(options, Mapping) else {}
+    words = ("none", "optional", "required")  # by the value of ssl.CERT_*
+    asked = urlencode({key: words[value] if isinstance(value, int) else value for key, value in given.items()})
+    return "rediss://" + url.removeprefix("redis://") + (("&" if "?" in url else "?") + asked if asked else "")

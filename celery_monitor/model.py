@@ -31,17 +31,19 @@ UNFAILED: Final = frozenset({State.SUCCESS, State.RETRY, State.IGNORED, State.RE
 FINAL: Final = frozenset(State) - {State.STARTED, State.RETRY, State.REPLACED, State.INTERRUPTED}
 """States that end an execution."""
 
+FAILED: Final = FINAL - UNFAILED - {State.LOST}
+"""States counted as failures; LOST is counted apart, because it may still come back."""
+
 
 class Cell:
     """Everything additive that is known of one series in one bucket of time.
 
     Attributes:
         counts: `PUBLISHED` or `State` value to a number; may be negative in a correction.
-        errors: exception type to failed attempts.
+        errors: exception type to ends in one of the states of `FAILED`.
         reasons: `Reason` value to ends.
         runtime, wait, cpu: sketches in us, of ends whose value is known; `memory` in KiB (peak RSS).
         runtime_le, wait_le: counts per Prometheus bucket (`signals.record.RUNTIME_LE`, `WAIT_LE`), +Inf last.
-
     """
 
     __slots__ = ("counts", "cpu", "errors", "memory", "reasons", "runtime", "runtime_le", "wait", "wait_le")
@@ -86,8 +88,8 @@ class Cell:
 
     @property
     def failed(self) -> int:
-        """Ends that are failures: every final state that is not in `UNFAILED`."""
-        return sum(n for state, n in self.counts.items() if state != PUBLISHED and State(state) not in UNFAILED)
+        """Ends in one of the states of `FAILED`."""
+        return sum(n for state, n in self.counts.items() if state in FAILED)
 
     def dump(self) -> list[Any]:
         """Return the cell as nested lists and dicts for msgpack; empty tails are cut off."""
@@ -223,14 +225,12 @@ class Metrics:
 class Batch:
     """One flush of one agent. `(boot, n)` is its identity: the fold takes it once, however often it arrives.
 
-    Parameters
-    ----------
+    Parameters:
         boot: 16 random bytes of the instance whose rings were drained.
         n: 1, 2, 3, ... per boot; kept over retries.
         host: hostname of the machine (not the worker's node name).
         at_us: the agent's clock at the flush.
         attempts, publishes: rows, plain tuples in the order of `Attempt` and `Publish`.
-
     """
 
     boot: bytes

@@ -16,9 +16,10 @@ from celery import signals
 
 from celery_monitor.agent import folder
 from celery_monitor.agent.thread import Agent, Plan
+from celery_monitor.alerts.rules import load_rules
 from celery_monitor.config import Settings, load_settings
 from celery_monitor.errors import ConfigurationError
-from celery_monitor.signals import attempts, handlers, process
+from celery_monitor.signals import attempts, consumer, handlers, process
 from celery_monitor.store.connection import Store
 from celery_monitor.web import plugin
 
@@ -39,15 +40,12 @@ class Monitor:
     Settings are ``monitor_*`` in the app's configuration (``CELERY_MONITOR_*`` with Django's namespace ``CELERY``) and
     ``CELERY_MONITOR_*`` in the environment; they are read and checked when the app's configuration is.
 
-    Parameters
-    ----------
+    Parameters:
         app: the Celery app. A second app of the same process joins when its settings are the same.
 
-    Raises
-    ------
+    Raises:
         ConfigurationError: a setting is unknown or of a wrong form, or another Monitor of this process has others.
             Found while Celery configures the app, the worker or beat exits with its message instead.
-
     """
 
     def __init__(self, app: Any) -> None:
@@ -66,6 +64,7 @@ class Monitor:
         else:
             app.on_after_configure.connect(self._on_configured, weak=False, dispatch_uid="celery_monitor")
         handlers.connect()
+        app.steps["consumer"].add(consumer.DecodeErrors)
         for name in ("worker_init", "worker_shutdown", "beat_init", "beat_embedded_init"):
             receiver = getattr(self, f"_on_{name}")
             getattr(signals, name).connect(receiver, weak=False, dispatch_uid=f"celery_monitor.{name}.{id(app)}")
@@ -97,6 +96,7 @@ class Monitor:
                     namespace=_installed.settings.namespace,
                     namespace_is_default=_installed.settings.namespace_is_default,
                 )
+            load_rules(settings.alerts)
             if _installed is not None and _installed._settings not in {None, settings}:  # noqa: SLF001 - our own kind
                 raise ConfigurationError(_differs(_installed, self.app, settings))
         except ConfigurationError as error:

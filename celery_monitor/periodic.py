@@ -34,11 +34,9 @@ _FORGET_S: Final = 3600.0
 class Ticker:
     """Ticks for one process.
 
-    Parameters
-    ----------
+    Parameters:
         role: task, beat, serve or worker; see the module's text.
         boot: this process's instance in hex, told to others as who ticked.
-
     """
 
     def __init__(self, app: Any, settings: Settings, store: Store, role: str, boot: str) -> None:
@@ -77,7 +75,6 @@ class Ticker:
 
         Raises:
             StoreError: the store cannot be reached or refuses; the next tick goes on where this one stopped.
-
         """
         held = lease.take(self.store, self.boot, _HOLD_S)
         if held is None:

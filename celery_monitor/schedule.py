@@ -19,13 +19,11 @@ TICK: Final = "celery_monitor.tick"
 class TickSchedule(schedule):
     """Due every interval, unless the last tick has not run or nobody would take it.
 
-    Parameters
-    ----------
+    Parameters:
         interval_s: seconds between ticks.
         pace: what beat's own agent last read, None before.
         queue_for: picks the queue to send to, None when no live worker consumes one that beat knows.
         options: the entry's options; the queue is written into them.
-
     """
 
     def __init__(

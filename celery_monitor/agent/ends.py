@@ -19,7 +19,6 @@ from celery_monitor.signals.record import Flag, Reason, State
 
 GRACE_S: Final = 6.0
 """A parent hears of a killed child up to 5.0 s late (measured: 25 kills, 0.03 to 5.01 s)."""
-REMEMBER_S: Final = 60.0
 _RECENT: Final = 5000
 
 
@@ -64,7 +63,7 @@ class Ends:
             if told is not None:
                 row = _by_fact(row, told.fact)
             else:
-                self._interrupted[row.id] = (row, now)
+                self._interrupted[row.uid] = (row, now)
         self._book(row, buckets)
 
     def told(self, fact: Fact, now: float) -> None:
@@ -74,8 +73,7 @@ class Ends:
             self._book(decode.unstarted(fact, self.worker, _uid(fact)))
         elif fact.serial:
             self._correct(self._last(own, fact.serial), fact)
-        elif own in self._interrupted:
-            row, _ = self._interrupted.pop(own)
+        elif (row := self._take_interrupted(own)) is not None:
             self._correct(row, fact)
         elif own not in self._told:
             self._told[own] = Told(fact, now)
@@ -94,8 +92,10 @@ class Ends:
         return None
 
     def expire(self, now: float, *, alone: bool) -> None:
-        """Give up waiting: a failure nobody's attempt answers to ended an execution before its body began.
+        """Give up waiting for the other half of a story.
 
+        An interrupted attempt of which the parent says nothing is lost; a failure that no attempt answers to ended an
+        execution before its body began.
         After the parent's death (`alone`) it may as well correct an end that only the dead agent remembered: then it is
         dropped, and that end stays INTERRUPTED.
         """
@@ -105,9 +105,17 @@ class Ends:
             del self._told[own]
             if not alone and not any(row.id == own for row in self._recent):
                 self._book(decode.unstarted(told.fact, self.worker, _uid(told.fact)))
-        for own, (_, since) in list(self._interrupted.items()):
-            if now - since > REMEMBER_S:
-                del self._interrupted[own]
+        for uid, (row, since) in list(self._interrupted.items()):
+            if alone or now - since >= GRACE_S:
+                del self._interrupted[uid]
+                self._replace(row, row._replace(state=State.LOST))
+
+    def _take_interrupted(self, own: bytes) -> Attempt | None:
+        """Forget and return the newest interrupted attempt of an execution."""
+        row = next((row for row, _ in reversed(self._interrupted.values()) if row.id == own), None)
+        if row is not None:
+            del self._interrupted[row.uid]
+        return row
 
     def _last(self, own: bytes, serial: int) -> Attempt | None:
         tail = serial.to_bytes(4, "little")
@@ -115,11 +123,11 @@ class Ends:
 
     def _correct(self, row: Attempt | None, fact: Fact) -> None:
         """Replace an end that was booked: in the same bucket, so that every window stays right."""
-        if row is None:
-            return
-        tally.count(self.metrics, row, times=-1)
-        better = _by_fact(row, fact)
-        tally.recount(self.metrics, better, tally.bucket_of(tally.ended_us(row)))
+        if row is not None:
+            self._replace(row, _by_fact(row, fact))
+
+    def _replace(self, row: Attempt, better: Attempt) -> None:
+        tally.correct(self.metrics, row, better)
         self.attempts.append(better)
         self._recent.append(better)
 

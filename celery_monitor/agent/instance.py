@@ -40,14 +40,12 @@ class Flush:
 class Instance:
     """The rings of one instance and the batches made of them.
 
-    Parameters
-    ----------
+    Parameters:
         instance: its 16 bytes, which are the batches' `boot`.
         journal: locked by us.
         folder: where its rings lie, None when all of them are in memory.
         worker: node name for its rows.
         buffer_bytes: bound on what is kept in memory only, while Redis is away.
-
     """
 
     def __init__(
@@ -155,7 +153,7 @@ class Instance:
             verdict = self.ends.verdict(start.ids[0], dead_for, alone=self.alone)
             waiting = True
             if verdict is not None:
-                lasted = max((verdict.at_us or now_us) - start.started_us, 0)
+                lasted = max((verdict.at_us or now_us - int(dead_for * 1e6)) - start.started_us, 0)
                 writer.put(Kind.ATTEMPT, layout.pack_end(verdict.state, verdict.reason, lasted, raw, verdict.error))
                 writer.end(slot)
         return waiting

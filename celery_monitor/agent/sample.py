@@ -23,10 +23,8 @@ _MOST_CHILDREN: Final = 256
 class Sampler:
     """Samples one process.
 
-    Parameters
-    ----------
+    Parameters:
         worker: Celery's worker instance, None in a producer or beat.
-
     """
 
     worker: Any = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from celery_monitor.model import BUCKET_S, PUBLISHED, Attempt, Cell, Gauge, Metrics, Publish, Series
+from celery_monitor.model import BUCKET_S, FAILED, PUBLISHED, Attempt, Cell, Gauge, Metrics, Publish, Series
 from celery_monitor.signals.record import Flag, State, bin_of, runtime_le, wait_le
 
 _BUCKET_US = BUCKET_S * 1_000_000
@@ -24,34 +24,31 @@ def ended_us(row: Attempt) -> int:
     return row.started_us + max(row.runtime_us, 0)
 
 
-def count(metrics: Metrics, row: Attempt, buckets: tuple[int, int, int] | None = None, times: int = 1) -> None:
-    """Add an end (`times` 1) or take it back (-1).
-
-    `buckets` are (runtime_le, runtime bin, cpu bin) when the writer computed them. An end that is taken back keeps its
-    measured times in the sketches: the attempt did take them.
-    """
+def count(metrics: Metrics, row: Attempt, buckets: tuple[int, int, int] | None = None) -> None:
+    """Add an end; `buckets` are (runtime_le, runtime bin, cpu bin) when the writer computed them."""
     cells = metrics.cells.setdefault(bucket_of(ended_us(row)), {})
     for series in _series(row):
         cell = cells.get(series)
         if cell is None:
             cell = cells[series] = Cell()
-        cell.counts[row.state] = cell.counts.get(row.state, 0) + times
-        cell.reasons[row.reason] = cell.reasons.get(row.reason, 0) + times
-        if row.exception:
-            cell.errors[row.exception] = cell.errors.get(row.exception, 0) + times
-        if times > 0:
-            _measure(cell, row, buckets)
+        _book(cell, row, 1)
+        _measure(cell, row, buckets)
 
 
-def recount(metrics: Metrics, row: Attempt, bucket: int) -> None:
-    """Book a corrected end in the bucket of the first booking; its times are in the sketches already."""
-    cells = metrics.cells.setdefault(bucket, {})
-    for series in _series(row):
+def correct(metrics: Metrics, booked: Attempt, row: Attempt) -> None:
+    """Replace an end that was added, in its own bucket; its times stay in the sketches: the attempt did take them."""
+    cells = metrics.cells.setdefault(bucket_of(ended_us(booked)), {})
+    for series in _series(booked):
         cell = cells.setdefault(series, Cell())
-        cell.counts[row.state] = cell.counts.get(row.state, 0) + 1
-        cell.reasons[row.reason] = cell.reasons.get(row.reason, 0) + 1
-        if row.exception:
-            cell.errors[row.exception] = cell.errors.get(row.exception, 0) + 1
+        _book(cell, booked, -1)
+        _book(cell, row, 1)
+
+
+def _book(cell: Cell, row: Attempt, times: int) -> None:
+    cell.counts[row.state] = cell.counts.get(row.state, 0) + times
+    cell.reasons[row.reason] = cell.reasons.get(row.reason, 0) + times
+    if row.exception and row.state in FAILED:
+        cell.errors[row.exception] = cell.errors.get(row.exception, 0) + times
 
 
 def _series(row: Attempt) -> tuple[Series, ...]:

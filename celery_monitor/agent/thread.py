@@ -36,14 +36,12 @@ _BACKOFF_S: Final = 10.0
 class Plan:
     """What an agent is told at its start.
 
-    Parameters
-    ----------
+    Parameters:
         role: worker, beat, producer or serve.
         hostname: node name; rows and live state carry it.
         app: the Celery app's name.
         owner: tells fleets apart in one store.
         tick: called once per round with the pace and whether the store answered; may fold.
-
     """
 
     role: str

@@ -85,9 +85,7 @@ def _next(
     if state is None:
         return None
     if rule is None and state.state != RESOLVED:
-        return (
-            closed(state, now_us, f"{subject}: rule {name} was turned off") if state.state == FIRING else None
-        )
+        return closed(state, now_us, f"{subject}: rule {name} was turned off") if state.state == FIRING else None
     return absent(state, now_us) if rule is not None else kept(state, now_us)
 
 

@@ -71,9 +71,7 @@ def _backlog(queues: Mapping[str, Mapping[str, float | None]]) -> Iterator[Readi
 def _overdue(agents: Iterable[AgentState], now_us: int) -> Iterator[Reading]:
     for agent in agents:
         if agent.get("role") == "worker":
-            yield Reading(
-                "worker_lost", agent.get("hostname", ""), round(overdue_s(agent, now_us), 1), SECONDS
-            )
+            yield Reading("worker_lost", agent.get("hostname", ""), round(overdue_s(agent, now_us), 1), SECONDS)
 
 
 def _hosts(agents: Iterable[AgentState], now_us: int) -> Iterator[Reading]:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from celery_monitor.model import FINAL, UNFAILED, Cell
+from celery_monitor.model import FAILED, Cell
 from celery_monitor.signals.record import State
 from celery_monitor.sketch import Sketch
-
-FAILED: Final = FINAL - UNFAILED - {State.LOST}
-"""States counted as `failed`; `lost` is apart, because it may still come back."""
 
 _NAMED: Final = FAILED | {State.SUCCESS, State.RETRY, State.REVOKED, State.LOST}
 _DIGITS: Final = 6  # microseconds are what was measured; further digits would be the float's own

@@ -40,9 +40,7 @@ def sample(channel: Any, queues: Iterable[str], routes: Routes, now_us: int) -> 
     lists = {name: _lists(channel, name) for name in names}
     depths, headers, unacked = _read(channel, [key for keys in lists.values() for key in keys])
     held = _held(unacked, names, routes)
-    note = (
-        None if held is not None else f"unacked: over {MOST_UNACKED} in the broker, not looked at one by one"
-    )
+    note = None if held is not None else f"unacked: over {MOST_UNACKED} in the broker, not looked at one by one"
     out: dict[str, QueueSample] = {}
     at = 0
     for name, keys in lists.items():
@@ -57,9 +55,7 @@ def sample(channel: Any, queues: Iterable[str], routes: Routes, now_us: int) -> 
 def _lists(channel: Any, queue: str) -> list[str]:
     """Return the queue's lists; kombu keeps the least priority under the bare name."""
     prefix = channel.global_keyprefix or ""
-    return [
-        f"{prefix}{queue}{channel.sep}{step}" if step else prefix + queue for step in channel.priority_steps
-    ]
+    return [f"{prefix}{queue}{channel.sep}{step}" if step else prefix + queue for step in channel.priority_steps]
 
 
 def _read(channel: Any, lists: list[str]) -> tuple[list[int], list[str], list[Any]]:

@@ -58,9 +58,7 @@ class Sampler:
         except Exception as error:
             self.close()
             logger.debug("queues not sampled", exc_info=True)
-            return dict.fromkeys(
-                names, QueueSample(note=f"broker not readable: {type(error).__name__}: {error}")
-            )
+            return dict.fromkeys(names, QueueSample(note=f"broker not readable: {type(error).__name__}: {error}"))
 
     def close(self) -> None:
         """Close the connection, if there is one; the next sample opens another."""
@@ -85,9 +83,7 @@ class Sampler:
         if kind in ("memory", "filesystem"):
             return declare.sample(connection, names, counts_consumers=False)
         # Other transports of kombu create the queue when they are asked for its size.
-        return dict.fromkeys(
-            names, QueueSample(note=f"depth of {kind} queues cannot be read without side effects")
-        )
+        return dict.fromkeys(names, QueueSample(note=f"depth of {kind} queues cannot be read without side effects"))
 
     def _connected(self) -> Any:
         if self._connection is None:
@@ -95,9 +91,7 @@ class Sampler:
             limits = {"redis": _REDIS_LIMITS, "amqp": _AMQP_LIMITS}.get(connection.transport.driver_type, {})
             connection.transport_options.update(limits)
             self._connection = connection
-        self._connection.ensure_connection(
-            max_retries=1, interval_start=0, interval_step=0, timeout=TIMEOUT_S
-        )
+        self._connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=TIMEOUT_S)
         return self._connection
 
     def _routes(self) -> dict[tuple[str, str], str]:

@@ -1,0 +1,132 @@
+"""Questions of the JSON API (`docs/api.md`) and their answers as bytes; nothing of HTTP servers."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
+
+from celery_monitor.errors import (
+    BadRequest,
+    ConfigurationError,
+    MonitorError,
+    StoreError,
+    StoreRefused,
+    StoreTooNew,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_VALUE_LENGTH: Final = 512  # of a parameter in characters; task names are capped at 200 when they are recorded
+
+
+class NotFound(MonitorError):  # noqa: N818 - named after the HTTP answer it becomes
+    """Nothing is recorded by the id that was asked for; the answer is 404."""
+
+
+class Problem(NamedTuple):
+    """What went wrong, as a client sees it."""
+
+    status: int
+    code: str
+    message: str
+
+    def body(self) -> bytes:
+        """Return the error object of the API."""
+        return dumps({"error": {"code": self.code, "message": self.message}})
+
+
+def dumps(value: object) -> bytes:
+    """Return strict JSON.
+
+    Raises:
+        ValueError: a number is NaN or infinite; the reader has to say None.
+    """
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def summary(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/summary``."""
+    _only(params, ("window",))
+    return dumps(reader.summary(**params))
+
+
+class Live(NamedTuple):
+    """A summary's JSON, and the part of it whose change is news."""
+
+    body: bytes
+    facts: dict[str, Any]
+
+
+def live(reader: Any, params: Mapping[str, str]) -> Live:
+    """Answer the live feed: ``/summary`` and what of it does not change by the mere passing of time."""
+    _only(params, ("window",))
+    found = reader.summary(**params)
+    facts = {key: value for key, value in found.items() if key not in ("generated_at", "window", "health")}
+    facts["notes"] = found["health"]["notes"]
+    return Live(dumps(found), facts)
+
+
+def health(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/health``."""
+    _only(params, ())
+    return dumps(reader.health())
+
+
+FILTERS: Final = ("task", "state", "reason", "queue", "worker", "run", "since", "until", "limit", "cursor")
+
+
+def executions(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/executions``."""
+    _only(params, FILTERS)
+    filters: dict[str, str | int] = dict(params)
+    if "limit" in params:
+        filters["limit"] = _limit(params["limit"])
+    return dumps(reader.executions(**filters))
+
+
+def execution(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/executions/{id}``; `params` holds the id alone."""
+    found = reader.execution(params["id"])
+    if found is None:
+        raise NotFound(f"id: no execution {params['id']!r} is recorded (never seen, or expired)")
+    return dumps(found)
+
+
+T = TypeVar("T")
+Answer = Callable[[Any, Mapping[str, str]], T]
+
+
+def problem(error: BaseException) -> Problem:
+    """Return what a client is told of an exception; one of our own making is logged with its traceback."""
+    if isinstance(error, NotFound):
+        return Problem(404, "not_found", str(error))
+    if isinstance(error, BadRequest):
+        return Problem(400, error.code, error.message)
+    if isinstance(error, ConfigurationError):
+        return Problem(503, "configuration", str(error))
+    if isinstance(error, StoreTooNew):
+        return Problem(503, "store_too_new", str(error))
+    if isinstance(error, StoreRefused):
+        return Problem(503, "store_refused", str(error))
+    if isinstance(error, StoreError):
+        return Problem(503, "store_unreachable", str(error))
+    log.error("celery-monitor: an answer failed", exc_info=error)
+    return Problem(500, "internal", f"{type(error).__name__}; the traceback is in Flower's log")
+
+
+def _only(params: Mapping[str, str], known: tuple[str, ...]) -> None:
+    for name, value in params.items():
+        if name not in known:
+            accepted = ", ".join(known) or "none"
+            raise BadRequest("unknown_parameter", f"{name[:100]}: unknown parameter; accepted: {accepted}")
+        if len(value) > MAX_VALUE_LENGTH:
+            raise BadRequest(f"bad_{name}", f"{name}: {len(value)} characters; give at most {MAX_VALUE_LENGTH}")
+
+
+def _limit(text: str) -> int:
+    # isdecimal accepts other scripts' digits and int() reads them, so nothing but a number passes.
+    if not text.isdecimal() or not 1 <= int(text) <= 500:
+        raise BadRequest("bad_limit", f"limit: {text[:20]!r}; give a whole number from 1 to 500")
+    return int(text)

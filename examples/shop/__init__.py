@@ -1,0 +1,1 @@
+"""A small web shop's background work: orders, payments, pictures, mail, reports."""

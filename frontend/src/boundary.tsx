@@ -1,0 +1,29 @@
+/** Shows a fault of the page itself instead of an empty place. */
+
+import { Component, type ComponentChildren } from "preact";
+import { Notice } from "./notice.tsx";
+
+interface Props {
+  children: ComponentChildren;
+}
+
+export class Boundary extends Component<Props, { fault: string | null }> {
+  override state = { fault: null };
+
+  override componentDidCatch(error: unknown): void {
+    console.error(error);
+    this.setState({ fault: String(error) });
+  }
+
+  override render() {
+    if (!this.state.fault) return this.props.children;
+    return (
+      <div class="cm-page">
+        <Notice tone="critical" title="This page has a fault.">
+          {this.state.fault}. <a href={location.href}>Load it again</a>; the JSON API at{" "}
+          <code>/monitor/api/v1/summary</code> is not touched by it.
+        </Notice>
+      </div>
+    );
+  }
+}

@@ -1,0 +1,143 @@
+/** Keeps a summary up to date: over the live socket, by polling while that is not to be had. */
+
+import type { ApiError, Frame, Summary } from "./api.ts";
+
+export type Link = "connecting" | "live" | "polling" | "paused";
+
+export interface View {
+  summary: Summary | null;
+  link: Link;
+  /** Why the last attempt brought no summary; the one shown is older then. */
+  problem: ApiError | null;
+}
+
+type Timer = ReturnType<typeof setTimeout> | number;
+
+const POLL_MS = 5_000;
+const FIRST_FRAME_MS = 2_500; // a socket that is open and silent for longer is passed by
+const SILENCE_MS = 20_000; // the server sends at least every 15 s, whatever its pace
+const RETRY_MS = [1_000, 2_000, 5_000, 10_000, 30_000];
+const ANSWER_MS = 10_000;
+
+/** Refusals that no repetition changes. */
+export function isFinal(problem: ApiError): boolean {
+  return problem.code === "unauthorized" || problem.code.startsWith("bad_");
+}
+
+export class Feed {
+  #home: string;
+  #tell: (view: View) => void;
+  #view: View = { summary: null, link: "connecting", problem: null };
+  #window = "";
+  #socket: WebSocket | null = null;
+  #failures = 0;
+  #watchdog: Timer = 0;
+  #retry: Timer = 0;
+  #poll: Timer = 0;
+  #round = 0; // answers of an earlier window or before a pause are not shown
+
+  constructor(home: string, tell: (view: View) => void) {
+    this.#home = home;
+    this.#tell = tell;
+  }
+
+  /** Follow a window; the summary shown stays until the first of the new one is there. */
+  follow(window: string): void {
+    this.stop();
+    this.#window = window;
+    this.#failures = 0;
+    this.#change({ link: "connecting", problem: null });
+    this.#connect();
+  }
+
+  /** Stand still; what is shown stays. */
+  pause(): void {
+    this.stop();
+    this.#change({ link: "paused" });
+  }
+
+  /** Close everything without a word. */
+  stop(): void {
+    this.#round += 1;
+    clearTimeout(this.#watchdog);
+    clearTimeout(this.#retry);
+    clearTimeout(this.#poll);
+    this.#poll = 0;
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+  }
+
+  #connect(): void {
+    const address = new URL(`${this.#home}/ws`, location.href);
+    address.protocol = address.protocol.replace("http", "ws");
+    address.searchParams.set("window", this.#window);
+    const socket = new WebSocket(address);
+    this.#socket = socket;
+    this.#watch(FIRST_FRAME_MS);
+    socket.onmessage = (event: MessageEvent<string>) => {
+      if (socket !== this.#socket) return;
+      this.#failures = 0;
+      clearTimeout(this.#poll);
+      this.#poll = 0;
+      this.#watch(SILENCE_MS);
+      this.#take(JSON.parse(event.data) as Frame);
+    };
+    socket.onclose = () => socket === this.#socket && this.#lost();
+  }
+
+  #take(frame: Frame): void {
+    if (frame.kind === "summary") this.#change({ summary: frame.summary, link: "live", problem: null });
+    if (frame.kind === "alive") this.#change({ link: "live" });
+    if (frame.kind === "error") {
+      this.#change({ problem: frame.error });
+      if (isFinal(frame.error)) this.stop();
+    }
+  }
+
+  #watch(ms: number): void {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(() => this.#lost(), ms);
+  }
+
+  #lost(): void {
+    clearTimeout(this.#watchdog);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+    const wait = RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)] ?? 0;
+    this.#failures += 1;
+    this.#retry = setTimeout(() => this.#connect(), wait);
+    if (!this.#poll) void this.#ask();
+  }
+
+  async #ask(): Promise<void> {
+    const round = this.#round;
+    this.#poll = -1;
+    const news = await this.#fetch();
+    if (round !== this.#round) return;
+    if (this.#poll) this.#change(news); // 0: the socket has spoken meanwhile
+    if (news.problem && isFinal(news.problem)) this.stop();
+    else if (this.#poll) this.#poll = setTimeout(() => void this.#ask(), POLL_MS);
+  }
+
+  async #fetch(): Promise<Partial<View>> {
+    try {
+      const query = new URLSearchParams({ window: this.#window });
+      const answer = await fetch(`${this.#home}/api/v1/summary?${query}`, {
+        headers: { Accept: "application/json" },
+        signal: AbortSignal.timeout(ANSWER_MS),
+      });
+      const body = (await answer.json()) as Summary | { error: ApiError };
+      if ("error" in body) return { link: "polling", problem: body.error };
+      return { summary: body, link: "polling", problem: null };
+    } catch {
+      return { link: "polling", problem: { code: "no_answer", message: "Flower does not answer." } };
+    }
+  }
+
+  #change(part: Partial<View>): void {
+    this.#view = { ...this.#view, ...part };
+    this.#tell(this.#view);
+  }
+}

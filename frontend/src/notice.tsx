@@ -1,0 +1,105 @@
+/** Pages that have no figures to show say why, and what to do. */
+
+import type { ComponentChildren } from "preact";
+import type { ApiError, Summary } from "./api.ts";
+import { clock, span } from "./format.ts";
+import { DEFAULT_WINDOW, wider } from "./window.ts";
+
+interface NoticeProps {
+  tone: "unknown" | "warning" | "critical";
+  title: string;
+  children?: ComponentChildren;
+}
+
+export function Notice({ tone, title, children }: NoticeProps) {
+  const shape = { unknown: "○", warning: "▲", critical: "■" }[tone];
+  return (
+    <div class={`cm-notice cm-notice-${tone}`} role={tone === "unknown" ? "status" : "alert"}>
+      <strong>
+        <span aria-hidden="true">{shape}</span> {title}
+      </strong>{" "}
+      {children}
+    </div>
+  );
+}
+
+interface TroubleProps {
+  problem: ApiError;
+  shown: Summary | null;
+  choose: (window: string) => void;
+}
+
+/** Why there is no fresh summary. */
+export function Trouble({ problem, shown, choose }: TroubleProps) {
+  const since = shown && <> The figures below are of {clock(shown.generated_at, new Date())}.</>;
+  if (problem.code === "unauthorized")
+    return (
+      <Notice tone="warning" title="You are not logged in any more.">
+        <a href={location.href}>Log in again</a>.{since}
+      </Notice>
+    );
+  if (problem.code.startsWith("bad_"))
+    return (
+      <Notice tone="warning" title="This window cannot be shown.">
+        {problem.message}{" "}
+        <button type="button" class="cm-button" onClick={() => choose(DEFAULT_WINDOW)}>
+          Show {DEFAULT_WINDOW}
+        </button>
+      </Notice>
+    );
+  const titles: Record<string, string> = {
+    configuration: "The Monitor's settings are not accepted.",
+    store_unreachable: "The store does not answer.",
+    store_refused: "The store refuses.",
+    store_too_new: "The store was written by a newer celery-monitor.",
+    no_answer: "Flower does not answer.",
+  };
+  return (
+    <Notice tone="critical" title={titles[problem.code] ?? "The figures cannot be read."}>
+      {problem.code !== "no_answer" && problem.message} Trying again.{since}
+    </Notice>
+  );
+}
+
+/** Nothing was ever recorded. */
+export function FirstSteps() {
+  return (
+    <Notice tone="unknown" title="How to begin.">
+      This page fills as soon as a worker of an app with <code>Monitor(app)</code> runs a task:
+      <ol>
+        <li>
+          In the module that makes the app: <code>from celery_monitor import Monitor</code> and{" "}
+          <code>Monitor(app)</code>
+        </li>
+        <li>
+          Start, or restart, a worker: <code>celery -A proj worker</code>
+        </li>
+        <li>Publish a task; it shows up here within seconds.</li>
+      </ol>
+    </Notice>
+  );
+}
+
+/** Nothing happened in this window. */
+export function Quiet({ summary, choose }: { summary: Summary; choose: (window: string) => void }) {
+  const next = wider(summary.window.seconds);
+  return (
+    <Notice tone="unknown" title={`No task was published or ended in the last ${span(summary.window.seconds)}.`}>
+      {next && (
+        <button type="button" class="cm-button" onClick={() => choose(next)}>
+          Look at the last {next}
+        </button>
+      )}
+    </Notice>
+  );
+}
+
+/** The figures are old because nobody folds the inbox. */
+export function Stale({ summary }: { summary: Summary }) {
+  return (
+    <Notice tone="warning" title={`Figures stand still since ${clock(summary.health.folded_at, new Date())}.`}>
+      Nobody collects what was recorded. Is a worker or beat of this app running? If none can be, run{" "}
+      <code>celery -A proj monitor serve</code>.
+    </Notice>
+  );
+}

@@ -1,0 +1,149 @@
+/** The main chart: executions by outcome as stacked bars, p95 of the runtime as a line on its own axis. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import uPlot from "uplot";
+import type { Num, Series, Summary } from "./api.ts";
+import { clock, count, day, duration, rate } from "./format.ts";
+import { stack, top } from "./scale.ts";
+import { colour, useTheme } from "./theme.ts";
+
+/** From the ground up: failures stand on the axis, where their size can be compared. */
+const LAYERS = ["failed", "retried", "other", "succeeded"] as const;
+const HEIGHT = 210; // px
+const FONT = "12px system-ui, sans-serif";
+
+type Table = [number[], ...(number[] | Num[])[]];
+
+/** Rates per second stacked, highest layer first because bars are painted over each other; p95 last. */
+function table(series: Series, step: number): Table {
+  const perSecond = LAYERS.map((name) => series[name].map((n) => (n == null ? null : n / step)));
+  const middle = series.t.map((t) => t + step / 2);
+  return [middle, ...stack(perSecond).reverse(), series.runtime_p95];
+}
+
+/** The whole window, from edge to edge of its bars, unless a part of it was chosen by dragging. */
+function edges(middles: ArrayLike<number>, min: number, max: number, half: number): [number, number] {
+  const first = middles[0] ?? min;
+  const last = middles[middles.length - 1] ?? max;
+  return min <= first && max >= last ? [first - half, last + half] : [min, max];
+}
+
+/** Midnight as a date, every other time as hours and minutes. */
+function tick(seconds: number): string {
+  const at = new Date(seconds * 1000);
+  const time = clock(at.toISOString(), at).slice(0, 5);
+  return time === "00:00" ? day(at).slice(5) : time;
+}
+
+function options(root: Element, summary: Summary, width: number, point: (i: number | null) => void): uPlot.Options {
+  const bars = uPlot.paths.bars?.({ size: [1, 60], gap: 1 });
+  const axis = { stroke: colour(root, "--cm-muted"), font: FONT, ticks: { show: false } };
+  const grid = { stroke: colour(root, "--cm-line"), width: 1 };
+  return {
+    width,
+    height: HEIGHT,
+    legend: { show: false },
+    cursor: { drag: { x: true, y: false }, points: { show: false }, y: false },
+    scales: {
+      x: { time: true, range: (u, min, max) => edges(u.data[0], min, max, summary.window.step_seconds / 2) },
+      y: { range: (_, __, max) => [0, max > 0 ? max * 1.05 : 1] },
+      p95: { range: (_, __, max) => [0, max > 0 ? max * 1.15 : 1] },
+    },
+    axes: [
+      { ...axis, grid: { show: false }, size: 28, space: 70, values: (_, ticks) => ticks.map(tick) },
+      { ...axis, grid, size: 64, values: (_, ticks) => ticks.map((v) => rate(v)) },
+      { ...axis, scale: "p95", side: 1, size: 58, grid: { show: false }, values: (_, ticks) => ticks.map((v) => duration(v)) },
+    ],
+    series: [
+      {},
+      ...[...LAYERS].reverse().map((name) => ({
+        fill: colour(root, `--cm-fill-${name}`),
+        width: 0,
+        paths: bars,
+        points: { show: false },
+      })),
+      { scale: "p95", stroke: colour(root, "--cm-ink"), width: 1.5, points: { size: 4 }, spanGaps: false },
+    ],
+    hooks: { setCursor: [(u) => point(u.cursor.idx ?? null)] },
+  };
+}
+
+export function Outcomes({ summary }: { summary: Summary }) {
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const [pointed, setPointed] = useState<number | null>(null);
+  const [zoomed, setZoomed] = useState(false);
+  const theme = useTheme();
+  const { seconds, step_seconds: step } = summary.window;
+
+  useEffect(() => {
+    const box = place.current;
+    if (!box) return;
+    const chart = new uPlot(
+      { ...options(box, summary, box.clientWidth, setPointed) },
+      table(summary.series, step) as uPlot.AlignedData,
+      box,
+    );
+    chart.hooks.setSelect = [(u) => setZoomed(u.select.width > 0)];
+    plot.current = chart;
+    const resize = new ResizeObserver(() => chart.setSize({ width: box.clientWidth, height: HEIGHT }));
+    resize.observe(box);
+    return () => {
+      resize.disconnect();
+      chart.destroy();
+      setZoomed(false);
+    };
+    // A new chart for another window or theme; new figures of the same window are put into the old one below.
+  }, [theme, seconds, step]);
+
+  useEffect(() => {
+    // While zoomed the picture stands still: it would slide away under the eyes.
+    if (!zoomed) plot.current?.setData(table(summary.series, step) as uPlot.AlignedData);
+  }, [summary, zoomed]);
+
+  return (
+    <section class="cm-card cm-outcomes">
+      <header>
+        <h2>Executions by outcome</h2>
+        {zoomed && (
+          <button type="button" class="cm-button" onClick={() => setZoomed(false)}>
+            Show the whole window
+          </button>
+        )}
+        <Legend summary={summary} at={pointed} />
+      </header>
+      <div ref={place} class="cm-plot" role="img" aria-label={describe(summary)} />
+    </section>
+  );
+}
+
+/** Names, colours and figures: of the step under the pointer, else of the window. */
+function Legend({ summary, at }: { summary: Summary; at: number | null }) {
+  const { series, totals } = summary;
+  const start = at == null ? undefined : series.t[at];
+  const figure = (name: (typeof LAYERS)[number]) =>
+    at == null || start == null ? sum(series[name]) : (series[name][at] ?? null);
+  const p95 = at == null || start == null ? totals.runtime_seconds.p95 : series.runtime_p95[at];
+  return (
+    <ul class="cm-legend">
+      {start != null && <li class="cm-when">{clock(new Date(start * 1000).toISOString(), new Date())}</li>}
+      {[...LAYERS].reverse().map((name) => (
+        <li key={name}>
+          <i class={`cm-swatch cm-fill-${name}`} /> {name} <b>{count(figure(name))}</b>
+        </li>
+      ))}
+      <li>
+        <i class="cm-swatch cm-swatch-line" /> p95 runtime <b>{duration(p95)}</b>
+      </li>
+    </ul>
+  );
+}
+
+function sum(values: readonly Num[]): number {
+  return values.reduce<number>((all, v) => all + (v ?? 0), 0);
+}
+
+function describe(summary: Summary): string {
+  const counts = LAYERS.map((name) => `${count(sum(summary.series[name]))} ${name}`).join(", ");
+  return `Executions by outcome: ${counts}; most in one step ${count(top(summary.series.succeeded))} succeeded.`;
+}

@@ -1,0 +1,2 @@
+/** Style sheets are imported for the builder, which collects them. */
+declare module "*.css";

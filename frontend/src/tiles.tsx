@@ -1,0 +1,97 @@
+/** The five figures that tell whether it is fine: traffic, errors, latency, wait, saturation. */
+
+import type { Num, Summary, WorkerRow } from "./api.ts";
+import { points, relative } from "./change.ts";
+import { count, duration, percent, rate, rateParts, span } from "./format.ts";
+import { shares, total } from "./scale.ts";
+import { Tile } from "./tile.tsx";
+
+const ALARMING_ERRORS = 0.05; // the default rule fires below 95 % success
+const ALARMING_LOAD = 0.95;
+
+/** A share of the whole that is not successful; unknown when nothing has ended. */
+function errorRatio(success: Num | undefined): Num {
+  return success == null ? null : 1 - success;
+}
+
+/** A figure in seconds, number and unit apart when it has one unit only. */
+function split(seconds: Num): { value: string; unit?: string } {
+  const [value, unit, ...more] = duration(seconds).split(/[ \u202f]/);
+  return more.length || !unit ? { value: duration(seconds) } : { value: value ?? "", unit };
+}
+
+export function Tiles({ summary }: { summary: Summary }) {
+  const { totals, compare, series, window } = summary;
+  const before = `the ${span(window.seconds)} before`;
+  const traffic = rateParts(totals.rate_per_second);
+  const errors = errorRatio(totals.success_ratio);
+  const errorsBefore = errorRatio(compare?.success_ratio);
+  const latency = totals.runtime_seconds.p95;
+  const waiting = totals.wait_seconds.p95;
+  return (
+    <div class="cm-tiles">
+      <Tile
+        title="Traffic"
+        {...traffic}
+        change={relative(totals.rate_per_second, compare?.rate_per_second)}
+        hint={`${count(totals.ended)} attempts ended in ${span(window.seconds)}; ${before}: ${rate(compare?.rate_per_second)}`}
+        values={total([series.succeeded, series.failed, series.retried, series.other])}
+        tone="running"
+      />
+      <Tile
+        title="Errors"
+        value={percent(errors)}
+        change={points(errors, errorsBefore, true)}
+        hint={
+          errors == null
+            ? "Nothing succeeded or failed in this window."
+            : `${count(totals.failed + totals.lost)} failed or lost of all that succeeded or failed; ${before}: ${percent(errorsBefore)}`
+        }
+        values={shares(series.failed, [series.succeeded, series.failed])}
+        tone="failed"
+        floor={0.05}
+        alarming={(errors ?? 0) > ALARMING_ERRORS}
+      />
+      <Tile
+        title="Latency p95"
+        {...split(latency)}
+        change={relative(latency, compare?.runtime_p95_seconds, true)}
+        hint={`95 of 100 attempts ran no longer than this; ${before}: ${duration(compare?.runtime_p95_seconds)}`}
+        values={series.runtime_p95}
+        tone="succeeded"
+      />
+      <Tile
+        title="Wait p95"
+        {...split(waiting)}
+        change={relative(waiting, compare?.wait_p95_seconds, true)}
+        hint={
+          waiting == null
+            ? "Nothing that started told when it was published: publishers need a Monitor too."
+            : `95 of 100 waited no longer than this from publish (or due time) to start; ${before}: ${duration(compare?.wait_p95_seconds)}`
+        }
+        values={series.wait_p95}
+        tone="waiting"
+      />
+      <Saturation workers={summary.workers} values={series.busy_ratio} />
+    </div>
+  );
+}
+
+function Saturation({ workers, values }: { workers: readonly WorkerRow[]; values: readonly Num[] }) {
+  const alive = workers.filter((w) => w.slots != null && (w.state === "ok" || w.state === "warning"));
+  const slots = alive.reduce((sum, w) => sum + (w.slots ?? 0), 0);
+  const busy = alive.reduce((sum, w) => sum + (w.busy ?? 0), 0);
+  const load = slots ? busy / slots : null;
+  return (
+    <Tile
+      title="Saturation"
+      value={percent(load)}
+      note={slots ? `of ${count(slots)} slots` : "no worker"}
+      hint={slots ? `${count(busy)} of ${count(slots)} slots run a task now` : "No live worker has told its slots."}
+      values={values}
+      tone="running"
+      floor={1}
+      alarming={(load ?? 0) > ALARMING_LOAD}
+    />
+  );
+}

@@ -1,0 +1,58 @@
+/** Workflows of the window, and which step takes their time. */
+
+import type { StepRow, WorkflowRow } from "./api.ts";
+import { count, duration, percent } from "./format.ts";
+
+const SHADES = 6; // the rest of a long workflow shares the last
+
+export function Workflows({ rows }: { rows: readonly WorkflowRow[] }) {
+  if (rows.length === 0) return null;
+  return (
+    <section class="cm-card">
+      <header>
+        <h2>Workflows</h2>
+        <span class="cm-muted">share of the time their steps ran</span>
+      </header>
+      <ul class="cm-workflows">
+        {rows.map((w) => <Workflow key={w.workflow} row={w} />)}
+      </ul>
+    </section>
+  );
+}
+
+function Workflow({ row }: { row: WorkflowRow }) {
+  const steps = [...row.steps].sort((a, b) => (b.share ?? 0) - (a.share ?? 0));
+  return (
+    <li>
+      <p>
+        <b class="cm-name">{row.workflow}</b>{" "}
+        <span class="cm-muted">
+          {count(row.ended)} ended,{" "}
+          <span class={row.failed ? "cm-bad" : ""}>{count(row.failed)} failed</span>, p95 {duration(row.runtime_seconds.p95)}
+        </span>
+      </p>
+      <div class="cm-shares" aria-hidden="true">
+        {steps.map((s, i) => (
+          <span
+            key={s.step}
+            class={`cm-shade-${Math.min(i, SHADES - 1)}`}
+            style={{ width: `${(s.share ?? 0) * 100}%` }}
+            title={`${s.step} ${percent(s.share)}`}
+          />
+        ))}
+      </div>
+      <ul class="cm-legend">
+        {steps.slice(0, SHADES).map((s, i) => <Step key={s.step} step={s} shade={i} />)}
+      </ul>
+    </li>
+  );
+}
+
+function Step({ step, shade }: { step: StepRow; shade: number }) {
+  return (
+    <li title={`${count(step.ended)} ended, ${count(step.failed)} failed`}>
+      <i class={`cm-swatch cm-shade-${shade}`} /> {step.step} <b>{percent(step.share)}</b>{" "}
+      <span class="cm-muted">p95 {duration(step.runtime_seconds.p95)}</span>
+    </li>
+  );
+}

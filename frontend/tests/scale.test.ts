@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { area, line, shares, stack, top, total } from "../src/scale.ts";
+
+test("a line runs from edge to edge with the highest value at the upper edge", () => {
+  assert.equal(line([0, 5, 10], 100, 20, 10), "M0 20L50 10L100 0");
+});
+
+test("what is unknown leaves a gap", () => {
+  assert.equal(line([1, 1, null, 1, 1], 100, 20, 1), "M0 0L25 0M75 0L100 0");
+});
+
+test("a lone value is a dash that can be seen", () => {
+  assert.equal(line([null, 4, null], 100, 20, 4), "M49 0h2");
+});
+
+test("zeros lie on the ground, also when everything is zero", () => {
+  assert.equal(line([0, 0], 100, 20, top([0, 0])), "M0 20L100 20");
+});
+
+test("an area is closed on the ground, once per run of known values", () => {
+  assert.equal(area([1, 1, null, 2, 2], 100, 20, 2), "M0 20L0 10L25 10L25 20ZM75 20L75 0L100 0L100 20Z");
+});
+
+test("no values draw nothing", () => {
+  assert.equal(line([], 100, 20, 1), "");
+  assert.equal(area([], 100, 20, 1), "");
+});
+
+test("layers are stacked on what is below them", () => {
+  assert.deepEqual(stack([[1, null], [2, 3], [0, 1]]), [[1, 0], [3, 3], [3, 4]]);
+});
+
+test("a share of nothing is unknown", () => {
+  assert.deepEqual(shares([1, 0], [[3, 0], [1, 0]]), [0.25, null]);
+});
+
+test("a sum is unknown only where all its parts are", () => {
+  assert.deepEqual(total([[1, null, null], [2, 3, null]]), [3, 3, null]);
+});
+
+test("the top is at least its floor", () => {
+  assert.equal(top([0.01, null], 0.05), 0.05);
+  assert.equal(top([7, 3], 5), 7);
+});

@@ -1,0 +1,102 @@
+"""Which levels the rules get to see."""
+
+from __future__ import annotations
+
+import doctest
+from typing import Any
+
+import pytest
+
+from celery_monitor.alerts import readings as module
+from celery_monitor.alerts.readings import LEAST_ENDS, readings
+from celery_monitor.alerts.rules import DEFAULTS
+from celery_monitor.model import AgentState, Cell
+from celery_monitor.signals.record import State
+
+S = 1_000_000
+NOW = 1000 * S
+
+
+def cell_of(succeeded: int, failed: int) -> Cell:
+    cell = Cell()
+    cell.counts = {State.SUCCESS: succeeded, State.FAILURE: failed}
+    return cell
+
+
+def agent(name: str = "celery@a", *, silent_s: float = 0.0, **more: Any) -> AgentState:
+    state: dict[str, Any] = {
+        "role": "worker",
+        "hostname": name,
+        "host": "a",
+        "interval_s": 10.0,
+        "at_us": NOW - round(silent_s * S),
+        "machine": {
+            "cpu_percent": 50.0,
+            "load1": 1.0,
+            "cpus": 2.0,
+            "memory_used_bytes": 60,
+            "memory_total_bytes": 100,
+            "disk_used_bytes": 95,
+            "disk_total_bytes": 100,
+        },
+    }
+    return state | more  # type: ignore[return-value]
+
+
+def levels(*agents: AgentState) -> dict[tuple[str, str], float]:
+    return {(r.rule, r.subject): r.value for r in readings({}, {}, agents, NOW)}
+
+
+def test_the_examples_in_the_docstrings_hold() -> None:
+    assert doctest.testmod(module).failed == 0
+
+
+def test_a_success_share_needs_enough_ends() -> None:
+    few, enough = cell_of(LEAST_ENDS - 2, 1), cell_of(LEAST_ENDS - 1, 1)
+
+    found = readings({"few": few, "enough": enough}, {}, [], NOW)
+
+    assert [(r.rule, r.subject, r.value) for r in found] == [("success_share", "enough", 0.95)]
+
+
+def test_an_unknown_backlog_is_no_reading() -> None:
+    found = readings({}, {"mail": {"backlog": 3.0}, "pdf": {"backlog": None}, "sms": {}}, [], NOW)
+
+    assert [(r.subject, r.value) for r in found] == [("mail", 3.0)]
+
+
+def test_a_worker_is_overdue_from_the_heartbeat_it_promised() -> None:
+    assert levels(agent(silent_s=9))["worker_lost", "celery@a"] == 0
+    assert levels(agent(silent_s=17))["worker_lost", "celery@a"] == 7
+
+
+def test_an_orderly_goodbye_is_no_loss() -> None:
+    assert levels(agent(silent_s=500, goodbye=True))["worker_lost", "celery@a"] == 0
+
+
+def test_a_worker_that_was_started_again_is_not_lost() -> None:
+    before, after = agent(silent_s=500, boot="1"), agent(silent_s=1, boot="2")
+
+    assert levels(after, before)["worker_lost", "celery@a"] == 0
+
+
+def test_only_workers_are_missed() -> None:
+    assert ("worker_lost", "web@a") not in levels(agent("web@a", role="producer", silent_s=500))
+
+
+def test_a_machine_is_read_once_however_many_workers_it_has() -> None:
+    found = readings({}, {}, [agent("celery@1"), agent("celery@2")], NOW)
+
+    assert [r.rule for r in found if r.subject == "a"] == ["host_cpu", "host_memory", "host_disk"]
+    assert levels(agent())["host_disk", "a"] == pytest.approx(0.95)
+
+
+def test_what_a_silent_agent_said_of_its_machine_is_no_longer_true() -> None:
+    assert [key for key in levels(agent(silent_s=60)) if key[0].startswith("host_")] == []
+
+
+def test_every_reading_is_in_its_rules_unit() -> None:
+    found = readings({"t": cell_of(30, 0)}, {"q": {"backlog": 1.0}}, [agent()], NOW)
+
+    assert {r.rule for r in found} == set(DEFAULTS)
+    assert all(r.unit == DEFAULTS[r.rule].unit for r in found)

@@ -1,0 +1,128 @@
+"""The overview in a real browser, on a real Flower, with a real worker behind it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from celery import Celery
+
+from tests.browser.conftest import OpenPage
+from tests.waiting import until
+from tests.web.shop import HOSTILE
+from tests.web.site import Site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+
+def publish(shop: Site, task: str, n: int, *args: object) -> None:
+    """Publish as a process without a Monitor does."""
+    with Celery(broker=shop.process.env["CELERY_BROKER_URL"]) as app:
+        for _ in range(n):
+            app.send_task(task, args=args, queue="orders")
+
+
+def ended(page: Page, task: str) -> int:
+    """Return the figure in the column "Ended" of a task's row; 0 without a row."""
+    row = page.locator("tbody tr", has=page.get_by_text(task, exact=True))
+    if row.count() == 0:
+        return 0
+    heads = [re.sub(r"[▾▴]", "", head).strip() for head in page.locator("thead").first.locator("th").all_inner_texts()]
+    text = row.first.locator("td").nth(heads.index("Ended")).inner_text()
+    return int(re.sub(r"\D", "", text))
+
+
+def wait_until_ended(page: Page, task: str, n: int) -> None:
+    # Not wait_for_function: it evaluates text, which the page's content security policy forbids.
+    until(lambda: ended(page, task) >= n, what=f"{n} ends of {task} on the page")
+
+
+def background(page: Page) -> tuple[int, ...]:
+    """Return the colour a card is painted with as red, green and blue."""
+    colour = page.locator(".cm-card").first.evaluate("(card) => getComputedStyle(card).backgroundColor")
+    return tuple(int(part) for part in re.findall(r"\d+", colour)[:3])
+
+
+def test_the_tab_leads_from_flowers_page_to_figures_that_follow_the_tasks(shop: Site, open_page: OpenPage) -> None:
+    publish(shop, "shop.charge", 7, 1)
+    page = open_page(f"{shop.url}/tasks")
+    page.get_by_role("link", name="Monitor").click()
+    page.wait_for_url("**/monitor")
+    wait_until_ended(page, "shop.charge", 7)
+    before = ended(page, "shop.charge")
+    page.get_by_role("button", name="Live").wait_for()
+    publish(shop, "shop.charge", 5, 1)
+    wait_until_ended(page, "shop.charge", before + 5)
+    assert ended(page, "shop.charge") == before + 5
+
+
+def test_a_paused_page_stands_still_and_follows_again(shop: Site, open_page: OpenPage) -> None:
+    publish(shop, "shop.charge", 1, 1)
+    page = open_page(f"{shop.url}/monitor?window=6h")
+    wait_until_ended(page, "shop.charge", 1)
+    page.get_by_role("button", name="Live").click()
+    page.get_by_role("button", name="Paused").wait_for()
+    before = ended(page, "shop.charge")
+    publish(shop, "shop.charge", 3, 1)
+    other = open_page(f"{shop.url}/monitor?window=6h")
+    wait_until_ended(other, "shop.charge", before + 3)  # it has arrived, the paused page shows it not
+    assert ended(page, "shop.charge") == before
+    page.get_by_role("button", name="Paused").click()
+    wait_until_ended(page, "shop.charge", before + 3)
+
+
+def test_a_hostile_task_name_is_text(shop: Site, open_page: OpenPage) -> None:
+    publish(shop, HOSTILE, 1)
+    page = open_page(f"{shop.url}/monitor")
+    wait_until_ended(page, HOSTILE, 1)
+    assert page.locator("#celery-monitor img").count() == 0
+    assert page.title().endswith(" Monitor - Flower")
+
+
+def test_failures_are_counted_with_their_exception(shop: Site, open_page: OpenPage) -> None:
+    publish(shop, "shop.deliver", 2)
+    page = open_page(f"{shop.url}/monitor", width=1600)
+    wait_until_ended(page, "shop.deliver", 2)
+    assert "ConnectionError" in page.locator("tbody tr", has_text="shop.deliver").first.inner_text()
+
+
+@pytest.mark.parametrize("width", [390, 1600])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_theme_and_width_shows_the_page_without_sideways_scrolling(
+    shop: Site, open_page: OpenPage, theme: str, width: int
+) -> None:
+    publish(shop, "shop.charge", 1, 1)
+    page = open_page(f"{shop.url}/monitor", theme=theme, width=width)
+    wait_until_ended(page, "shop.charge", 1)
+    page.locator(".cm-plot canvas").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    themed = page.locator("html[data-bs-theme]").count() > 0  # Flower 2.0 has the light theme only
+    assert (sum(background(page)) > 3 * 128) == (theme == "light" or not themed)
+
+
+def test_choosing_a_window_puts_it_into_the_address_and_back_returns(shop: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{shop.url}/monitor")
+    page.get_by_role("link", name="6h").click()
+    page.wait_for_url("**/monitor?window=6h")
+    page.locator('.cm-windows a[aria-current="true"]', has_text="6h").wait_for()
+    page.go_back()
+    page.locator('.cm-windows a[aria-current="true"]', has_text="1h").wait_for()
+
+
+def test_a_window_that_is_none_says_so_and_offers_one(shop: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{shop.url}/monitor?window=5x")
+    page.get_by_text("This window cannot be shown.").wait_for()
+    page.get_by_role("button", name="Show 1h").click()
+    page.locator(".cm-verdict").wait_for()
+
+
+def test_without_the_socket_the_page_polls(shop: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{shop.url}/healthcheck")
+    page.route_web_socket("**/monitor/ws**", lambda socket: socket.close())
+    page.goto(f"{shop.url}/monitor")
+    page.get_by_role("button", name="Every 5 s").wait_for()
+    page.locator(".cm-verdict").wait_for()

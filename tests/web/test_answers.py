@@ -1,0 +1,83 @@
+"""Parameters that are checked before the store is asked, and what a client is told of failures."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from celery_monitor.errors import BadRequest, ConfigurationError, StoreRefused, StoreTooNew, StoreUnreachable
+from celery_monitor.web import answers
+
+
+class AskedError(Exception):
+    """The reader was asked; carries with what."""
+
+
+class NoReader:
+    """Raises what it is asked."""
+
+    def __getattr__(self, verb: str) -> Any:
+        def ask(*args: object, **kwargs: object) -> None:
+            raise AskedError(verb, args, kwargs)
+
+        return ask
+
+
+@pytest.mark.parametrize(
+    ("answer", "params", "code", "says"),
+    [
+        (answers.summary, {"windw": "1h"}, "unknown_parameter", "windw: unknown parameter; accepted: window"),
+        (answers.health, {"window": "1h"}, "unknown_parameter", "accepted: none"),
+        (answers.summary, {"window": "1" * 600}, "bad_window", "600 characters"),
+        (answers.executions, {"limit": "501"}, "bad_limit", "from 1 to 500"),
+        (answers.executions, {"limit": "-1"}, "bad_limit", "'-1'"),
+        (answers.executions, {"limit": "1e3"}, "bad_limit", "whole number"),
+        (answers.executions, {"order": "task"}, "unknown_parameter", "task, state"),
+    ],
+)
+def test_bad_input_is_refused_with_the_accepted_form(
+    answer: answers.Answer[bytes], params: dict[str, str], code: str, says: str
+) -> None:
+    with pytest.raises(BadRequest) as raised:
+        answer(NoReader(), params)
+    assert raised.value.code == code
+    assert says in raised.value.message
+
+
+def test_good_input_reaches_the_reader() -> None:
+    with pytest.raises(AskedError) as raised:
+        answers.executions(NoReader(), {"task": "shop.charge", "limit": "10"})
+    assert raised.value.args == ("executions", (), {"task": "shop.charge", "limit": 10})
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (BadRequest("bad_window", "window: 5x"), 400, "bad_window"),
+        (answers.NotFound("id: nothing"), 404, "not_found"),
+        (StoreUnreachable("refused"), 503, "store_unreachable"),
+        (StoreRefused("wrong password"), 503, "store_refused"),
+        (StoreTooNew("schema 9"), 503, "store_too_new"),
+        (ConfigurationError("monitor_url: missing"), 503, "configuration"),
+    ],
+)
+def test_each_failure_has_its_status_and_code(error: Exception, status: int, code: str) -> None:
+    problem = answers.problem(error)
+    assert (problem.status, problem.code) == (status, code)
+    assert json.loads(problem.body())["error"]["message"] == str(error)
+
+
+def test_a_fault_of_our_own_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        problem = answers.problem(KeyError("secret"))
+    assert problem.status == 500
+    assert "secret" not in problem.message
+    assert "secret" in caplog.text
+
+
+def test_json_has_no_numbers_that_are_none() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        answers.dumps({"p95": float("nan")})

@@ -1,0 +1,83 @@
+"""The front end's own tests, run by Node's test runner, and the agreement between builder and build hook."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from celery_monitor.web import assets
+from tests import parts
+from tests.web.site import require_page
+
+FRONTEND = parts.ROOT / "frontend"
+OLDEST_NODE = 23  # runs TypeScript as it stands
+
+
+def node() -> str:
+    """Return a Node that runs TypeScript: the one inside playwright's package, else that of the machine."""
+    spec = importlib.util.find_spec("playwright")
+    if spec is not None and spec.origin is not None:
+        inside = Path(spec.origin).parent / "driver" / "node"
+        if inside.is_file():
+            return str(inside)
+    program = parts.require("node")
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    if int(version.lstrip("v").split(".")[0]) < OLDEST_NODE:
+        pytest.skip(f"node {version.strip()} cannot run TypeScript; install playwright, which brings a newer one")
+    return program
+
+
+def test_arithmetic_of_the_page_is_right() -> None:
+    done = subprocess.run(
+        [node(), "--test", "--test-reporter=tap", "tests/*.test.ts"],
+        cwd=FRONTEND,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    assert "# fail 0" in done.stdout
+    assert "# pass 0" not in done.stdout
+
+
+def test_types_are_right() -> None:
+    compiler = FRONTEND / "node_modules" / "typescript" / "bin" / "tsc"
+    if not compiler.is_file() or not shutil.which("node"):
+        pytest.skip("TypeScript is not installed (npm ci in frontend/)")
+    done = subprocess.run(
+        ["node", str(compiler), "--noEmit"], cwd=FRONTEND, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_builder_and_build_hook_agree_when_a_bundle_is_stale(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling", reason="hatchling is not installed (pip install hatchling)")
+    if not (FRONTEND / "node_modules" / "esbuild").is_dir() or not shutil.which("node"):
+        pytest.skip("the builder is not installed (npm ci in frontend/)")
+    spec = importlib.util.spec_from_file_location("hatch_build", parts.ROOT / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    subprocess.run(["node", "build.mjs", str(tmp_path)], cwd=FRONTEND, check=True, timeout=60)
+    assert json.loads((tmp_path / "manifest.json").read_text())["stamp"] == hook.stamp(FRONTEND)
+    assert assets.load(tmp_path) is not None
+
+
+def test_the_licences_of_everything_bundled_are_beside_it() -> None:
+    require_page()
+    text = (assets.STATIC / "THIRD-PARTY-LICENSES.txt").read_text()
+    packages = json.loads((FRONTEND / "package.json").read_text())["dependencies"]
+    for name in packages.keys() - {"esbuild"}:
+        assert f"{name} {packages[name]}" in text
+    assert text.count("Permission is hereby granted") == len(packages) - 1
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    assert "resolved" not in (FRONTEND / "package-lock.json").read_text()
