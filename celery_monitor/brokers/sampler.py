@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, Final
 
-from celery_monitor.brokers import declare, redis
+from celery_monitor.brokers import declare, forks, redis
 from celery_monitor.brokers.sample import QueueSample
 
 logger = logging.getLogger(__name__)
@@ -77,6 +77,7 @@ class Sampler:
         connection = self._connected()
         kind = connection.transport.driver_type
         if kind == "redis":
+            forks.leave_alone(connection.default_channel)
             return redis.sample(connection.default_channel, names, self._routes(), now_us)
         if kind == "amqp":
             return declare.sample(connection, names, counts_consumers=True)

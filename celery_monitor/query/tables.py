@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from celery_monitor.analytics import shares
@@ -143,15 +143,22 @@ def workflows(cells: Part, window: Window) -> list[dict[str, Any]]:
     for series, cell in cells.items():
         if series[0] == "step":
             steps.setdefault(series[1], {})[series[2]] = cell
-    whole = {series[1]: cell for series, cell in cells.items() if series[0] == "workflow"}
+    whole = {name: _sum(of.values()) for name, of in steps.items()}
     rows = []
-    for name in sorted({*steps, *whole}, key=lambda n: (-whole.get(n, Cell()).ended, n))[:MOST_ROWS]:
-        of = steps.get(name, {})
+    for name in sorted(steps, key=lambda n: (-whole[n].ended, n))[:MOST_ROWS]:
+        of = steps[name]
         share = shares.shares(of)
         parts = [_outcome(cell, window) | {"step": step, "share": round(share[step], 4)} for step, cell in of.items()]
         parts.sort(key=lambda p: (-p["share"], p["step"]))
-        rows.append({"workflow": name} | _outcome(whole.get(name, Cell()), window) | {"steps": parts})
+        rows.append({"workflow": name} | _outcome(whole[name], window) | {"steps": parts})
     return rows
+
+
+def _sum(cells: Iterable[Cell]) -> Cell:
+    total = Cell()
+    for cell in cells:
+        total.merge(cell)
+    return total
 
 
 def grouped(cells: Mapping[Series, Cell], at: int) -> dict[str, Cell]:

@@ -58,6 +58,7 @@ def test_a_server_ends_when_its_process_is_killed(last: signal.Signals) -> None:
         lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie",
         what="the server's end",
     )
+    shutil.rmtree(socket.parent, ignore_errors=True)  # after SIGKILL nobody else can
 
 
 def test_a_given_server_is_used_and_not_stopped() -> None:
