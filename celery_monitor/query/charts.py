@@ -9,7 +9,7 @@ from celery_monitor.analytics.figures import counts
 from celery_monitor.model import Cell, Series
 from celery_monitor.query.rollups import Rollups, Want
 from celery_monitor.query.window import Window
-from celery_monitor.store import tiers
+from celery_monitor.store import dumps
 from celery_monitor.store.tiers import ALL, GAUGES, STEPS
 
 Levels = Iterable[tuple[int, Series, dict[str, list[Any]]]]
@@ -32,8 +32,11 @@ def series(rollups: Rollups, window: Window) -> dict[str, list[Any]]:
     cells = [Cell() for _ in window.points]
     for segment in rollups.segments(all_cells):
         for value in segment.values.values():
-            cell: Any = tiers.value_of(value) if segment.raw else value
-            cells[window.slot(segment.bucket)].merge(cell)
+            cell = cells[window.slot(segment.bucket)]
+            if segment.raw:
+                dumps.add_cell(cell, value, ("runtime", "wait"))
+            else:
+                cell.merge(value)
     levels = list(rollups.levels(gauges))
     out: dict[str, list[Any]] = {"t": window.points}
     for name in ("published", "succeeded", "failed", "retried", "other"):

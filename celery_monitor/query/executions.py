@@ -13,7 +13,7 @@ from typing import Any, Final
 from celery_monitor.errors import BadRequest
 from celery_monitor.model import PUBLISHED, Attempt, Publish, Running
 from celery_monitor.query import live, rows
-from celery_monitor.query.rows import Candidate, Found, Tail
+from celery_monitor.query.rows import Blocks, Candidate, Found
 from celery_monitor.query.times import iso, parse_iso, seconds
 from celery_monitor.signals.record import Flag, Reason, State, fixed_id, pack_id, unpack_id
 from celery_monitor.store import blocks
@@ -100,7 +100,7 @@ def one(store: Store, task_id: str, now_us: int) -> dict[str, Any] | None:
     """
     packed = pack_id(task_id)
     running = _running(store, now_us)
-    found = rows.by_ids(store, [packed], rows.tail(store, now_us)).get(packed, Found())
+    found = Blocks(store, rows.tail(store, now_us)).by_ids([packed]).get(packed, Found())
     if not found.attempts and not found.publishes and packed not in running:
         return None
     return row(packed, found, running.get(packed))
@@ -112,7 +112,7 @@ def ended_uids(store: Store, task_ids: list[str], now_us: int) -> set[str]:
     Raises:
         StoreError: the store does not answer.
     """
-    found = rows.by_ids(store, [pack_id(task_id) for task_id in task_ids], rows.tail(store, now_us))
+    found = Blocks(store, rows.tail(store, now_us)).by_ids([pack_id(task_id) for task_id in task_ids])
     return {uid.hex() for each in found.values() for uid in each.attempts}
 
 
@@ -126,13 +126,13 @@ def page(store: Store, filters: Filters, now_us: int) -> dict[str, Any]:
         StoreError: the store does not answer.
     """
     running = _running(store, now_us)
-    tail = rows.tail(store, now_us)
+    stored = Blocks(store, rows.tail(store, now_us))
     out: list[dict[str, Any]] = []
     taken: set[bytes] = set()
     place: Candidate | None = None
     looked = 0
-    for chunk in _chunks(_candidates(store, tail, filters, running), filters.limit):
-        known = rows.by_ids(store, list(dict.fromkeys(c.id for c in chunk)), tail)
+    for chunk in _chunks(_candidates(stored, filters, running), filters.limit):
+        known = stored.by_ids(list(dict.fromkeys(c.id for c in chunk)))
         for candidate in chunk:
             found = known.get(candidate.id, Found())
             if candidate.id in taken or _place(candidate.id, found, running.get(candidate.id)) != candidate:
@@ -204,12 +204,12 @@ def _run_id(packed: bytes, known: Attempt | Publish | None, running: Running | N
     return unpack_id((known.run if known else b"") or fixed_id(packed))
 
 
-def _candidates(store: Store, tail: Tail, filters: Filters, running: Runnings) -> Iterator[Candidate]:
+def _candidates(blocks_: Blocks, filters: Filters, running: Runnings) -> Iterator[Candidate]:
     """Yield, newest first, the executions that may be meant and lie below the cursor; doubles are left in."""
     if filters.run is not None:
-        ids = rows.of_run(store, filters.run, tail)
+        ids = blocks_.of_run(filters.run)
         ids |= {i for i, r in running.items() if r.get("run") == filters.run.hex()}
-        known = rows.by_ids(store, sorted(ids), tail)
+        known = blocks_.by_ids(sorted(ids))
         all_ = sorted((_place(i, known.get(i, Found()), running.get(i)) for i in ids), reverse=True)
         yield from (c for c in all_ if _in_range(c, filters))
         return
@@ -218,7 +218,7 @@ def _candidates(store: Store, tail: Tail, filters: Filters, running: Runnings) -
     if filters.state in {None, STARTED}:
         started = sorted((_place(i, Found(), r) for i, r in running.items()), reverse=True)
     if filters.state != STARTED:
-        stored = rows.newest_first(store, tail, partial(_matches, filters=filters), partial(_worth, filters=filters))
+        stored = blocks_.newest_first(partial(_matches, filters=filters), partial(_worth, filters=filters))
     yield from (c for c in merge(started, stored, reverse=True) if _in_range(c, filters))
 
 

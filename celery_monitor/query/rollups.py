@@ -108,7 +108,6 @@ class RollupReader:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._guess: bytes | None = None
         self._cache: OrderedDict[BlobKey, tuple[int, Raw]] = OrderedDict()
         self._cached_bytes = 0
         self._as_of: tuple[int, int] = (0, 0)  # the cursor's `late` and `newest` the cache is true of
@@ -128,7 +127,8 @@ class RollupReader:
 
     def _attempt(self, wants: Sequence[Want], now_us: int, *, lifetime: bool) -> Rollups | None:
         keys, client = self._store.keys, self._store.client
-        guess = self._guess
+        with self._store.translated():
+            guess = client.get(keys.cursor(inbox.METRICS))
         cursor = MetricsCursor.load(guess)
         blobs = self._cached(wants, cursor)
         missing = [key for key, raw in blobs.items() if raw is None]
@@ -139,7 +139,6 @@ class RollupReader:
             pipe.mget([keys.rollup(*key) for key in missing] + [keys.lifetime] * lifetime or [keys.lifetime])
             answers = pipe.execute()
         if answers[0] != guess:
-            self._guess = answers[0]
             return None
         decoded = {key: (raw, _decoded(raw)) for key, raw in zip(missing, answers[2], strict=False)}
         step = Step()
@@ -163,7 +162,6 @@ class RollupReader:
             seen.ask(pipe, self._store.keys, inbox.METRICS, boots, now_us)
             answers = pipe.execute()
         if answers[0] != guess:
-            self._guess = answers[0]
             return None
         return Seen(boots, answers[1:])
 
@@ -224,8 +222,8 @@ def _tail(entries: list[inbox.Entry], known: Seen, now_us: int, step: Step) -> P
     for entry in entries:
         if known.take(entry.boot, entry.n):
             try:
-                metrics = inbox.decode_metrics(entry.data)
+                dumps = inbox.decode_dumps(entry.data)
             except Undecodable:
                 continue
-            counters.collect(parts, metrics, now_us // 1_000_000, step)
+            counters.collect(parts, dumps, now_us // 1_000_000, step)
     return tiers.with_sums(parts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import Attempt, Publish
-from celery_monitor.signals.record import State
+from celery_monitor.signals.record import State, fixed_id
 from celery_monitor.store import blocks, columns, fresh, inbox, index
 from celery_monitor.store.blocks import Info
 from celery_monitor.store.columns import Blob
@@ -77,91 +77,108 @@ def tail(store: Store, now_us: int) -> Tail:
     return Tail(cursor, [b for b in blobs if b is not None])
 
 
-def by_ids(store: Store, ids: Sequence[bytes], tail_: Tail) -> dict[bytes, Found]:
-    """Return every row of some executions (packed ids); ids without rows are left out."""
-    wanted: dict[int, set[bytes]] = {}
-    for packed in ids:
-        for number in _numbers(store, [packed], tail_.cursor):
-            wanted.setdefault(number, set()).add(packed)
-    found: dict[bytes, Found] = {}
-    for number, blob in _blobs(store, sorted(wanted)):
-        _pick(blob, wanted[number], found)
-    for blob in tail_.blobs:
-        _pick(blob, set(ids), found)
-    return found
+class Blocks:
+    """Reads blocks for one question; a block that was read is kept until it is answered."""
+
+    def __init__(self, store: Store, tail_: Tail) -> None:
+        self._store = store
+        self._tail = tail_
+        self._read: dict[int, Blob | None] = {}
+
+    def by_ids(self, ids: Sequence[bytes]) -> dict[bytes, Found]:
+        """Return every row of some executions (packed ids); ids without rows are left out."""
+        wanted: dict[int, set[bytes]] = {}
+        for packed, numbers in self._numbers(ids).items():
+            for number in numbers:
+                wanted.setdefault(number, set()).add(packed)
+        found: dict[bytes, Found] = {}
+        for number, blob in self._blobs(sorted(wanted)):
+            _pick(blob, wanted[number], found)
+        for blob in self._tail.blobs:
+            _pick(blob, set(ids), found)
+        return found
+
+    def of_run(self, run: bytes) -> set[bytes]:
+        """Return the ids of the executions of a run (16 bytes)."""
+        ids: set[bytes] = set()
+        blobs = [blob for _, blob in self._blobs(sorted(self._numbers([run])[run]))]
+        for blob in [*blobs, *self._tail.blobs]:
+            for table in ("attempts", "publishes"):
+                for packed, of in zip(blob.column(table, "id"), blob.column(table, "run"), strict=True):
+                    if (of or fixed_id(packed)) == run:
+                        ids.add(packed)
+        return ids
+
+    def newest_first(
+        self, matches: Callable[[Blob], Iterable[Candidate]], worth: Callable[[Info], bool]
+    ) -> Iterator[Candidate]:
+        """Yield candidates of the tail and of all blocks, the newest first.
+
+        Args:
+            matches: the candidates of a blob, in any order.
+            worth: whether a block can hold any, by its note.
+        """
+        waiting = [c for blob in self._tail.blobs for c in _of(matches, blob)]
+        notes = sorted(self._notes(worth), key=lambda n: -n[1].newest_us)
+        for at in range(0, len(notes), _PAGE):
+            page = notes[at : at + _PAGE]
+            blobs: dict[int, Blob] | None = None
+            for number, info in page:
+                # What is newer than this block's newest row cannot be overtaken by it or by any block after it.
+                waiting.sort(reverse=True)
+                done = next((i for i, c in enumerate(waiting) if c.at_us <= info.newest_us), len(waiting))
+                yield from waiting[:done]
+                del waiting[:done]
+                if blobs is None:
+                    blobs = dict(self._blobs([number for number, _ in page]))
+                if number in blobs:
+                    waiting.extend(_of(matches, blobs[number]))
+        yield from sorted(waiting, reverse=True)
+
+    def _notes(self, worth: Callable[[Info], bool]) -> Iterator[tuple[int, Info]]:
+        with self._store.translated():
+            raw = self._store.client.hgetall(self._store.keys.block_info)
+        for number, note in raw.items():
+            try:
+                info = blocks.load_info(note)
+            except Undecodable:
+                continue
+            if worth(info):
+                yield int(number), info
+
+    def _numbers(self, ids: Sequence[bytes]) -> dict[bytes, set[int]]:
+        """Return for each id the blocks that may mention it."""
+        cursor = self._tail.cursor
+        groups = range(index.group_of(cursor.first), index.group_of(cursor.number) + 1)
+        places = sorted({(group, index.part_of(packed)) for packed in ids for group in groups})
+        if not places:
+            return {}
+        with self._store.translated():
+            raw = self._store.client.mget([self._store.keys.index(*place) for place in places])
+        parts = dict(zip(places, raw, strict=True))
+        return {
+            packed: set().union(*(index.search(parts[g, index.part_of(packed)], packed, g) for g in groups))
+            for packed in ids
+        }
+
+    def _blobs(self, numbers: Sequence[int]) -> Iterator[tuple[int, Blob]]:
+        missing = [number for number in numbers if number not in self._read]
+        if missing:
+            with self._store.translated():
+                raw = self._store.client.mget([self._store.keys.block(number) for number in missing])
+            self._read |= {n: _blob(data) if data else None for n, data in zip(missing, raw, strict=True)}
+        for number in numbers:
+            blob = self._read[number]
+            if blob is not None:
+                yield number, blob
 
 
-def of_run(store: Store, run: bytes, tail_: Tail) -> set[bytes]:
-    """Return the ids of the executions of a run (16 bytes)."""
-    ids: set[bytes] = set()
-    blobs = [blob for _, blob in _blobs(store, sorted(_numbers(store, [run], tail_.cursor)))]
-    for blob in [*blobs, *tail_.blobs]:
-        for table in ("attempts", "publishes"):
-            for packed, of in zip(blob.column(table, "id"), blob.column(table, "run"), strict=True):
-                if (of or packed) == run:
-                    ids.add(packed)
-    return ids
-
-
-def newest_first(
-    store: Store, tail_: Tail, matches: Callable[[Blob], Iterable[Candidate]], worth: Callable[[Info], bool]
-) -> Iterator[Candidate]:
-    """Yield candidates of the tail and of all blocks, the newest first.
-
-    Parameters:
-        matches: the candidates of a blob, in any order.
-        worth: whether a block can hold any, by its note.
-    """
-    waiting = [c for blob in tail_.blobs for c in matches(blob)]
-    notes = sorted(_notes(store, worth), key=lambda n: -n[1].newest_us)
-    for at in range(0, len(notes), _PAGE):
-        page = notes[at : at + _PAGE]
-        blobs = dict(_blobs(store, [number for number, _ in page]))
-        for number, info in page:
-            # What is newer than this block's newest row cannot be overtaken by it or by any block after it.
-            waiting.sort(reverse=True)
-            done = next((i for i, c in enumerate(waiting) if c.at_us <= info.newest_us), len(waiting))
-            yield from waiting[:done]
-            del waiting[:done]
-            if number in blobs:
-                waiting.extend(matches(blobs[number]))
-    yield from sorted(waiting, reverse=True)
-
-
-def _notes(store: Store, worth: Callable[[Info], bool]) -> Iterator[tuple[int, Info]]:
-    with store.translated():
-        raw = store.client.hgetall(store.keys.block_info)
-    for number, note in raw.items():
-        try:
-            info = blocks.load_info(note)
-        except Undecodable:
-            continue
-        if worth(info):
-            yield int(number), info
-
-
-def _numbers(store: Store, ids: Iterable[bytes], cursor: TasksCursor) -> set[int]:
-    """Return the blocks that may mention an id."""
-    groups = range(index.group_of(cursor.first), index.group_of(cursor.number) + 1)
-    numbers: set[int] = set()
-    for packed in ids:
-        keys = [store.keys.index(group, index.part_of(packed)) for group in groups]
-        with store.translated():
-            parts = store.client.mget(keys)
-        for group, part in zip(groups, parts, strict=True):
-            numbers |= index.search(part, packed, group)
-    return numbers
-
-
-def _blobs(store: Store, numbers: Sequence[int]) -> Iterator[tuple[int, Blob]]:
-    if not numbers:
-        return
-    with store.translated():
-        raw = store.client.mget([store.keys.block(number) for number in numbers])
-    for number, data in zip(numbers, raw, strict=True):
-        blob = _blob(data) if data else None
-        if blob is not None:
-            yield number, blob
+def _of(matches: Callable[[Blob], Iterable[Candidate]], blob: Blob) -> list[Candidate]:
+    """Return a blob's candidates, none of a blob that turns out to be broken."""
+    try:
+        return list(matches(blob))
+    except Undecodable:
+        return []
 
 
 def _blob(data: bytes) -> Blob | None:

@@ -11,7 +11,7 @@ from celery_monitor.errors import BadRequest
 LEAST_S: Final = 60
 MOST_S: Final = 92 * 86_400
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_FORM: Final = re.compile(r"(\d{1,9})([smhd])")
+_FORM: Final = re.compile(r"([0-9]{1,9})([smhd])")
 _STEPS: Final = (10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 _POINTS: Final = 60
 _SPARKS: Final = 20

@@ -207,6 +207,7 @@ class Blob:
         except packing.BROKEN as e:
             raise Undecodable(f"columns: {e}") from e
         self._ids: list[bytes] | None = None
+        self._decoded: dict[tuple[str, str], list[Any]] = {}
 
     @property
     def ids(self) -> list[bytes]:
@@ -230,11 +231,14 @@ class Blob:
         return self._tables[table][0] if table in self._tables else 0
 
     def column(self, table: str, name: str) -> list[Any]:
-        """Return a column's values."""
-        try:
-            return self._values(SCHEMAS[table], name)
-        except packing.BROKEN as e:
-            raise Undecodable(f"column {table}.{name}: {e}") from e
+        """Return a column's values; do not change the list, it is kept."""
+        values = self._decoded.get((table, name))
+        if values is None:
+            try:
+                values = self._decoded[table, name] = self._values(SCHEMAS[table], name)
+            except packing.BROKEN as e:
+                raise Undecodable(f"column {table}.{name}: {e}") from e
+        return values
 
     def numbers(self, table: str, name: str) -> list[int]:
         """Return an id column as numbers of ids, which is cheaper to search than ids."""
@@ -250,41 +254,53 @@ class Blob:
 
     def pick(self, table: str, positions: Sequence[int]) -> list[tuple[Any, ...]]:
         """Return some rows, in the order of the schema's columns."""
-        columns = self.columns(table)
-        return [tuple(columns[name][at] for name in columns) for at in positions]
+        if not positions:
+            return []
+        try:
+            schema = SCHEMAS[table]
+            return list(zip(*(self._values(schema, name, positions) for name in schema.columns), strict=True))
+        except packing.BROKEN as e:
+            raise Undecodable(f"rows of {table}: {e}") from e
 
-    def _values(self, schema: Schema, name: str) -> list[Any]:
+    def _values(self, schema: Schema, name: str, positions: Sequence[int] | None = None) -> list[Any]:
+        """Return a column's values, or those at some positions."""
         rows, columns = self._tables.get(schema.name, (0, {}))
         column = columns.get(name)
         if column is None:
-            return [schema.empty[name]] * rows
+            return [schema.empty[name]] * (rows if positions is None else len(positions))
         if column[1] != schema.columns[name]:
             raise Undecodable(f"code {column[1]!r}; this release reads {schema.columns[name]!r}")
-        values: list[Any] = getattr(self, "_" + column[1])(column[2:], rows)
+        values: list[Any] = getattr(self, "_" + column[1])(column[2:], rows, positions)
         if name in schema.near:
-            a, b = (self._values(schema, other) for other in schema.near[name])
+            a, b = (self._values(schema, other, positions) for other in schema.near[name])
             values = list(map(add, values, map(sub, a, b)))
         return values
 
-    def _i(self, raw: list[Any], rows: int) -> list[int]:
-        return _ints(raw, rows)
+    def _i(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[int]:
+        return _ints(raw, rows, positions)
 
-    def _t(self, raw: list[Any], rows: int) -> list[str]:
+    def _t(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[str]:
         texts = packing.unpack(_plain(raw[0], packing.MAX_BYTES))
         "".join(texts)  # raises TypeError when one is no text
-        if raw[2] is None and not raw[3]:
-            return [texts[raw[1]]] * rows
-        return [texts[n] for n in _ints(raw[1:], rows)]
+        return [texts[n] for n in _ints(raw[1:], rows, positions)]
 
-    def _d(self, raw: list[Any], rows: int) -> list[bytes]:
+    def _d(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[bytes]:
+        numbers = _ints(raw, rows, positions)
+        if positions is not None:
+            return [self._id(n) for n in numbers]
         ids = self.ids
-        if raw[1] is None and not raw[2]:
-            return [ids[raw[0]]] * rows
-        return [ids[n] for n in _ints(raw, rows)]
+        return [ids[n] for n in numbers]
 
-    def _u(self, raw: list[Any], rows: int) -> list[bytes]:
+    def _id(self, number: int) -> bytes:
+        if number < 0:
+            raise Undecodable(f"id {number}")
+        if number > self._known:
+            return self._odd[number - self._known - 1]
+        return bytes(self._raw_ids[(number - 1) * 16 : number * 16]) if number else b""
+
+    def _u(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[bytes]:
         heads = [raw[0][i : i + 8] for i in range(0, len(raw[0]), 8)]
-        pairs = zip(_ints(raw[1], rows), _ints(raw[2], rows), strict=True)
+        pairs = zip(_ints(raw[1], rows, positions), _ints(raw[2], rows, positions), strict=True)
         return [heads[head] + serial.to_bytes(4, "little") for head, serial in pairs]
 
 
@@ -300,13 +316,23 @@ def _plain(data: bytes, limit: int) -> bytes:
     return data[1:]
 
 
-def _ints(raw: list[Any], rows: int) -> list[int]:
+def _ints(raw: list[Any], rows: int, positions: Sequence[int] | None = None) -> list[int]:
     lo, first, width, data = raw
     count = rows if first is None else rows - 1
+    if first is None and not width:
+        return [lo] * (rows if positions is None else len(positions))
+    if first is None and positions is not None:
+        return _gathered(_plain(data, width * count), width, count, lo, positions)
     values = [lo] * count if not width else _widened(_plain(data, width * count), width, count, lo)
-    if first is None:
-        return values
-    return list(accumulate(chain((first,), values)))
+    if first is not None:
+        values = list(accumulate(chain((first,), values)))
+    return values if positions is None else [values[at] for at in positions]
+
+
+def _gathered(data: bytes, width: int, count: int, lo: int, positions: Sequence[int]) -> list[int]:
+    if len(data) != width * count:
+        raise Undecodable(f"{len(data)} bytes for {count} integers of {width}")
+    return [lo + sum(data[i * count + at] << 8 * i for i in range(width)) for at in positions]
 
 
 def _widened(data: bytes, width: int, count: int, lo: int) -> list[int]:

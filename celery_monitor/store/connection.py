@@ -142,7 +142,6 @@ def connect(url: str, timeout_s: float) -> Any:
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
         "retry": Retry(NoBackoff(), 0),
-        "retry_on_timeout": False,
         "client_name": "celery-monitor",
     }
     parts = urlsplit(url)
@@ -176,9 +175,8 @@ def _sentinel(url: str, options: dict[str, Any]) -> Any:
         db = int(part.path.strip("/") or db)
         password = unquote(part.password) if part.password else password
         user = unquote(part.username) if part.username else user
-    sentinels = Sentinel(  # type: ignore[no-untyped-call]
-        hosts, sentinel_kwargs={k: options[k] for k in ("socket_timeout", "socket_connect_timeout")}
-    )
+    asking = {k: v for k, v in options.items() if k != "client_name"}
+    sentinels = Sentinel(hosts, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
     name = query.get("master_name", "mymaster")
     return sentinels.master_for(  # type: ignore[no-untyped-call]
         name, db=db, username=user, password=password, **options

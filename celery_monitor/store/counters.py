@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from celery_monitor.model import Metrics
 from celery_monitor.store import fresh, inbox, lifetime, tiers
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor, after
+from celery_monitor.store.inbox import Dumps
 from celery_monitor.store.keys import LATE_S
 from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import AHEAD, BROKEN_BLOB, LATE, FoldReport, Step
@@ -37,9 +37,9 @@ def fold_once(store: Store, now_us: int, report: FoldReport, slices: Slices) -> 
     for entry in found:
         if not fresh.take(known, entry, step):
             continue
-        metrics = fresh.twice(partial(inbox.decode_metrics, entry.data), step)
-        if metrics is not None:
-            collect(folded, metrics, now_us // 1_000_000, step)
+        dumps = fresh.twice(partial(inbox.decode_dumps, entry.data), step)
+        if dumps is not None:
+            collect(folded, dumps, now_us // 1_000_000, step)
         slices.breathe()
     cursor.last = fresh.stream_id(entries[-1])
     commit = Commit(key, raw or b"")
@@ -54,18 +54,18 @@ def fold_once(store: Store, now_us: int, report: FoldReport, slices: Slices) -> 
     return True
 
 
-def collect(folded: Parts, metrics: Metrics, now_s: int, step: Step) -> None:
+def collect(folded: Parts, found: Dumps, now_s: int, step: Step) -> None:
     """Add a batch to what is to be written; buckets too old are left out, buckets ahead of time are booked now."""
-    for rows in (metrics.cells, metrics.gauges):
-        for bucket, row in rows.items():
-            at = bucket
-            if bucket < now_s - LATE_S:
-                step.skipped[LATE] += 1
-                continue
-            if bucket > now_s + 10:
-                step.skipped[AHEAD] += 1
-                at = now_s // 10 * 10
-            tiers.collect(folded, at, row)
+    rows: list[tuple[int, Any]] = [*found.cells, *found.gauges]
+    for bucket, row in rows:
+        at = bucket
+        if bucket < now_s - LATE_S:
+            step.skipped[LATE] += 1
+            continue
+        if bucket > now_s + 10:
+            step.skipped[AHEAD] += 1
+            at = now_s // 10 * 10
+        tiers.collect(folded, at, row)
 
 
 def _write(

@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from celery_monitor.errors import StoreRefused
-from celery_monitor.model import AgentState, Batch, Cell, Gauge, Metrics, Pace
+from celery_monitor.model import AgentState, Batch, Cell, Gauge, Metrics, Pace, Series
 from celery_monitor.store import columns, live, memory, packing
 from celery_monitor.store.connection import Store
 from celery_monitor.store.packing import Undecodable
@@ -73,8 +73,15 @@ def encode_metrics(metrics: Metrics) -> bytes:
     return packing.deflate(packing.pack([VERSION, cells, gauges]), 1)
 
 
-def decode_metrics(data: bytes) -> Metrics:
-    """Return what `encode_metrics` was given.
+class Dumps(NamedTuple):
+    """A batch's counters and gauges as they lie in an entry: (bucket, rows of series and dump), all checked."""
+
+    cells: list[tuple[int, list[tuple[Series, list[Any]]]]]
+    gauges: list[tuple[int, list[tuple[Series, dict[str, list[Any]]]]]]
+
+
+def decode_dumps(data: bytes) -> Dumps:
+    """Return the counters in an entry's bytes; adding them needs no cell to be built.
 
     Raises:
         Undecodable: broken, hostile, or of a newer version.
@@ -83,16 +90,25 @@ def decode_metrics(data: bytes) -> Metrics:
         version, cells, gauges = packing.unpack(packing.inflate(data))
         if version != VERSION:
             raise Undecodable(f"counters of version {version!r}; this release reads {VERSION}")
-        metrics = Metrics()
-        for bucket, row in cells:
-            metrics.cells[_bucket(bucket)] = {_series(s): _checked(Cell.load(raw)) for s, raw in row}
-        for bucket, row in gauges:
-            metrics.gauges[_bucket(bucket)] = {
-                _series(s): {str(name): _level(raw) for name, raw in levels.items()} for s, levels in row
-            }
+        return Dumps(
+            [(_bucket(b), [(_series(s), _checked(dump)) for s, dump in row]) for b, row in cells],
+            [(_bucket(b), [(_series(s), _levels(levels)) for s, levels in row]) for b, row in gauges],
+        )
     except packing.BROKEN as e:
         raise Undecodable(f"counters: {e}") from e
-    return metrics
+
+
+def decode_metrics(data: bytes) -> Metrics:
+    """Return what `encode_metrics` was given.
+
+    Raises:
+        Undecodable: broken, hostile, or of a newer version.
+    """
+    found = decode_dumps(data)
+    return Metrics(
+        {b: {s: Cell.load(dump) for s, dump in row} for b, row in found.cells},
+        {b: {s: {n: Gauge.load(g) for n, g in levels.items()} for s, levels in row} for b, row in found.gauges},
+    )
 
 
 def encode_rows(batch: Batch) -> bytes:
@@ -188,17 +204,21 @@ def _series(raw: Any) -> tuple[str, ...]:
     return tuple(raw)
 
 
-def _checked(cell: Cell) -> Cell:
-    """Return the cell if every number in it is one: a text among them would break the merge, not the decode."""
-    for numbers in (cell.counts, cell.reasons, cell.runtime_le, cell.wait_le):
-        sum(numbers), sum(numbers.values())
-    "".join(cell.errors), sum(cell.errors.values())
-    for sketch in (cell.runtime, cell.wait, cell.cpu, cell.memory):
-        sketch.count + sketch.total + sketch.least + sketch.most + sum(sketch.bins.values())
-    return cell
+def _checked(dump: list[Any]) -> list[Any]:
+    """Return a cell's dump if every number in it is one: a text among them would break the merge, not the decode."""
+    counts, *sketches, errors, reasons, runtime_le, wait_le = dump[:9]
+    for numbers in (counts, reasons, runtime_le, wait_le):
+        if numbers:
+            sum(numbers), sum(numbers.values())
+    "".join(errors), sum(errors.values())
+    for count, total, least, most, flat in sketches:
+        count + total + least + most + sum(flat)
+        if len(flat) % 2:
+            raise Undecodable(f"sketch of {len(flat)} numbers")
+    return dump
 
 
-def _level(raw: Any) -> Gauge:
-    gauge = Gauge.load(raw)
-    gauge.count + gauge.least + gauge.most + gauge.total + gauge.last + gauge.last_us
-    return gauge
+def _levels(levels: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    for name, (count, least, most, total, last, last_us) in levels.items():
+        name.encode(), count + least + most + total + last + last_us
+    return levels

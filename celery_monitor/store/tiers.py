@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import Cell, Gauge, Series
-from celery_monitor.store import packing
+from celery_monitor.store import dumps, packing
 from celery_monitor.store.keys import DAY_S
 from celery_monitor.store.packing import Undecodable
 
@@ -58,21 +58,26 @@ Raw = dict[Series, Any]
 """The same as it lies in a blob: dumps, decoded only when touched."""
 
 
-def collect(into: Parts, bucket: int, row: Mapping[Series, Cell | Level]) -> None:
-    """Add what a batch has of one bucket to parts; the batch's cells may be kept and changed, they are not copied.
+def collect(into: Parts, bucket: int, rows: Iterable[tuple[Series, Any]]) -> None:
+    """Add a batch's dumps of one bucket to parts; the dumps stay as they are.
 
     Series of a kind unknown here are left out: a newer release wrote them, for parts of its own.
     """
-    for series, value in row.items():
-        name = _PART_OF.get(series[0]) if isinstance(value, Cell) else GAUGES
+    for series, dump in rows:
+        if isinstance(dump, dict):
+            add(into.setdefault((bucket, GAUGES), {}), series, value_of(dump))
+            continue
+        name = _PART_OF.get(series[0])
         if name is None:
             continue
         part = into.setdefault((bucket, name), {})
-        mine = _slim(value) if name == WORKERS else value
-        if series in part:
-            add(part, series, mine)
+        cell = part.get(series)
+        if cell is None:
+            cell = part[series] = Cell()
+        if name == WORKERS:
+            dumps.add_outcome(cell, dump)
         else:
-            part[series] = mine
+            dumps.add_cell(cell, dump)
 
 
 def with_sums(parts: Parts) -> Parts:
@@ -145,14 +150,22 @@ def absorb(raw: Raw, part: Part) -> None:
 def merge_raw(into: Part, raw: Raw) -> None:
     """Add a blob's series to a part; the blob stays as it is."""
     for series, value in raw.items():
-        add(into, series, value_of(value))
+        if isinstance(value, dict):
+            add(into, series, value_of(value))
+            continue
+        cell = into.get(series)
+        if cell is None:
+            cell = into[series] = Cell()
+        dumps.add_cell(cell, value)
 
 
 def value_of(value: Any) -> Cell | Level:
-    """Return the cell or the gauges of a dump; they share the dump's dictionaries, so add them, never to them."""
+    """Return the cell or the gauges of a dump, which stays as it is."""
     if isinstance(value, dict):
         return {name: Gauge.load(g) for name, g in value.items()}
-    return Cell.load([dict(value[0]), *value[1:5], *map(dict, value[5:9])])
+    cell = Cell()
+    dumps.add_cell(cell, value)
+    return cell
 
 
 def dump_of(value: Cell | Level) -> Any:
@@ -190,9 +203,3 @@ def cover(start: int, end: int, rolled: Mapping[int, int], steps: Iterable[int] 
 
 def _other(series: Series) -> Series:
     return (series[0], OTHER, *series[2:]) if len(series) > 1 else series
-
-
-def _slim(value: Any) -> Cell:
-    slim = Cell()
-    slim.counts, slim.runtime = value.counts, value.runtime
-    return slim

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from redis.crc import key_slot
+
+from celery_monitor.store.keys import Keys
+
+
+def test_all_keys_of_a_shard_lie_in_one_slot() -> None:
+    for namespace in ("shop", "a}b{c", "ünï", "100%"):
+        keys = Keys(namespace)
+        made = [v for v in vars(keys).values() if isinstance(v, str)]
+        made += [keys.inbox("m"), keys.cursor("m"), keys.seen("t", 3), keys.rollup(10, 20, "tq"), keys.block(1)]
+        made += [keys.index(1, 255)]
+
+        assert len({key_slot(key.encode()) for key in made}) == 1
+        assert len(set(made)) >= 17
+
+
+def test_namespaces_and_shards_do_not_meet() -> None:
+    tags = {Keys(name, shard).tag for name in ("a", "a:1", "a}", "a%7D") for shard in (0, 1)}
+
+    assert len(tags) == 8
