@@ -1,0 +1,18 @@
+"""The broker's rooms are tested with messages of a plain app: a Monitor of another test in this process stands aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from celery_monitor.signals import handlers
+
+
+@pytest.fixture(autouse=True)
+def plain_messages() -> Iterator[None]:
+    connected = handlers.connected()
+    handlers.disconnect()
+    yield
+    if connected:
+        handlers.connect()
