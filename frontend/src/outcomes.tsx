@@ -51,7 +51,7 @@ function options(root: Element, summary: Summary, width: number, point: (i: numb
     },
     axes: [
       { ...axis, grid: { show: false }, size: 28, space: 70, values: (_, ticks) => ticks.map(tick) },
-      { ...axis, grid, size: 64, values: (_, ticks) => ticks.map((v) => rate(v)) },
+      { ...axis, grid, size: 76, values: (_, ticks) => ticks.map((v) => rate(v)) },
       { ...axis, scale: "p95", side: 1, size: 58, grid: { show: false }, values: (_, ticks) => ticks.map((v) => duration(v)) },
     ],
     series: [
