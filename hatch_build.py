@@ -57,9 +57,7 @@ class FrontendHook(BuildHookInterface):  # type: ignore[type-arg]
             self._build(*tools)
         except (OSError, subprocess.SubprocessError) as error:
             detail = getattr(error, "stderr", None) or ""
-            self.app.display_warning(
-                f"celery-monitor: the page could not be built: {error}\n{detail[-2000:]}"
-            )
+            self.app.display_warning(f"celery-monitor: the page could not be built: {error}\n{detail[-2000:]}")
 
     def _stale(self) -> bool:
         if os.environ.get("CELERY_MONITOR_NO_FRONTEND") == "1" or not self._frontend.is_dir():
@@ -86,9 +84,7 @@ class FrontendHook(BuildHookInterface):  # type: ignore[type-arg]
 def _run(command: list[str], folder: Path) -> None:
     path = os.pathsep.join((str(Path(command[0]).parent), os.environ.get("PATH", "")))
     env = {**os.environ, "PATH": path}
-    subprocess.run(
-        command, cwd=folder, env=env, timeout=NPM_TIMEOUT_S, check=True, capture_output=True, text=True
-    )
+    subprocess.run(command, cwd=folder, env=env, timeout=NPM_TIMEOUT_S, check=True, capture_output=True, text=True)
 
 
 def stamp(frontend: Path) -> str:

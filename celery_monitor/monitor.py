@@ -51,9 +51,10 @@ class Monitor:
     def __init__(self, app: Any) -> None:
         self.app = app = getattr(app, "_get_current_object", lambda: app)()  # `celery.current_app` is a proxy
         self.error: ConfigurationError | None = None
+        self._said = False
         self._settings: Settings | None = None
         self._agent: Agent | None = None
-        self._ticker: Ticker | None = None
+        self._tickers: dict[str, Ticker] = {}
         self._reader: Reader | None = None
         self._lock = threading.Lock()
         app.celery_monitor = self
@@ -101,6 +102,7 @@ class Monitor:
                 raise ConfigurationError(_differs(_installed, self.app, settings))
         except ConfigurationError as error:
             self.error = error
+            self._said = not logger.hasHandlers()  # then logging itself writes it to stderr
             logger.error("celery-monitor: %s", error)  # noqa: TRY400 - the message says it all
             raise
         self._settings = settings
@@ -139,7 +141,7 @@ class Monitor:
         return self._agent
 
     def _forget(self) -> None:
-        agent, self._agent, self._ticker, self._reader = self._agent, None, None, None
+        agent, self._agent, self._tickers, self._reader = self._agent, None, {}, None
         self._lock = threading.Lock()
         if agent is not None:
             agent.abandon()
@@ -192,7 +194,8 @@ class Monitor:
         try:
             enabled = self.settings.enabled
         except ConfigurationError as error:
-            sys.stderr.write(f"celery-monitor: {error}\n")
+            if not self._said:
+                sys.stderr.write(f"celery-monitor: {error}\n")
             raise SystemExit(2) from error
         return enabled
 
@@ -217,13 +220,13 @@ class Monitor:
         return default if default in consumed else consumed[0] if consumed else None
 
     def ticker(self, role: str) -> Ticker:
-        """Return this process's ticker."""
+        """Return this process's ticker in a role; a worker without children has two, the task's and its agent's."""
         from celery_monitor.periodic import Ticker
 
         with self._lock:
-            if self._ticker is None:
-                self._ticker = Ticker(self.app, self.settings, self.store(), role, process.me.instance.hex())
-            return self._ticker
+            if role not in self._tickers:
+                self._tickers[role] = Ticker(self.app, self.settings, self.store(), role, process.me.instance.hex())
+            return self._tickers[role]
 
     # -- reading -----------------------------------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ class Ticker:
         if now < self._next:
             return
         interval = self.settings.tick_interval
-        mine = pace is not None and pace["by"] == self.boot
+        mine = pace is not None and (pace["by"], pace["role"]) == (self.boot, self.role)
         silent_s = time.time() - pace["folded_us"] / 1e6 if pace is not None else float("inf")
         patience = 1.0 if mine else _PATIENCE[self.role] + self._jitter
         if silent_s < patience * interval * 0.98:

@@ -10,10 +10,13 @@ from typing import Any, Final
 
 from celery.beat import PersistentScheduler, Scheduler
 from celery.schedules import schedstate, schedule
+from kombu.serialization import prepare_accept_content
 
 from celery_monitor.model import Pace
 
 TICK: Final = "celery_monitor.tick"
+_RARELY: Final = 60
+"""Intervals between two ticks that nobody runs: one may have expired or been purged, but none may pile up."""
 
 
 class TickSchedule(schedule):
@@ -38,6 +41,7 @@ class TickSchedule(schedule):
         self._interval_s, self._pace, self._queue_for, self._options = interval_s, pace, queue_for, options
         self._sent = 0.0
         self._folded_us = -1
+        self._unanswered = 0
 
     def is_due(self, last_run_at: datetime) -> Any:  # noqa: ARG002 - Celery's signature
         """Return (due, seconds until asked again)."""
@@ -46,9 +50,10 @@ class TickSchedule(schedule):
         if since < self._interval_s:
             return schedstate(is_due=False, next=self._interval_s - since)
         queue = self._queue_for(pace) if pace is not None else None
-        ran = pace is not None and pace["folded_us"] != self._folded_us
-        if queue is None or (not ran and since < 3 * self._interval_s):
+        ran = pace is not None and pace["role"] == "task" and pace["folded_us"] != self._folded_us
+        if queue is None or (not ran and since < self._interval_s * min(3 * 2**self._unanswered, _RARELY)):
             return schedstate(is_due=False, next=1.0)
+        self._unanswered = 0 if ran else self._unanswered + 1
         self._sent, self._folded_us = now, pace["folded_us"] if pace is not None else -1
         self._options["queue"] = queue
         return schedstate(is_due=True, next=self._interval_s)
@@ -69,7 +74,10 @@ def add_entry(
     scheduler = service.scheduler
     if type(scheduler) not in {Scheduler, PersistentScheduler}:
         return False
-    options = {"expires": 2 * interval_s, "ignore_result": True, "serializer": "json", "priority": 0, "retry": False}
+    options = {
+        "expires": 2 * interval_s, "ignore_result": True, "serializer": _serializer(service.app), "priority": 0,
+        "retry": False,
+    }  # fmt: skip
     timing = TickSchedule(interval_s, pace, queue_for, options, app=service.app)
 
     def put() -> None:
@@ -93,3 +101,9 @@ def add_entry(
     scheduler.sync, scheduler.close = sync, close
     put()
     return True
+
+
+def _serializer(app: Any) -> str:
+    """Return JSON, or what the app's own tasks use where workers are told to take no JSON."""
+    accepted = prepare_accept_content(app.conf.accept_content or ()) or ()
+    return "json" if "application/json" in accepted else str(app.conf.task_serializer)

@@ -12,10 +12,10 @@ from time import monotonic_ns, thread_time_ns, time_ns
 from typing import Any, Final
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from celery._state import get_current_task
+from celery._state import _task_stack, get_current_task  # type: ignore[attr-defined]
 from celery.exceptions import MaxRetriesExceededError
 
-from celery_monitor.signals import header, process
+from celery_monitor.signals import guard, header, process
 from celery_monitor.signals.layout import BEGIN, END, NO_ERROR, pack_error, pack_ids, pack_series
 from celery_monitor.signals.record import Flag, Kind, Reason, State, bin_of, runtime_le, wait_le
 from celery_monitor.signals.run import Shape, derive
@@ -42,7 +42,19 @@ _STATES: Final = {
 class Open:
     """An attempt that began and has not ended, as its process knows it."""
 
-    __slots__ = ("begun", "cpu_ns", "id", "replaced", "run", "serial", "slot", "started_ns", "task", "workflow")
+    __slots__ = (
+        "begun",
+        "cpu_ns",
+        "end_at",
+        "id",
+        "replaced",
+        "run",
+        "serial",
+        "slot",
+        "started_ns",
+        "task",
+        "workflow",
+    )
 
     def __init__(
         self, task: str, task_id: str, run: bytes, workflow: str, serial: int, slot: int, begun: bytes, cpu_ns: int,
@@ -58,6 +70,7 @@ class Open:
         self.cpu_ns = cpu_ns
         self.started_ns = started_ns
         self.replaced = False
+        self.end_at = -1  # where the ring stood when the end was about to be written
 
 
 class Memory:
@@ -100,6 +113,9 @@ process.after_fork.append(memory.forget)
 recent: deque[tuple[str, int]] = deque(maxlen=64)
 """Task id and serial of the last ends, for an internal error that follows one."""
 _series: dict[tuple[str, str, str], bytes] = {}
+_of_name: dict[str, int] = {}
+# Bound once: a look-up in a struct costs as much as packing one of its numbers.
+_pack_begin, _pack_end = BEGIN.pack, END.pack
 
 
 def by_routing_key(exchange: Any, routing_key: str) -> str:  # noqa: ARG001 - the Monitor's looks at both
@@ -148,24 +164,28 @@ def micros(eta: Any) -> int:
 
 def begin(task: Any) -> None:
     """Note that an attempt begins, at task_prerun, in the process and context of its body."""
-    writer = process.me.writer or process.open_writer()
+    me = process.me
+    writer = me.writer or process.open_writer()
     request = task.request_stack.top
     if writer is None or request is None:
-        process.me.dropped += 1
+        me.dropped += 1
         return
     about = request.__dict__
+    if KEY in about:  # interrupted by a soft time limit just before its end, and called again
+        return
+    get = about.get
     now = time_ns() // 1000
-    name, task_id = task.name, about.get("id") or ""
-    flags, published, run, workflow = _origin(name, about)
+    name, task_id = task.name, get("id") or ""
+    flags, (published, run, workflow) = _origin(name, about)
     wait = -1
     if published:
-        eta = about.get("eta")
+        eta = get("eta")
         wait = now - (max(published, micros(eta)) if eta else published)
         if wait < 0:
             if wait < -_SKEW_US:
                 flags |= _SKEWED
             wait = 0
-    delivery = about.get("delivery_info") or _NOWHERE
+    delivery = get("delivery_info") or _NOWHERE
     if delivery.get("redelivered"):
         flags |= _REDELIVERED
     if process.place.shared_memory:
@@ -176,35 +196,46 @@ def begin(task: Any) -> None:
     serial = writer.serial()
     slot = writer.take_slot()
     begun = (
-        BEGIN.pack(
-            serial, slot, flags, (about.get("retries") or 0) & 0xFFFF, (delivery.get("priority") or 0) & 0xFF,
+        _pack_begin(
+            serial, slot, flags, (get("retries") or 0) & 0xFFFF, (delivery.get("priority") or 0) & 0xFF,
             wait_le(wait), bin_of(wait),
             now, published, wait,
         )
-        + pack_ids(task_id, about.get("root_id"), about.get("parent_id"), about.get("group"), run)
-        + series(name, queue, workflow)
+        + pack_ids(task_id, get("root_id"), get("parent_id"), get("group"), run)
+        + (_series.get((name, queue, workflow)) or series(name, queue, workflow))
     )  # fmt: skip
     writer.mark(slot, serial, begun)
     about[KEY] = Open(name, task_id, run, workflow, serial, slot, begun, thread_time_ns(), monotonic_ns())
-    if not process.me.agent:
+    if not me.agent:
         process.need_agent()
 
 
-def _origin(name: str, about: dict[str, Any]) -> tuple[int, int, bytes, str]:
-    """Return flags, publish time, run and workflow: from our header, else by the rule a publisher would have used."""
-    flags = _MACHINERY if name in MACHINERY or name.startswith("celery_monitor.") else 0
+def _origin(name: str, about: dict[str, Any]) -> tuple[int, tuple[int, bytes, str]]:
+    """Return flags and publish time, run, workflow: from our header, else by the rule a publisher would have used."""
+    flags = _of_name.get(name, -1)
+    if flags < 0:
+        flags = _flags_of(name)
     if about.get("is_eager"):
         flags |= _EAGER
     else:
         known = header.decode(about.get("cm"))
         if known is not None:
-            return flags, *known
+            return flags, known
         flags |= _FOREIGN
     shape = Shape(
         name, about.get("id") or "", about.get("root_id"), about.get("group"), about.get("chain"), about.get("chord"),
         about.get("args"),
     )  # fmt: skip
-    return flags, 0, *derive(shape)
+    return flags, (0, *derive(shape))
+
+
+def _flags_of(name: str) -> int:
+    """Return what a task's name says of it, kept per name."""
+    if len(_of_name) > 5000:
+        _of_name.clear()
+    machinery = name in MACHINERY or name.startswith("celery_monitor.")
+    flags = _of_name[name] = _MACHINERY if machinery else 0
+    return flags
 
 
 def end(task: Any, state: str | None, retval: Any) -> None:
@@ -212,27 +243,45 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     now = monotonic_ns()
     cpu_now = thread_time_ns()
     request = task.request_stack.top
-    attempt = request.__dict__.pop(KEY, None) if request is not None else None
+    attempt = request.__dict__.get(KEY) if request is not None else None
     writer = process.me.writer
     if attempt is None or writer is None:
         return
-    runtime = max((now - attempt.started_ns) // 1000, 0)
-    cpu = -1 if process.place.shared_cpu else max((cpu_now - attempt.cpu_ns) // 1000, 0)
-    rss, growth = memory.since_last(now, now - attempt.started_ns)
-    if process.place.shared_memory:
+    place = process.place
+    lasted = now - attempt.started_ns
+    runtime = lasted // 1000 if lasted > 0 else 0
+    cpu = -1 if place.shared_cpu else max((cpu_now - attempt.cpu_ns) // 1000, 0)
+    rss, growth = memory.since_last(now, lasted)
+    if place.shared_memory:
         growth = 0
     if state == "SUCCESS":
         code, reason, error = _SUCCESS, _OK, NO_ERROR
     else:
         code, reason, error = _explain(attempt, state, retval)
-    writer.put(
-        _ATTEMPT,
-        END.pack(code, reason, runtime_le(runtime), bin_of(runtime), bin_of(cpu), runtime, cpu, rss, growth)
-        + attempt.begun
-        + error,
-    )
+    first = attempt.end_at < 0
+    if first:
+        attempt.end_at = writer.head
+    if first or attempt.end_at == writer.head:  # called again after a soft time limit: it may have been written
+        writer.put(
+            _ATTEMPT,
+            _pack_end(code, reason, runtime_le(runtime), bin_of(runtime), bin_of(cpu), runtime, cpu, rss, growth)
+            + attempt.begun
+            + error,
+        )
     writer.end(attempt.slot)
     recent.append((attempt.id, attempt.serial))
+    del request.__dict__[KEY]
+
+
+def mend() -> None:
+    """Put the writer right after a soft time limit: the slots that attempts of this thread hold are open, no others."""
+    if process.me.writer is not None:
+        stacks = [task.request_stack.stack for task in _task_stack.stack]
+        held = (request.__dict__.get(KEY) for requests in stacks for request in requests)
+        process.me.writer.recover({attempt.slot for attempt in held if attempt is not None})
+
+
+guard.on_interrupt.append(mend)
 
 
 def _explain(attempt: Open, name: str | None, retval: Any) -> tuple[int, int, bytes]:

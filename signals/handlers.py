@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from celery import signals
 
 from celery_monitor.signals import attempts, facts, process, publishes
-from celery_monitor.signals.guard import guarded, note, redeliver
+from celery_monitor.signals.guard import guarded, note, redeliver, repair
 
 
 @guarded
 def on_before_task_publish(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> None:
-    """Stamp the message."""
-    publishes.stamp(sender, headers, body)
+    """Stamp the message; interrupted by a soft time limit it does so all the same: the message goes out."""
+    try:
+        publishes.stamp(sender, headers, body)
+    except SoftTimeLimitExceeded:
+        repair()
+        publishes.stamp(sender, headers, body)
+        raise
 
 
 @guarded
@@ -30,19 +36,29 @@ def on_task_prerun(sender: Any, **_: Any) -> None:
     try:
         attempts.begin(sender)
     except SoftTimeLimitExceeded:
+        _again(attempts.begin, sender)
         redeliver()
     except Exception as error:  # noqa: BLE001 - the seam: a user's task must not notice us
         note("on_task_prerun", error)
 
 
 def on_task_postrun(sender: Any, state: str | None, retval: Any, **_: Any) -> None:
-    """End an attempt."""
+    """End an attempt; a soft time limit that strikes here comes after the body and is nobody's."""
     try:
         attempts.end(sender, state, retval)
     except SoftTimeLimitExceeded:
-        redeliver()
+        _again(attempts.end, sender, state, retval)
     except Exception as error:  # noqa: BLE001 - the seam: a user's task must not notice us
         note("on_task_postrun", error)
+
+
+def _again(step: Callable[..., None], *args: Any) -> None:
+    """Repeat what a soft time limit interrupted; both ends of an attempt can be written twice and count once."""
+    try:
+        repair()
+        step(*args)
+    except Exception as error:  # noqa: BLE001 - the seam: a user's task must not notice us
+        note(step.__name__, error)
 
 
 @guarded
@@ -121,6 +137,12 @@ def connect() -> None:
     """Connect every receiver; signals are global to the process, so a second call changes nothing."""
     for name, receiver in RECEIVERS.items():
         getattr(signals, name).connect(receiver, weak=False, dispatch_uid=f"celery_monitor.{name}")
+
+
+def connected() -> bool:
+    """Tell whether this process's signals are recorded."""
+    known = signals.task_prerun.receivers or ()
+    return any(key[0] == "celery_monitor.task_prerun" for key, _ in known)
 
 
 def disconnect() -> None:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 NAME: Final = "cm"
 _STAMP: Final = Struct(">q16s")
 _SIZE: Final = 33
+_unpack = _STAMP.unpack  # bound once: workers decode a header per task
 
 
 class Header(NamedTuple):
@@ -39,10 +40,10 @@ def decode(text: object) -> Header | None:
     if not isinstance(text, str) or len(text) < _SIZE or text[0] != "1":
         return None
     try:
-        stamp = _STAMP.unpack(a2b_base64(text[1:_SIZE]))
+        published, run = _unpack(a2b_base64(text[1:_SIZE]))
     except (ValueError, error):
         return None
-    return Header._make((*stamp, text[_SIZE:]))
+    return Header(published, run, text[_SIZE:])
 
 
 def published_us(text: object) -> int | None:

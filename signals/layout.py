@@ -74,6 +74,8 @@ def unpack_ids(data: bytes, at: int) -> tuple[list[bytes], int]:
     >>> ids == [own, b"", b"\x00a", b"", b""], end
     (True, 21)
     """
+    if data[at : at + 2] == _ALONE:  # most tasks are nobody's child and in no group
+        return [data[at + 2 : at + 18], b"", b"", b"", b""], at + 18
     (mask,) = LENGTH.unpack_from(data, at)
     at += 2
     ids: list[bytes] = []
@@ -121,6 +123,8 @@ def pack_end(state: int, reason: int, runtime_us: int, begun: bytes, error: tupl
 
 def read_texts(data: bytes, at: int) -> tuple[bytes, int]:
     """Return the raw bytes of a length-prefixed block and the offset behind it; raises ValueError when cut off."""
+    if at + 2 > len(data):
+        raise ValueError(f"a block at {at} lies behind the end of {len(data)} bytes")
     (size,) = LENGTH.unpack_from(data, at)
     end = at + 2 + size
     if end > len(data):

@@ -96,7 +96,7 @@ def _make_ring() -> Ring | None:
             except OSError as error:
                 problem = f"{place.folder}: {error.strerror or error}"
         me.notes.append(f"ring in anonymous memory, which dies with the worker ({problem})")
-    if me.handed is not None:
+    if me.handed is not None and me.role == "child":  # a parent's own ring, or beat's, is never one made for a child
         return _adopt(me.handed)
     try:
         made = ring.create_anonymous(place.size, slots, me.instance)
@@ -162,15 +162,8 @@ def become_child() -> None:
         me.handed = None
 
 
-def mend() -> None:
-    """Free the writer's lock if a soft time limit left it taken."""
-    if me.writer is not None:
-        me.writer.recover()
-
-
 def _at_fork() -> None:
     os.register_at_fork(after_in_child=after_fork_in_child)
-    guard.on_interrupt.append(mend)
 
 
 _at_fork()

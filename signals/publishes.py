@@ -23,7 +23,7 @@ def stamp(name: str, headers: dict[str, Any], body: Any) -> None:
 def _run(name: str, about: dict[str, Any], headers: dict[str, Any], body: Any) -> tuple[bytes, str]:
     attempt = attempts.current()
     if attempt is not None:
-        if about.get("id") == attempt.id and about.get("replaced_task_nesting"):
+        if about.get("replaced_task_nesting"):  # a replacing workflow starts under other ids, and ends under ours
             attempt.replaced = True
         if _reschedules(attempt, name, about, body):
             return fixed_id(pack_id(str(about.get("id")))), ""

@@ -132,14 +132,15 @@ def pack_id(text: str) -> bytes:
     >>> pack_id("order-17")
     b'\x00order-17'
     """
-    if len(text) == 36 and text[8] == text[13] == text[18] == text[23] == "-":
+    if len(text) == 36 and text[8:24:5] == "----":
         try:
             raw = bytes.fromhex(text.replace("-", ""))
         except ValueError:
             raw = b""
         if len(raw) == 16 and text == text.lower():
             return raw
-    return b"\x00" + text[:155].encode("utf-8", "replace")[:250]
+    packed = b"\x00" + text[:155].encode("utf-8", "replace")[:250]
+    return packed + b"\x00" if len(packed) == 16 else packed  # 16 bytes mean a UUID
 
 
 def unpack_id(raw: bytes) -> str:
@@ -151,7 +152,8 @@ def unpack_id(raw: bytes) -> str:
     if len(raw) == 16:
         h = raw.hex()
         return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
-    return raw[1:].decode("utf-8", "replace")
+    text = raw[1:-1] if len(raw) == 17 and raw[-1] == 0 else raw[1:]
+    return text.decode("utf-8", "replace")
 
 
 def fixed_id(raw: bytes) -> bytes:

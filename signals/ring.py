@@ -69,10 +69,10 @@ class Ring:
 
     def close(self) -> None:
         """Unmap and close; the file stays."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)  # first: the lock must go even when somebody still looks at the map
         self.map.close()
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
 
     def owner_lives(self) -> bool:
         """Tell whether the writer still holds its lock; a free lock is taken by the asker and so stays ours."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from struct import Struct
 from typing import Final
 from zlib import crc32
@@ -25,6 +26,15 @@ from celery_monitor.signals.ring import (
 _WAITING: Final = 1000
 """Records kept aside while another thread holds the writer's lock; it holds it for microseconds."""
 _SLOT_OWN: Final = Struct("<II")  # serial, length: the part of a slot's head that its writer sets
+# Bound once: two attribute look-ups are a tenth of a record's cost.
+_pack_slot, _pack_envelope, _put_number, _thread = (
+    _SLOT_OWN.pack_into,
+    ENVELOPE.pack,
+    U64.pack_into,
+    threading.get_ident,
+)
+_ENVELOPE_BYTES, _SLOT_HEAD_BYTES = ENVELOPE.size, SLOT_HEAD.size
+_SLOT_ROOM: Final = SLOT_BYTES - SLOT_HEAD.size
 
 
 class Writer:
@@ -34,7 +44,10 @@ class Writer:
     interrupted the holder) leaves the record in `_aside`, which the holder empties.
     """
 
-    __slots__ = ("_aside", "_free", "_head", "_lock", "_owner", "_serial", "_tail", "ring")
+    __slots__ = (
+        "_aside", "_capacity", "_data", "_free", "_head", "_lock", "_memory", "_owner", "_refused", "_slots", "_tail",
+        "ring", "serial",
+    )  # fmt: skip
 
     def __init__(self, ring: Ring) -> None:
         self.ring = ring
@@ -43,26 +56,25 @@ class Writer:
         self._lock = threading.Lock()
         self._owner = 0
         self._aside: deque[tuple[int, bytes]] = deque()
+        self._refused: deque[None] = deque()
         self._free: deque[int] = deque(range(ring.slots))
-        self._serial = iter(range(1, 2**32)).__next__
-
-    def serial(self) -> int:
-        """Return the next attempt's number in this ring: 1, 2, 3, ..."""
-        return self._serial()
+        self._memory, self._capacity, self._data, self._slots = ring.map, ring.capacity, ring.data, ring.slots
+        self.serial: Callable[[], int] = iter(range(1, 2**32)).__next__
+        """Returns the next attempt's number in this ring: 1, 2, 3, ..."""
 
     def put(self, kind: int, payload: bytes) -> None:
         """Write one record, or set it aside for the thread that is writing right now."""
-        if not self._lock.acquire(blocking=False):
+        if not self._lock.acquire(False):  # by position: a keyword costs as much as the lock
             if len(self._aside) < _WAITING:
                 self._aside.append((kind, payload))
             else:
-                self._count(AT_FULL)
+                self._refused.append(None)  # for the holder to count: adding to a number is not atomic
             return
         try:
-            self._owner = threading.get_ident()
+            self._owner = _thread()
             self._write(kind, payload)
-            while self._aside:
-                self._write(*self._aside.popleft())
+            if self._aside:
+                self._empty()
         finally:
             self._owner = 0
             self._lock.release()
@@ -71,16 +83,32 @@ class Writer:
         """Write what was set aside after the last holder had looked; the agent and a leaving child call it."""
         if self._aside and self._lock.acquire(blocking=False):
             try:
-                while self._aside:
-                    self._write(*self._aside.popleft())
+                self._empty()
             finally:
                 self._lock.release()
 
-    def recover(self) -> None:
-        """Free the lock when this thread holds it: a soft time limit was raised between taking and guarding it."""
+    def _empty(self) -> None:
+        while self._aside:
+            self._write(*self._aside.popleft())
+        while self._refused:
+            self._refused.popleft()
+            self._count(AT_FULL)
+
+    @property
+    def head(self) -> int:
+        """Bytes ever written, whole records only."""
+        return self._head
+
+    def recover(self, open_slots: set[int]) -> None:
+        """Put right what a soft time limit interrupted: a lock left taken, a head or slot half moved."""
         if self._lock.locked() and self._owner in {0, threading.get_ident()}:
             self._owner = 0
             self._lock.release()
+        U64.pack_into(self.ring.map, AT_HEAD, self._head)
+        free = [slot for slot in range(self.ring.slots) if slot not in open_slots]
+        for slot in free:
+            _SLOT_OWN.pack_into(self.ring.map, PAGE + slot * SLOT_BYTES + 4, 0, 0)
+        self._free = deque(free)
 
     def take_slot(self) -> int:
         """Return a free start slot, or `slots` when none is free: the attempt then shows only once it has ended."""
@@ -92,44 +120,42 @@ class Writer:
 
     def mark(self, slot: int, serial: int, payload: bytes) -> None:
         """Note in a start slot that an attempt began; the serial and length go last, in one piece."""
-        if slot < self.ring.slots:
+        if slot < self._slots:
             at = PAGE + slot * SLOT_BYTES
-            begin = at + SLOT_HEAD.size
-            size = min(len(payload), SLOT_BYTES - SLOT_HEAD.size)
-            self.ring.map[begin : begin + size] = payload[:size]
-            _SLOT_OWN.pack_into(self.ring.map, at + 4, serial, size)
+            size = len(payload)
+            if size > _SLOT_ROOM:
+                payload, size = payload[:_SLOT_ROOM], _SLOT_ROOM
+            self._memory[at + _SLOT_HEAD_BYTES : at + _SLOT_HEAD_BYTES + size] = payload
+            _pack_slot(self._memory, at + 4, serial, size)
 
     def end(self, slot: int) -> None:
         """Free a start slot; its attempt's end has been put."""
-        if slot < self.ring.slots:
-            _SLOT_OWN.pack_into(self.ring.map, PAGE + slot * SLOT_BYTES + 4, 0, 0)
+        if slot < self._slots:
+            _pack_slot(self._memory, PAGE + slot * SLOT_BYTES + 4, 0, 0)
             self._free.append(slot)
 
     def _write(self, kind: int, payload: bytes) -> None:
-        ring, size, head = self.ring, len(payload), self._head
-        memory, capacity = ring.map, ring.capacity
+        size, head, capacity = len(payload), self._head, self._capacity
+        whole = _ENVELOPE_BYTES + size
         at = head % capacity
-        whole = ENVELOPE.size + size
-        pad = capacity - at if capacity - at < whole else 0
-        if head + pad + whole - self._tail > capacity and not self._fits(head + pad + whole, size):
-            return
-        if pad:
-            if pad >= ENVELOPE.size:
-                ENVELOPE.pack_into(memory, ring.data + at, 0, 0, Kind.PAD, VERSION)
-            head += pad
-            at = 0
-        start = ring.data + at
-        ENVELOPE.pack_into(memory, start, crc32(payload), size, kind, VERSION)
-        start += ENVELOPE.size
-        memory[start : start + size] = payload
-        self._head = head = head + whole
-        U64.pack_into(memory, AT_HEAD, head)
-
-    def _fits(self, head: int, size: int) -> bool:
-        """Look at the tail again; count the record as dropped when it still does not fit."""
-        if size > MAX_PAYLOAD:
+        pad = 0 if at + whole <= capacity else capacity - at
+        if size > MAX_PAYLOAD:  # no reader would believe its length
             self._count(AT_LARGE)
-            return False
+            return
+        if head + pad + whole - self._tail > capacity and not self._fits(head + pad + whole):
+            return
+        memory, start = self._memory, self._data + at
+        if pad:
+            if pad >= _ENVELOPE_BYTES:
+                ENVELOPE.pack_into(memory, start, 0, 0, Kind.PAD, VERSION)
+            head += pad
+            start = self._data
+        memory[start : start + whole] = _pack_envelope(crc32(payload), size, kind, VERSION) + payload
+        self._head = head = head + whole
+        _put_number(memory, AT_HEAD, head)  # last: the reader believes what lies before it
+
+    def _fits(self, head: int) -> bool:
+        """Look at the tail again; count the record as dropped when it still does not fit."""
         self._tail = self.ring.number(AT_TAIL)
         if head - self._tail > self.ring.capacity:
             self._count(AT_FULL)

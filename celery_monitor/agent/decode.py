@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import struct
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 
 from celery_monitor.model import Attempt, Publish
-from celery_monitor.signals.layout import BEGIN, END, FACT, PUBLISH, read_texts, unpack_ids
+from celery_monitor.signals.layout import BEGIN, END, FACT, NO_ERROR, PUBLISH, read_texts, unpack_ids
 from celery_monitor.signals.record import Flag
 
 NO_TEXTS = ("", "", "")
+_ATTEMPT: Final = struct.Struct(END.format + BEGIN.format.lstrip("<"))
+_ATTEMPT_BYTES: Final = _ATTEMPT.size
+_unpack_attempt, _unpack_begin = _ATTEMPT.unpack_from, BEGIN.unpack_from
 
 
 class Begun(NamedTuple):
@@ -54,7 +57,7 @@ def names_of(raw: bytes) -> tuple[str, str, str]:
 def begun(data: bytes, at: int = 0) -> Begun:
     """Decode the BEGIN part at an offset."""
     try:
-        fixed = BEGIN.unpack_from(data, at)
+        fixed = _unpack_begin(data, at)
         ids, at = unpack_ids(data, at + BEGIN.size)
         raw, at = read_texts(data, at)
     except (struct.error, IndexError) as error:
@@ -65,27 +68,24 @@ def begun(data: bytes, at: int = 0) -> Begun:
 def attempt(data: bytes, ring_id: bytes, worker: str, pid: int) -> tuple[Attempt, Begun, tuple[int, int, int]]:
     """Decode an ATTEMPT payload: the row, its beginning, and the buckets (runtime_le, runtime bin, cpu bin)."""
     try:
-        state, reason, le, run_bin, cpu_bin, runtime, cpu, rss, growth = END.unpack_from(data, 0)
-    except struct.error as error:
+        (
+            state, reason, le, run_bin, cpu_bin, runtime, cpu, rss, growth,
+            serial, slot, flags, retries, priority, wait_le, wait_bin, started, published, wait,
+        ) = _unpack_attempt(data, 0)  # fmt: skip
+        ids, at = unpack_ids(data, _ATTEMPT_BYTES)
+    except (struct.error, IndexError) as error:
         raise ValueError(f"an attempt of {len(data)} bytes is cut off") from error
-    start = begun(data, END.size)
-    raw, _ = read_texts(data, start.end)
-    error_texts = tuple(raw.decode("utf-8", "replace").split("\x00", 2)) if raw else NO_TEXTS
-    row = _row(start, ring_id, worker, pid, state, reason, runtime, cpu, rss, growth, error_texts)
-    return row, start, (le, run_bin, cpu_bin)
-
-
-def _row(
-    start: Begun, ring_id: bytes, worker: str, pid: int, state: int, reason: int, runtime: int, cpu: int,
-    rss: int, growth: int, error: tuple[str, ...],
-) -> Attempt:  # fmt: skip
-    task, queue, workflow = start.names
-    uid = ring_id + start.serial.to_bytes(4, "little")
-    return Attempt._make((
-        *start.ids, uid, task, queue, worker, pid, state, reason, start.flags,
-        start.retries, start.priority, start.published_us, start.started_us, start.wait_us, runtime, cpu, rss, growth,
-        workflow, task if workflow else "", *error,
+    raw, at = read_texts(data, at)
+    names = task, queue, workflow = names_of(raw)
+    raw = b"" if data[at:] == NO_ERROR else read_texts(data, at)[0]
+    row = Attempt._make((
+        *ids, ring_id + serial.to_bytes(4, "little"), task, queue, worker, pid, state, reason, flags, retries, priority,
+        published, started, wait, runtime, cpu, rss, growth, workflow, task if workflow else "", *_error(raw),
     ))  # fmt: skip
+    start = Begun._make((
+        serial, slot, flags, retries, priority, wait_le, wait_bin, started, published, wait, ids, names, at,
+    ))  # fmt: skip
+    return row, start, (le, run_bin, cpu_bin)
 
 
 def publish(data: bytes) -> Publish:
@@ -109,8 +109,15 @@ def fact(data: bytes) -> Fact:
         text, _ = read_texts(data, at)
     except (struct.error, IndexError) as error:
         raise ValueError(f"a fact of {len(data)} bytes is cut off") from error
-    parts: Any = tuple(text.decode("utf-8", "replace").split("\x00", 2)) if text else NO_TEXTS
-    return Fact(state, reason, flags, serial, at_us, ids, names_of(raw), parts if len(parts) == 3 else NO_TEXTS)
+    return Fact(state, reason, flags, serial, at_us, ids, names_of(raw), _error(text))
+
+
+def _error(raw: bytes) -> tuple[str, str, str]:
+    """Return the three texts of an error block, empty ones when it has not three."""
+    if not raw:
+        return NO_TEXTS
+    parts = raw.decode("utf-8", "replace").split("\x00", 2)
+    return (parts[0], parts[1], parts[2]) if len(parts) == 3 else NO_TEXTS
 
 
 def unstarted(told: Fact, worker: str, uid: bytes) -> Attempt:

@@ -24,6 +24,8 @@ from celery_monitor.signals.ring import (
 
 _ENDED: Final = Struct("<I")
 _LEAST_BEGIN: Final = 40
+_ENVELOPE_BYTES: Final = ENVELOPE.size
+_PAD: Final = int(Kind.PAD)
 
 
 class RingReader:
@@ -61,24 +63,24 @@ class RingReader:
 
     def take(self, most: int, upto: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield (kind, payload) of at most `most` records, up to the head or to the offset `upto`."""
-        ring, memory, capacity = self.ring, self.ring.map, self.ring.capacity
+        memory, data, capacity, unpack = self.ring.map, self.ring.data, self.ring.capacity, ENVELOPE.unpack_from
         end = self.head if upto is None else min(upto, self.head)
         while self.read < end and most > 0:
             at = self.read % capacity
             rest = capacity - at
-            if rest < ENVELOPE.size:
+            if rest < _ENVELOPE_BYTES:
                 self.read += rest
                 continue
-            crc, size, kind, version = ENVELOPE.unpack_from(memory, ring.data + at)
-            if kind == Kind.PAD:
+            crc, size, kind, version = unpack(memory, data + at)
+            if kind == _PAD:
                 self.read += rest
                 continue
-            whole = ENVELOPE.size + size
+            whole = _ENVELOPE_BYTES + size
             if whole > rest or size > MAX_PAYLOAD:
                 self.skipped += 1
                 self.read = end  # the length itself is damaged: nothing behind it can be found
                 return
-            start = ring.data + at + ENVELOPE.size
+            start = data + at + _ENVELOPE_BYTES
             payload = memory[start : start + size]
             self.read += whole
             if crc32(payload) != crc or version != VERSION:

@@ -14,12 +14,14 @@ from typing import Final, NamedTuple
 
 from celery_monitor.agent import decode, tally
 from celery_monitor.agent.decode import Fact
+from celery_monitor.agent.successes import Buckets, Successes
 from celery_monitor.model import Attempt, Metrics
 from celery_monitor.signals.record import Flag, Reason, State
 
 GRACE_S: Final = 6.0
 """A parent hears of a killed child up to 5.0 s late (measured: 25 kills, 0.03 to 5.01 s)."""
 _RECENT: Final = 5000
+_SUCCESS: Final = int(State.SUCCESS)
 
 
 @dataclass(slots=True)
@@ -52,12 +54,17 @@ class Ends:
     worker: str
     attempts: list[Attempt] = field(default_factory=list)
     metrics: Metrics = field(default_factory=Metrics)
+    _successes: Successes = field(default_factory=Successes)
     _told: dict[bytes, Told] = field(default_factory=dict)
     _interrupted: dict[bytes, tuple[Attempt, float]] = field(default_factory=dict)
     _recent: deque[Attempt] = field(default_factory=lambda: deque(maxlen=_RECENT))
 
-    def ended(self, row: Attempt, buckets: tuple[int, int, int], now: float) -> None:
-        """Take the end that an attempt's own process wrote."""
+    def ended(self, row: Attempt, buckets: Buckets, now: float) -> None:
+        """Take the end that an attempt's own process wrote; it is in `metrics` after `settle`."""
+        if row.state == _SUCCESS:
+            self._successes.add(row, buckets)
+            self._keep(row)
+            return
         if row.state == State.INTERRUPTED:
             told = self._told.pop(row.id, None)
             if told is not None:
@@ -65,6 +72,10 @@ class Ends:
             else:
                 self._interrupted[row.uid] = (row, now)
         self._book(row, buckets)
+
+    def settle(self) -> None:
+        """Have everything that was taken in `metrics`."""
+        self._successes.settle(self.metrics)
 
     def told(self, fact: Fact, now: float) -> None:
         """Take what the parent heard."""
@@ -131,8 +142,11 @@ class Ends:
         self.attempts.append(better)
         self._recent.append(better)
 
-    def _book(self, row: Attempt, buckets: tuple[int, int, int] | None = None) -> None:
+    def _book(self, row: Attempt, buckets: Buckets | None = None) -> None:
         tally.count(self.metrics, row, buckets)
+        self._keep(row)
+
+    def _keep(self, row: Attempt) -> None:
         self._recent.append(row)
         if not ours(row.task):
             self.attempts.append(row)

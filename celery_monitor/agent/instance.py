@@ -25,6 +25,7 @@ from celery_monitor.signals.writer import Writer
 MOST_RECORDS: Final = 5000
 """Records in one batch: a commit of the fold stays short, and a batch below 1 MB."""
 _SPILL_AT: Final = 0.5
+_ATTEMPT: Final = int(Kind.ATTEMPT)
 _ROW_BYTES: Final = 700
 """What a row costs in memory, roughly: a tuple of 27, six byte strings and its numbers."""
 
@@ -102,20 +103,21 @@ class Instance:
                     guard.note("opening a ring", error)
 
     def _read(self, reader: RingReader, most: int, now: float, upto: int | None = None) -> int:
-        n = 0
+        n, pid = 0, reader.pid
         for kind, payload in reader.take(most, upto):
             n += 1
             try:
-                self._record(reader, kind, payload, now)
+                self._record(reader, pid, kind, payload, now)
             except ValueError as error:
                 reader.skipped += 1
                 guard.note("decoding a record", error)
+        self.ends.settle()
         return n
 
-    def _record(self, reader: RingReader, kind: int, payload: bytes, now: float) -> None:
-        if kind == Kind.ATTEMPT:
-            row, start, buckets = decode.attempt(payload, reader.ring.ring_id, self.ends.worker, reader.pid)
-            self.ends.ended(row, buckets, now)
+    def _record(self, reader: RingReader, pid: int, kind: int, payload: bytes, now: float) -> None:
+        if kind == _ATTEMPT:
+            row, start, buckets = decode.attempt(payload, reader.ring.ring_id, self.ends.worker, pid)
+            self.ends.ended(row, (*buckets, start.wait_le, start.wait_bin), now)
             reader.saw_end(start.slot, start.serial)
         elif kind == Kind.PUBLISH:
             published = decode.publish(payload)
@@ -202,6 +204,8 @@ class Instance:
             self.ends.metrics.merge(extra)
         if not (self.ends.attempts or self.publishes or self.ends.metrics):
             return None
+        if self.spilled:  # what was read since belongs to memory too, else a successor would find and send it again
+            self._let_go()
         self.n += 1
         batch = self._batch(self.n, MOST_RECORDS)
         offsets = {} if self.spilled else {ring_id: reader.read for ring_id, reader in self.readers.items()}
@@ -235,8 +239,7 @@ class Instance:
     def spill(self) -> None:
         """Keep rows in memory only, within the bound, as Redis is away and a ring fills; counters are never dropped."""
         self.spilled = True
-        for reader in self.readers.values():
-            reader.commit(reader.read)
+        self._let_go()
         if self.flush is not None:
             self.flush.offsets = {}
         for rows in (self.ends.attempts, self.publishes):
@@ -244,6 +247,10 @@ class Instance:
             if over > 0:
                 del rows[:over]
                 self.dropped["execution_buffer_full"] = self.dropped.get("execution_buffer_full", 0) + over
+
+    def _let_go(self) -> None:
+        for reader in self.readers.values():
+            reader.commit(reader.read)
 
     @property
     def more(self) -> bool:

@@ -6,7 +6,7 @@ from celery_monitor.model import BUCKET_S, FAILED, PUBLISHED, Attempt, Cell, Gau
 from celery_monitor.signals.record import Flag, State, bin_of, runtime_le, wait_le
 
 _BUCKET_US = BUCKET_S * 1_000_000
-_INFRASTRUCTURE = int(Flag.INFRASTRUCTURE)
+INFRASTRUCTURE = int(Flag.INFRASTRUCTURE)
 _LOST = int(State.LOST)
 
 
@@ -24,8 +24,8 @@ def ended_us(row: Attempt) -> int:
     return row.started_us + max(row.runtime_us, 0)
 
 
-def count(metrics: Metrics, row: Attempt, buckets: tuple[int, int, int] | None = None) -> None:
-    """Add an end; `buckets` are (runtime_le, runtime bin, cpu bin) when the writer computed them."""
+def count(metrics: Metrics, row: Attempt, buckets: tuple[int, ...] | None = None) -> None:
+    """Add an end; `buckets` begin with (runtime_le, runtime bin, cpu bin) when the writer computed them."""
     cells = metrics.cells.setdefault(bucket_of(ended_us(row)), {})
     for series in _series(row):
         cell = cells.get(series)
@@ -52,17 +52,22 @@ def _book(cell: Cell, row: Attempt, times: int) -> None:
 
 
 def _series(row: Attempt) -> tuple[Series, ...]:
-    if row.flags & _INFRASTRUCTURE:
-        return (("infra", row.task),)
-    if row.workflow:
-        return ("task", row.task, row.queue), ("step", row.workflow, row.step)
-    return (("task", row.task, row.queue),)
+    return series_of(row.flags & INFRASTRUCTURE, row.task, row.queue, row.workflow)
 
 
-def _measure(cell: Cell, row: Attempt, buckets: tuple[int, int, int] | None) -> None:
+def series_of(machinery: int, task: str, queue: str, workflow: str) -> tuple[Series, ...]:
+    """Return the series that an end belongs to; a workflow's step is named after its task."""
+    if machinery:
+        return (("infra", task),)
+    if workflow:
+        return ("task", task, queue), ("step", workflow, task)
+    return (("task", task, queue),)
+
+
+def _measure(cell: Cell, row: Attempt, buckets: tuple[int, ...] | None) -> None:
     runtime = row.runtime_us
     if runtime >= 0 and row.state != _LOST:  # how long a lost one ran is a guess
-        le, run_bin, cpu_bin = buckets or (runtime_le(runtime), bin_of(runtime), bin_of(row.cpu_us))
+        le, run_bin, cpu_bin = buckets[:3] if buckets else (runtime_le(runtime), bin_of(runtime), bin_of(row.cpu_us))
         cell.runtime.add(runtime, run_bin)
         cell.runtime_le[le] = cell.runtime_le.get(le, 0) + 1
         if row.cpu_us >= 0:
@@ -78,7 +83,7 @@ def _measure(cell: Cell, row: Attempt, buckets: tuple[int, int, int] | None) -> 
 
 def publish(metrics: Metrics, row: Publish) -> None:
     """Add a published message."""
-    series: Series = ("infra", row.task) if row.flags & _INFRASTRUCTURE else ("task", row.task, row.queue)
+    series: Series = ("infra", row.task) if row.flags & INFRASTRUCTURE else ("task", row.task, row.queue)
     cells = metrics.cells.setdefault(bucket_of(row.published_us), {})
     cell = cells.get(series)
     if cell is None:

@@ -90,7 +90,7 @@ class Agent:
         """Say goodbye: ship what is left within `timeout_s`; what is not shipped stays in the rings for a successor."""
         self._stop.set()
         thread, until = self._thread, time.monotonic() + timeout_s
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join(timeout_s)
         if not self._busy.acquire(timeout=max(until - time.monotonic(), 0)):
             return

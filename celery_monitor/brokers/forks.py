@@ -1,4 +1,4 @@
-"""Keeps our channel out of what a pool child does first: it resets the channels of its parent, and waits for their locks.
+"""Keeps our channel out of what a forked child does first: it resets its parent's channels, and waits for their locks.
 
 kombu registers every Redis channel with multiprocessing, whose fork runs ``pool.reset()`` in the child. When an agent's
 thread holds that pool's lock at the fork, the child waits for it for ever. Ours is used by one thread of the parent

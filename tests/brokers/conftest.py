@@ -1,4 +1,4 @@
-"""The broker's rooms are tested with messages of a plain app: a Monitor of another test in this process stands aside."""
+"""Messages here are of a plain app: a Monitor that another test set up in this process stands aside."""
 
 from __future__ import annotations
 

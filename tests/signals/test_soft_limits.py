@@ -1,0 +1,126 @@
+"""Soft time limits that strike while our handlers run: the body gets them, and nothing of ours is lost or torn."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections import Counter
+from types import FrameType
+from typing import Any
+
+from billiard.exceptions import SoftTimeLimitExceeded
+from celery import Celery
+from celery.app.trace import build_tracer
+
+from celery_monitor.agent import decode
+from celery_monitor.agent.drain import RingReader
+from celery_monitor.signals import attempts, handlers, process
+from celery_monitor.signals.record import Kind
+from tests.signals.apart import apart
+
+OURS = {f"{name}.py" for name in ["attempts", "publishes", "process", "writer", "layout", "run", "header", "record"]}
+BODY_S = 0.5
+
+
+class Striker:
+    """Raises the limit, once per task, at a random moment inside our code; a timer looks where the process is."""
+
+    def __init__(self) -> None:
+        self.struck = ""
+        self.armed = False
+        signal.signal(signal.SIGALRM, self.look)
+        signal.signal(signal.SIGUSR1, self.limit)
+
+    def arm(self) -> None:
+        self.struck, self.armed = "", True
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 6e-4))
+
+    def look(self, _: int, frame: FrameType | None) -> None:
+        if not self.armed:
+            return
+        if frame is not None and self.ours(frame):
+            self.armed, self.struck = False, self.place(frame)
+            raise SoftTimeLimitExceeded
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 5e-5))
+
+    def limit(self, *_: Any) -> None:
+        raise SoftTimeLimitExceeded
+
+    @staticmethod
+    def ours(frame: FrameType) -> bool:
+        folder, _, name = frame.f_code.co_filename.rpartition("/")
+        return name in OURS and folder.endswith("signals")
+
+    @staticmethod
+    def place(frame: FrameType) -> str:
+        """Return the handler in which the process is."""
+        at: FrameType | None = frame
+        while at is not None and not at.f_code.co_name.startswith("on_"):
+            at = at.f_back
+        return at.f_code.co_name if at is not None else "outside"
+
+
+def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list[int]]:
+    """Return where limits struck, how it went, the ring's losses and ends per attempt."""
+    app = Celery("app", broker="memory://", backend=None)
+    got: list[str] = []
+
+    @app.task(name="other")
+    def other() -> None: ...
+
+    @app.task(name="body", ignore_result=True)
+    def body() -> None:
+        try:
+            other.delay()
+            until = time.monotonic() + BODY_S
+            while striker.struck and time.monotonic() < until:
+                time.sleep(0.0005)
+        except SoftTimeLimitExceeded:
+            got.append("limit")
+
+    handlers.connect()
+    process.place.size = 16 * 1024 * 1024
+    tracer = build_tracer("body", body, app=app)
+    striker, where, how = Striker(), Counter[str](), Counter[str]()
+    begun = 0
+    while sum(where.values()) < times:
+        got.clear()
+        begun += 1
+        striker.arm()
+        request = {"id": f"task-{begun}", "delivery_info": {"routing_key": "q"}, "is_eager": False, "hostname": "h"}
+        try:
+            tracer(request["id"], (), {}, request)
+        except SoftTimeLimitExceeded:
+            how["escaped"] += 1
+        striker.armed = False
+        if striker.struck:
+            where[striker.struck] += 1
+            how[f"{striker.struck}: {'reached the body' if got else 'did not'}"] += 1
+        try:
+            time.sleep(0.003 if striker.struck == "on_task_postrun" else 0)
+        except SoftTimeLimitExceeded:
+            how["hit the idle child"] += 1
+    writer = process.me.writer
+    assert writer is not None
+    assert not writer._lock.locked()
+    reader = RingReader(writer.ring)
+    payloads = [payload for kind, payload in reader.take(10**9) if kind == Kind.ATTEMPT]
+    ends = Counter(decode.attempt(payload, b"ringring", "w", 1)[0].id for payload in payloads)
+    how["open"] = len(list(reader.open_attempts()))
+    how["slots"] = len(writer._free)
+    assert attempts.current() is None
+    return where, how, reader.losses(), [ends[b"\0task-%d" % number] for number in range(1, begun + 1)]
+
+
+def test_a_thousand_soft_limits_inside_our_handlers_reach_the_body_and_cost_no_record() -> None:
+    where, how, losses, ends = apart(strike, 1000)
+    assert sum(where.values()) == 1000
+    assert min(where[name] for name in ("on_task_prerun", "on_before_task_publish", "on_task_postrun")) > 0
+    for name in ("on_task_prerun", "on_before_task_publish", "on_after_task_publish"):
+        assert how[f"{name}: did not"] == 0, how
+    assert how["escaped"] == how["hit the idle child"] == 0, "a limit that struck after the body is nobody's"
+    assert losses == {}
+    assert Counter(ends) == {1: len(ends)}, "every attempt has one end"
+    assert how["open"] == 0
+    assert how["slots"] == process.place.slots
