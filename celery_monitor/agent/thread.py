@@ -141,6 +141,8 @@ class Agent:
         for instance in [self.instance, *self.orphans]:
             if instance is not None:
                 for reader in instance.readers.values():
+                    if reader.ring is process.me.handed:  # made for this very child, and seen before the fork was done
+                        continue
                     with contextlib.suppress(BufferError, OSError, ValueError):
                         reader.ring.close()
                 with contextlib.suppress(BufferError, OSError, ValueError):

@@ -11,7 +11,7 @@ from heapq import merge
 from typing import Any, Final
 
 from celery_monitor.errors import BadRequest
-from celery_monitor.model import PUBLISHED, Attempt, Publish, Running
+from celery_monitor.model import FINAL, PUBLISHED, Attempt, Publish, Running
 from celery_monitor.query import live, rows
 from celery_monitor.query.rows import Blocks, Candidate, Found
 from celery_monitor.query.times import iso, parse_iso, seconds
@@ -152,11 +152,11 @@ def page(store: Store, filters: Filters, now_us: int) -> dict[str, Any]:
 
 def row(packed: bytes, found: Found, running: Running | None) -> dict[str, Any]:
     """Return an execution as the API shows it, from its rows and from what a worker says it runs."""
-    attempts = sorted(found.attempts.values(), key=lambda a: (rows.ended_us(a), a.uid))
+    attempts = sorted(found.attempts.values(), key=lambda a: (a.started_us, a.uid))
     publishes = sorted(found.publishes, key=lambda p: p.published_us)
     if running and bytes.fromhex(running["uid"]) in found.attempts:
         running = None  # its end is here already
-    newest: Attempt | None = attempts[-1] if attempts else None
+    newest = _last_word(attempts)
     first: Attempt | Publish | None = publishes[0] if publishes else attempts[0] if attempts else None
     known: Attempt | Publish | None = newest or (publishes[-1] if publishes else None)
     state = STARTED if running else State(newest.state).name if newest else WAITING
@@ -176,6 +176,13 @@ def row(packed: bytes, found: Found, running: Running | None) -> dict[str, Any]:
         "flags": [f.name.lower() for f in Flag if f.name and newest and newest.flags & f],
         "attempts": [_attempt(a) for a in attempts],
     }
+
+
+def _last_word(attempts: list[Attempt]) -> Attempt | None:
+    """Return the attempt that speaks for the execution: the last to start, a lost one only when no other ended it."""
+    ended = [a for a in attempts if a.state in FINAL and a.state != State.LOST and a.reason != Reason.REQUEUED]
+    known = ended or attempts
+    return known[-1] if known else None
 
 
 def _attempt(a: Attempt) -> dict[str, Any]:

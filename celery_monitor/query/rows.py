@@ -22,6 +22,10 @@ _PAGE: Final = 4
 """Blocks fetched at once."""
 
 
+_SURE: Final[dict[int, int]] = {State.INTERRUPTED: 0, State.LOST: 1, State.STORE_FAILED: 3}
+"""How sure an end is: an interrupted attempt may be heard of yet, a lost one may come back; others are 2."""
+
+
 @dataclass(slots=True)
 class Found:
     """The rows of one execution."""
@@ -30,9 +34,9 @@ class Found:
     publishes: list[Publish] = field(default_factory=list)
 
     def add(self, attempt: Attempt) -> None:
-        """Add an attempt; a later end of the same uid replaces one that was only presumed."""
+        """Add an attempt; an end of the same uid that is surer replaces one that is less so, in whatever order."""
         known = self.attempts.get(attempt.uid)
-        if known is None or known.state == State.LOST or attempt.state != State.LOST:
+        if known is None or _SURE.get(attempt.state, 2) >= _SURE.get(known.state, 2):
             self.attempts[attempt.uid] = attempt
 
 

@@ -1,0 +1,205 @@
+"""The Celery app that the truth suite watches, and the bodies that end in every way there is."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from typing import Any
+
+from celery import Celery
+from celery.exceptions import Ignore, Reject
+
+from celery_monitor import Monitor
+from tests.truth.witness import BARE, SETTINGS, witnessed
+
+app = Celery("truth")
+app.conf.update(
+    monitor_flush_interval=0.2,
+    worker_prefetch_multiplier=4,
+    broker_connection_retry_on_startup=True,
+    result_expires=60,
+    task_send_sent_event=False,
+    worker_send_task_events=False,
+    worker_enable_remote_control=True,
+)
+app.conf.update(json.loads(os.environ.get(SETTINGS, "{}")))
+if BARE not in os.environ:
+    Monitor(app)
+
+
+def task(**options: Any) -> Any:
+    """Return a decorator that makes a bound, witnessed task named after its function."""
+
+    def decorate(function: Any) -> Any:
+        return app.task(bind=True, name=f"truth.{function.__name__}", typing=False, **options)(witnessed(function))
+
+    return decorate
+
+
+def die() -> None:
+    """SIGKILL the process that runs this body, and wait for it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+@task()
+def succeed(self: Any, *args: Any, **kwargs: Any) -> int:
+    return 1
+
+
+@task()
+def fail(self: Any, *args: Any) -> None:
+    raise ValueError("on purpose")
+
+
+@task()
+def nap(self: Any, seconds: float = 0.2) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+@task(acks_late=True)
+def late_nap(self: Any, seconds: float = 0.2) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+@task()
+def unserialisable(self: Any) -> object:
+    return object()
+
+
+@task(autoretry_for=(KeyError,), default_retry_delay=0, max_retries=3)
+def flaky(self: Any, failures: int) -> str:
+    if self.request.retries < failures:
+        raise KeyError("not yet")
+    return "at last"
+
+
+@task(max_retries=1, default_retry_delay=0)
+def hopeless(self: Any, with_own_exception: bool = False) -> None:
+    if with_own_exception:
+        raise self.retry(exc=LookupError("own"))
+    raise self.retry()
+
+
+@task()
+def ignore(self: Any) -> None:
+    raise Ignore
+
+
+@task(acks_late=True)
+def reject(self: Any) -> None:
+    raise Reject("no", requeue=False)
+
+
+@task(acks_late=True)
+def requeue_once(self: Any) -> str:
+    if self.request.delivery_info.get("redelivered"):
+        return "second time"
+    raise Reject("once more", requeue=True)
+
+
+@task(soft_time_limit=1)
+def soft_limited(self: Any) -> None:
+    time.sleep(30)
+
+
+@task(time_limit=1)
+def hard_limited(self: Any) -> None:
+    time.sleep(30)
+
+
+@task(time_limit=1, acks_late=True)
+def hard_limited_late(self: Any) -> None:
+    time.sleep(30)
+
+
+@task()
+def leave(self: Any) -> None:
+    time.sleep(0.3)
+    raise SystemExit(3)
+
+
+@task()
+def killed(self: Any, after: float = 0.4) -> None:
+    time.sleep(after)
+    die()
+
+
+@task(acks_late=True)
+def killed_late(self: Any) -> None:
+    time.sleep(0.4)
+    die()
+
+
+@task(acks_late=True, reject_on_worker_lost=True)
+def killed_once(self: Any, after: float = 0.4) -> str:
+    if not self.request.delivery_info.get("redelivered"):
+        time.sleep(after)
+        die()
+    return "second time"
+
+
+@task(retry_on_worker_lost=True, default_retry_delay=0)
+def killed_retried(self: Any) -> str:
+    if not self.request.retries:
+        time.sleep(0.4)
+        die()
+    return "second time"
+
+
+@task()
+def replaced(self: Any, how: str) -> None:
+    from tests.truth import shapes
+
+    raise self.replace(shapes.replacement(how))
+
+
+@task()
+def adds_to_chord(self: Any, new_id: str) -> int:
+    self.add_to_chord(succeed.si().set(task_id=new_id))
+    return 1
+
+
+@task()
+def parent(self: Any, child_id: str) -> None:
+    succeed.apply_async(task_id=child_id)
+
+
+@task()
+def opens_group(self: Any, ids: list[str]) -> None:
+    from celery import group
+
+    group(succeed.si().set(task_id=one) for one in ids).apply_async()
+
+
+@task()
+def runs_eagerly(self: Any, inner_id: str, retried_id: str) -> None:
+    succeed.apply(task_id=inner_id)
+    flaky.apply(args=(1,), task_id=retried_id)
+
+
+@task()
+def calls_directly(self: Any) -> Any:
+    return succeed()
+
+
+@task(rate_limit="50/s")
+def limited(self: Any) -> None:
+    return None
+
+
+@task(ignore_result=True)
+def unheard(self: Any) -> None:
+    return None
+
+
+@task(acks_late=True)
+def late_once(self: Any, seconds: float) -> str:
+    """Take long the first time only."""
+    if not self.request.delivery_info.get("redelivered"):
+        time.sleep(seconds)
+    return "done"
