@@ -6,7 +6,7 @@ import os
 import resource
 import traceback as tracebacks
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from time import monotonic_ns, thread_time_ns, time_ns
 from typing import Any, Final
@@ -176,7 +176,7 @@ def begin(task: Any) -> None:
     get = about.get
     now = time_ns() // 1000
     name, task_id = task.name, get("id") or ""
-    flags, (published, run, workflow) = _origin(name, about)
+    flags, (published, run, workflow) = origin(name, about)
     wait = -1
     if published:
         eta = get("eta")
@@ -210,7 +210,7 @@ def begin(task: Any) -> None:
         process.need_agent()
 
 
-def _origin(name: str, about: dict[str, Any]) -> tuple[int, tuple[int, bytes, str]]:
+def origin(name: str, about: Mapping[str, Any]) -> tuple[int, tuple[int, bytes, str]]:
     """Return flags and publish time, run, workflow: from our header, else by the rule a publisher would have used."""
     flags = _of_name.get(name, -1)
     if flags < 0:

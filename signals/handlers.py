@@ -8,7 +8,7 @@ from typing import Any
 from billiard.exceptions import SoftTimeLimitExceeded
 from celery import signals
 
-from celery_monitor.signals import attempts, facts, process, publishes
+from celery_monitor.signals import attempts, facts, process, publishes, unreached
 from celery_monitor.signals.guard import guarded, note, redeliver, repair
 
 
@@ -45,11 +45,19 @@ def on_task_prerun(sender: Any, **_: Any) -> None:
 def on_task_postrun(sender: Any, state: str | None, retval: Any, **_: Any) -> None:
     """End an attempt; a soft time limit that strikes here comes after the body and is nobody's."""
     try:
+        stopped = state in unreached.STOPS and _stops(attempts.current(), retval)
         attempts.end(sender, state, retval)
+        if stopped:
+            unreached.record(sender.name, vars(sender.request_stack.top))
     except SoftTimeLimitExceeded:
         _again(attempts.end, sender, state, retval)
     except Exception as error:  # noqa: BLE001 - the seam: a user's task must not notice us
         note("on_task_postrun", error)
+
+
+def _stops(attempt: attempts.Open | None, retval: Any) -> bool:
+    """Tell whether what is planned behind an attempt stays unpublished: not if it was replaced or comes again."""
+    return attempt is not None and not attempt.replaced and not getattr(retval, "requeue", False)
 
 
 def _again(step: Callable[..., None], *args: Any) -> None:
@@ -77,6 +85,7 @@ def on_task_retry(sender: Any, request: Any, reason: Any = None, **_: Any) -> No
 def on_task_revoked(sender: Any, request: Any, terminated: bool = False, expired: bool = False, **_: Any) -> None:
     """Note a revocation or an expiry."""
     facts.revoked(sender, request, terminated=bool(terminated), expired=bool(expired))
+    unreached.record(sender.name, vars(request))
 
 
 @guarded

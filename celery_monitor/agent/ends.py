@@ -8,6 +8,7 @@ twin of a hard limit, a retry after success) is dropped.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -80,7 +81,9 @@ class Ends:
     def told(self, fact: Fact, now: float) -> None:
         """Take what the parent heard."""
         own = fact.ids[0]
-        if fact.flags & Flag.UNSTARTED:
+        if fact.state == State.NEVER_PUBLISHED:  # a plan that came to nothing is no end of anybody's attempt
+            self.attempts.append(decode.unstarted(fact, "", hashlib.blake2b(own, digest_size=12).digest()))
+        elif fact.flags & Flag.UNSTARTED:
             self._book(decode.unstarted(fact, self.worker, _uid(fact)))
         elif fact.serial:
             self._correct(self._last(own, fact.serial), fact)

@@ -19,6 +19,7 @@ Expected = dict[str, tuple[Ends, ...]]
 
 SUCCESS: Final[tuple[Ends, ...]] = (("SUCCESS ok",),)
 UNSEEN: Final[tuple[Ends, ...]] = (("SUCCESS ok unseen",),)
+UNREACHED: Final[tuple[Ends, ...]] = (("NEVER_PUBLISHED predecessor",),)
 NOTHING: Final[tuple[Ends, ...]] = ((),)
 EVERYWHERE: Final = frozenset({"prefork", "threads", "gevent", "solo"})
 PREFORK: Final = frozenset({"prefork"})

@@ -7,7 +7,7 @@ from typing import Any
 from celery import chain, chord, group
 
 from tests.truth.app import adds_to_chord, fail, opens_group, parent, replaced, succeed
-from tests.truth.script import NOTHING, UNSEEN, Expected, Plan, ends, row
+from tests.truth.script import NOTHING, UNREACHED, UNSEEN, Expected, Plan, ends, row
 
 OK = "SUCCESS ok"
 FAILED = ends("FAILURE error")
@@ -106,14 +106,24 @@ def links() -> Expected:
 @row()
 def chain_that_fails_in_its_middle() -> Expected:
     plan = Plan()
-    chain(plan(succeed), plan(fail, right=FAILED), plan(succeed, right=NOTHING)).apply_async()
+    chain(plan(succeed), plan(fail, right=FAILED), plan(succeed, right=UNREACHED)).apply_async()
     return plan.expected
 
 
 @row()
 def chord_whose_header_fails() -> Expected:
     plan = Plan()
-    chord([plan(succeed), plan(fail, right=FAILED)], plan(succeed, right=NOTHING)).apply_async()
+    chord([plan(succeed), plan(fail, right=FAILED)], plan(succeed, right=UNREACHED)).apply_async()
+    return plan.expected
+
+
+@row()
+def plan_of_many_shapes_behind_a_failure() -> Expected:
+    plan = Plan()
+    behind = chord([plan(succeed, right=UNREACHED), plan(succeed, right=UNREACHED)], plan(succeed, right=UNREACHED))
+    chain(
+        plan(fail, right=FAILED), plan(succeed, right=UNREACHED), behind, plan(succeed, right=UNREACHED)
+    ).apply_async()
     return plan.expected
 
 

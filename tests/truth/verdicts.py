@@ -103,4 +103,5 @@ def totals(reader: Reader) -> tuple[Counter[str], Counter[str]]:
     for row in executions(reader):  # machinery that takes over an id is its last attempt
         mine = row["attempts"][:-1] if infra & set(row["flags"]) else row["attempts"]
         listed.update(attempt["state"] for attempt in mine)
+    del listed["NEVER_PUBLISHED"]  # a plan that came to nothing is no end of anybody's attempt
     return +counted, listed
