@@ -33,13 +33,11 @@ def test_a_ring_is_seen_by_others_only_when_it_is_whole_and_locked(tmp_path: Pat
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    for _ in range(200):
-        made = ring.create(tmp_path, 65536, 8, os.urandom(16))
-        assert made.path is not None
-        made.path.unlink()
-        made.close()
+    made = [ring.create(tmp_path, 4096, 8, os.urandom(16)) for _ in range(100)]
     stop.set()
     watcher.join()
+    for each in made:
+        each.close()
     assert wrong == []
 
 

@@ -189,6 +189,35 @@ def test_every_record_survives_the_sigkill_of_its_writer(tmp_path: Path) -> None
         assert found in {told, told + 1}, "the kill may fall between the record and its witness"
 
 
+def watch_a_writer(records: int) -> tuple[list[int], int]:
+    """Return how often head and tail were seen to fall while another process writes, and the last head."""
+    made = a_ring(1 << 20)
+    child = os.fork()
+    if not child:
+        writer, reader = Writer(made), RingReader(made)
+        for number in range(records):
+            writer.put(Kind.PUBLISH, bytes(50))
+            if number % 100 == 0:
+                payloads(reader)
+                reader.commit(reader.read)
+        os._exit(0)
+    fell, last = [0, 0], [0, 0]
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        for _ in range(1000):
+            for which, at in enumerate((ring.AT_HEAD, ring.AT_TAIL)):
+                seen = int.from_bytes(made.map[at : at + 8], "little")
+                fell[which] += seen < last[which]
+                last[which] = max(seen, last[which])
+    return fell, made.number(ring.AT_HEAD)
+
+
+def test_head_and_tail_move_in_one_piece() -> None:
+    """What another process can see for a moment, SIGKILL can leave for good."""
+    fell, head = apart(watch_a_writer, 200_000)
+    assert head > 200_000 * 50
+    assert fell == [0, 0]
+
+
 # -- threads, forks, finalisers ------------------------------------------------------------------------------
 
 
