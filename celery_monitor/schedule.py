@@ -53,7 +53,7 @@ class TickSchedule(schedule):
         ran = pace is not None and pace["role"] == "task" and pace["folded_us"] != self._folded_us
         if queue is None or (not ran and since < self._interval_s * min(3 * 2**self._unanswered, _RARELY)):
             return schedstate(is_due=False, next=1.0)
-        self._unanswered = 0 if ran else self._unanswered + 1
+        self._unanswered = 0 if ran or not self._sent else self._unanswered + 1
         self._sent, self._folded_us = now, pace["folded_us"] if pace is not None else -1
         self._options["queue"] = queue
         return schedstate(is_due=True, next=self._interval_s)

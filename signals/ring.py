@@ -31,8 +31,14 @@ SLOT_BYTES: Final = 768
 SLOT_HEAD: Final = Struct("<III")
 U64: Final = Struct("<Q")
 HEAD: Final = Struct("<8sIIII8s16sIIq")
+_pack_number = U64.pack
 AT_PID: Final = 48
 AT_HEAD, AT_TAIL, AT_FULL, AT_LARGE, AT_UNSLOTTED = 64, 128, 192, 200, 208
+
+
+def put_number(memory: mmap.mmap, at: int, value: int) -> None:
+    """Write a 64-bit number in one piece: `pack_into` clears the bytes first, and SIGKILL may fall in between."""
+    memory[at : at + 8] = _pack_number(value)
 
 
 class Ring:

@@ -21,18 +21,16 @@ from celery_monitor.signals.ring import (
     SLOT_HEAD,
     U64,
     Ring,
+    put_number,
 )
 
 _WAITING: Final = 1000
 """Records kept aside while another thread holds the writer's lock; it holds it for microseconds."""
 _SLOT_OWN: Final = Struct("<II")  # serial, length: the part of a slot's head that its writer sets
 # Bound once: two attribute look-ups are a tenth of a record's cost.
-_pack_slot, _pack_envelope, _put_number, _thread = (
-    _SLOT_OWN.pack_into,
-    ENVELOPE.pack,
-    U64.pack_into,
-    threading.get_ident,
-)
+# Packed and then copied: `pack_into` clears the bytes first, and a SIGKILL in between would leave a head of 0.
+_pack_slot, _pack_envelope, _pack_number, _thread = _SLOT_OWN.pack, ENVELOPE.pack, U64.pack, threading.get_ident
+_NOBODY: Final = bytes(8)
 _ENVELOPE_BYTES, _SLOT_HEAD_BYTES = ENVELOPE.size, SLOT_HEAD.size
 _SLOT_ROOM: Final = SLOT_BYTES - SLOT_HEAD.size
 
@@ -104,10 +102,11 @@ class Writer:
         if self._lock.locked() and self._owner in {0, threading.get_ident()}:
             self._owner = 0
             self._lock.release()
-        U64.pack_into(self.ring.map, AT_HEAD, self._head)
+        put_number(self.ring.map, AT_HEAD, self._head)
         free = [slot for slot in range(self.ring.slots) if slot not in open_slots]
         for slot in free:
-            _SLOT_OWN.pack_into(self.ring.map, PAGE + slot * SLOT_BYTES + 4, 0, 0)
+            at = PAGE + slot * SLOT_BYTES
+            self._memory[at + 4 : at + 12] = _NOBODY
         self._free = deque(free)
 
     def take_slot(self) -> int:
@@ -126,12 +125,13 @@ class Writer:
             if size > _SLOT_ROOM:
                 payload, size = payload[:_SLOT_ROOM], _SLOT_ROOM
             self._memory[at + _SLOT_HEAD_BYTES : at + _SLOT_HEAD_BYTES + size] = payload
-            _pack_slot(self._memory, at + 4, serial, size)
+            self._memory[at + 4 : at + 12] = _pack_slot(serial, size)
 
     def end(self, slot: int) -> None:
         """Free a start slot; its attempt's end has been put."""
         if slot < self._slots:
-            _pack_slot(self._memory, PAGE + slot * SLOT_BYTES + 4, 0, 0)
+            at = PAGE + slot * SLOT_BYTES
+            self._memory[at + 4 : at + 12] = _NOBODY
             self._free.append(slot)
 
     def _write(self, kind: int, payload: bytes) -> None:
@@ -152,7 +152,7 @@ class Writer:
             start = self._data
         memory[start : start + whole] = _pack_envelope(crc32(payload), size, kind, VERSION) + payload
         self._head = head = head + whole
-        _put_number(memory, AT_HEAD, head)  # last: the reader believes what lies before it
+        memory[AT_HEAD : AT_HEAD + 8] = _pack_number(head)  # last: the reader believes what lies before it
 
     def _fits(self, head: int) -> bool:
         """Look at the tail again; count the record as dropped when it still does not fit."""
@@ -163,4 +163,4 @@ class Writer:
         return True
 
     def _count(self, at: int) -> None:
-        U64.pack_into(self.ring.map, at, U64.unpack_from(self.ring.map, at)[0] + 1)
+        put_number(self.ring.map, at, self.ring.number(at) + 1)

@@ -18,8 +18,8 @@ from celery_monitor.signals.ring import (
     PAGE,
     SLOT_BYTES,
     SLOT_HEAD,
-    U64,
     Ring,
+    put_number,
 )
 
 _ENDED: Final = Struct("<I")
@@ -102,12 +102,13 @@ class RingReader:
     def saw_end(self, slot: int, serial: int) -> None:
         """Remember in the ring that the end of a slot's attempt was read, for a reader after us."""
         if slot < self.ring.slots:
-            _ENDED.pack_into(self.ring.map, PAGE + slot * SLOT_BYTES, serial)
+            at = PAGE + slot * SLOT_BYTES
+            self.ring.map[at : at + 4] = _ENDED.pack(serial)  # in one piece
 
     def commit(self, upto: int) -> None:
         """Move the tail: what lies before it was acknowledged, or has become ours to keep."""
         if upto > self.ring.number(AT_TAIL):
-            U64.pack_into(self.ring.map, AT_TAIL, upto)
+            put_number(self.ring.map, AT_TAIL, upto)
 
     def losses(self) -> dict[str, int]:
         """Return what this ring could not hold, by reason."""

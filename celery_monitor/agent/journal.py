@@ -19,6 +19,8 @@ from struct import Struct
 from typing import Any, Final
 from zlib import crc32
 
+from celery_monitor.signals.ring import put_number
+
 MAGIC: Final = b"CELMONJL"
 VERSION: Final = 1
 SIZE: Final = 64 * 1024
@@ -56,16 +58,20 @@ class Journal:
 
     @classmethod
     def _at(cls, path: Path, about: dict[str, Any]) -> Journal:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        """Make the file under a hidden name, for nobody may find it before it is whole and locked."""
+        hidden = path.with_name(f".{os.getpid()}-{os.urandom(6).hex()}")
+        fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.posix_fallocate(fd, 0, SIZE)
             journal = cls(mmap.mmap(fd, SIZE), fd, path)
+            journal._write_head(about)
+            os.link(hidden, path)  # fails where a rename would replace another's
         except BaseException:
             os.close(fd)
-            path.unlink(missing_ok=True)
             raise
-        journal._write_head(about)
+        finally:
+            hidden.unlink(missing_ok=True)
         return journal
 
     @classmethod
@@ -125,7 +131,7 @@ class Journal:
 
     def settle(self, n: int) -> None:
         """Note that batch `n` was acknowledged; call it after the tails have moved."""
-        _SETTLED.pack_into(self._map, _SETTLED_AT, n)
+        put_number(self._map, _SETTLED_AT, n)
 
     def close(self, *, remove: bool = False) -> None:
         """Give the lock back; `remove` deletes the file first."""

@@ -75,6 +75,11 @@ class Scene:
         with redis.Redis.from_url(self._url.replace("redis+socket://", "unix://", 1)) as client:
             until(due, seconds=60, what="the visibility timeout is over")
 
+    def drained(self) -> bool:
+        """Tell whether the broker holds no message any more, neither waiting nor handed out."""
+        with redis.Redis.from_url(self._url.replace("redis+socket://", "unix://", 1)) as client:
+            return not client.llen("celery") and not client.hlen("unacked")
+
     def work(self, pool: str = "prefork", concurrency: int = 4, options: Sequence[str] = ()) -> CeleryProcess:
         """Start a worker."""
         env = {**self.env, **self.worker_env}

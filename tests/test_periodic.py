@@ -1,0 +1,82 @@
+"""Who ticks, when: callers wait in order of preference, one at a time, and who ticked last goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from celery_monitor.config import Settings
+from celery_monitor.model import Pace
+from celery_monitor.periodic import Ticker
+from celery_monitor.store import lease, live, meta
+from celery_monitor.store.connection import Store
+
+INTERVAL_S = 2.0
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[Store]:
+    found = Store.open(redis_url, "periodic", timeout_s=5.0)
+    meta.check(found)
+    yield found
+    found.close()
+
+
+def ticker(store: Store, redis_url: str, role: str, boot: str = "b0") -> Ticker:
+    app = Celery("periodic", broker=redis_url)
+    settings = Settings(url=redis_url, namespace="periodic", tick_interval=INTERVAL_S)
+    return Ticker(app, settings, store, role, boot)
+
+
+def pace(intervals_ago: float, by: str = "somebody", role: str = "task") -> Pace:
+    folded_us = int((time.time() - intervals_ago * INTERVAL_S) * 1e6)
+    return {"agents": 1, "folded_us": folded_us, "by": by, "role": role, "interval_s": INTERVAL_S, "queues": []}
+
+
+def ticks(store: Store, redis_url: str, role: str, last: Pace | None, boot: str = "b0") -> bool:
+    """Tell whether a fresh ticker steps in when this is what it last read."""
+    ticker(store, redis_url, role, boot).due(last)
+    found = live.pace(store)
+    store.client.delete(store.keys.pace)
+    return found is not None and (found["by"], found["role"]) == (boot, role)
+
+
+@pytest.mark.parametrize(("role", "patience"), [("beat", 2), ("serve", 3), ("worker", 4)])
+def test_each_caller_waits_longer_than_the_one_before_it(
+    store: Store, redis_url: str, role: str, patience: int
+) -> None:
+    assert not ticks(store, redis_url, role, pace(patience - 0.5))
+    assert ticks(store, redis_url, role, pace(patience + 0.7)), "with its jitter of half an interval"
+
+
+def test_who_ticked_last_goes_on_at_the_normal_pace(store: Store, redis_url: str) -> None:
+    assert ticks(store, redis_url, "worker", pace(1.1, by="b0", role="worker"))
+    assert not ticks(store, redis_url, "worker", pace(0.5, by="b0", role="worker"))
+
+
+def test_the_task_in_a_pool_child_does_not_make_its_workers_agent_the_ticker(store: Store, redis_url: str) -> None:
+    """They are one instance: else agent and task would both tick for ever."""
+    assert not ticks(store, redis_url, "worker", pace(1.1, by="b0", role="task"))
+
+
+def test_where_nobody_ever_ticked_anybody_does(store: Store, redis_url: str) -> None:
+    assert ticks(store, redis_url, "worker", None)
+
+
+def test_only_one_ticks_at_a_time(store: Store, redis_url: str) -> None:
+    held = lease.take(store, "other", 10)
+    assert held is not None
+    assert ticker(store, redis_url, "task").tick() is False
+    held.release()
+    assert ticker(store, redis_url, "task").tick() is True
+    assert store.client.get(store.keys.lease) is None, "it is given back"
+
+
+def test_a_store_that_is_away_costs_a_caller_nothing(redis_url: str) -> None:
+    away = Store.open("redis+socket:///nonexistent/r.sock", "periodic", timeout_s=0.1)
+    one: Any = ticker(away, redis_url, "worker")
+    one.due(None)
