@@ -20,6 +20,7 @@ from celery_monitor.signals.record import Kind
 from tests.signals.apart import apart
 
 OURS = {f"{name}.py" for name in ["attempts", "publishes", "process", "writer", "layout", "run", "header", "record"]}
+SEEN_OFTEN = ("on_task_prerun", "on_before_task_publish", "on_task_postrun")
 BODY_S = 10.0
 """The limit comes back within milliseconds; a busy machine may take longer."""
 
@@ -85,7 +86,7 @@ def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list
     tracer = build_tracer("body", body, app=app)
     striker, where, how = Striker(), Counter[str](), Counter[str]()
     begun = 0
-    while sum(where.values()) < times:
+    while sum(where.values()) < times or min(where[name] for name in SEEN_OFTEN) <= 20:
         got.clear()
         begun += 1
         striker.arm()
@@ -116,8 +117,8 @@ def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list
 
 def test_a_thousand_soft_limits_inside_our_handlers_reach_the_body_and_cost_no_record() -> None:
     where, how, losses, ends = apart(strike, 1000)
-    assert sum(where.values()) == 1000
-    assert min(where[name] for name in ("on_task_prerun", "on_before_task_publish", "on_task_postrun")) > 0
+    assert sum(where.values()) >= 1000
+    assert min(where[name] for name in SEEN_OFTEN) > 20
     for name in ("on_task_prerun", "on_before_task_publish", "on_after_task_publish"):
         assert how[f"{name}: did not"] == 0, how
     assert how["escaped"] == how["hit the idle child"] == 0, "a limit that struck after the body is nobody's"
