@@ -39,38 +39,32 @@ _STATES: Final = {
 }
 
 
+# An open attempt is a bare list on its request: making an object, once per task, costs four times as much.
+_BEGUN, _SLOT, _CPU_NS, _STARTED_NS, _END_AT, _ID, _SERIAL, _TASK, _RUN, _WORKFLOW, _REPLACED = range(11)
+
+
 class Open:
-    """An attempt that began and has not ended, as its process knows it."""
+    """An attempt that began and has not ended, as its process knows it: names for what lies on its request."""
 
-    __slots__ = (
-        "begun",
-        "cpu_ns",
-        "end_at",
-        "id",
-        "replaced",
-        "run",
-        "serial",
-        "slot",
-        "started_ns",
-        "task",
-        "workflow",
-    )
+    __slots__ = ("_parts",)
 
-    def __init__(
-        self, task: str, task_id: str, run: bytes, workflow: str, serial: int, slot: int, begun: bytes, cpu_ns: int,
-        started_ns: int,
-    ) -> None:  # fmt: skip
-        self.task = task
-        self.id = task_id
-        self.run = run
-        self.workflow = workflow
-        self.serial = serial
-        self.slot = slot
-        self.begun = begun
-        self.cpu_ns = cpu_ns
-        self.started_ns = started_ns
-        self.replaced = False
-        self.end_at = -1  # where the ring stood when the end was about to be written
+    def __init__(self, parts: list[Any]) -> None:
+        self._parts = parts
+
+    task = property(lambda self: self._parts[_TASK])
+    id = property(lambda self: self._parts[_ID])
+    run = property(lambda self: self._parts[_RUN])
+    workflow = property(lambda self: self._parts[_WORKFLOW])
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another task or workflow took its place."""
+        replaced: bool = self._parts[_REPLACED]
+        return replaced
+
+    @replaced.setter
+    def replaced(self, replaced: bool) -> None:
+        self._parts[_REPLACED] = replaced
 
 
 class Memory:
@@ -81,10 +75,8 @@ class Memory:
         self.kib = self.peak_kib = 0
         self.next_ns = 0
 
-    def since_last(self, now_ns: int, runtime_ns: int) -> tuple[int, int]:
-        """Return peak and growth in KiB of the attempt that ends now."""
-        if runtime_ns < _RSS_EVERY_NS and now_ns < self.next_ns:
-            return self.kib, 0
+    def since_last(self, now_ns: int) -> tuple[int, int]:
+        """Return peak and growth in KiB of the attempt that ends now; it lasted 20 ms, or the last look is so old."""
         before, first = self.kib, self.fd < 0
         self.kib = self._read()
         self.next_ns = now_ns + _RSS_EVERY_NS
@@ -141,8 +133,13 @@ def series(task: str, queue: str, workflow: str) -> bytes:
 def current() -> Open | None:
     """Return the attempt that is running in this thread or greenlet."""
     task = get_current_task()
-    request = task.request_stack.top if task is not None else None
-    return request.__dict__.get(KEY) if request is not None else None
+    return of(task.request_stack.top) if task is not None else None
+
+
+def of(request: Any) -> Open | None:
+    """Return the attempt that is open on a request."""
+    parts = request.__dict__.get(KEY) if request is not None else None
+    return Open(parts) if parts is not None else None
 
 
 def micros(eta: Any) -> int:
@@ -166,17 +163,17 @@ def begin(task: Any) -> None:
     """Note that an attempt begins, at task_prerun, in the process and context of its body."""
     me = process.me
     writer = me.writer or process.open_writer()
-    request = task.request_stack.top
-    if writer is None or request is None:
+    stack = task.request_stack.stack
+    if writer is None or not stack:
         me.dropped += 1
         return
-    about = request.__dict__
+    about = stack[-1].__dict__
     if KEY in about:  # interrupted by a soft time limit just before its end, and called again
         return
     get = about.get
     now = time_ns() // 1000
     name, task_id = task.name, get("id") or ""
-    flags, (published, run, workflow) = origin(name, about)
+    flags, published, run, workflow = origin(name, about)
     wait = -1
     if published:
         eta = get("eta")
@@ -205,12 +202,12 @@ def begin(task: Any) -> None:
         + (_series.get((name, queue, workflow)) or series(name, queue, workflow))
     )  # fmt: skip
     writer.mark(slot, serial, begun)
-    about[KEY] = Open(name, task_id, run, workflow, serial, slot, begun, thread_time_ns(), monotonic_ns())
+    about[KEY] = [begun, slot, thread_time_ns(), monotonic_ns(), -1, task_id, serial, name, run, workflow, False]
     if not me.agent:
         process.need_agent()
 
 
-def origin(name: str, about: Mapping[str, Any]) -> tuple[int, tuple[int, bytes, str]]:
+def origin(name: str, about: Mapping[str, Any]) -> tuple[int, int, bytes, str]:
     """Return flags and publish time, run, workflow: from our header, else by the rule a publisher would have used."""
     flags = _of_name.get(name, -1)
     if flags < 0:
@@ -218,15 +215,15 @@ def origin(name: str, about: Mapping[str, Any]) -> tuple[int, tuple[int, bytes, 
     if about.get("is_eager"):
         flags |= _EAGER
     else:
-        known = header.decode(about.get("cm"))
+        known = header.parts(about.get("cm"))
         if known is not None:
-            return flags, known
+            return flags, *known
         flags |= _FOREIGN
     shape = Shape(
         name, about.get("id") or "", about.get("root_id"), about.get("group"), about.get("chain"), about.get("chord"),
         about.get("args"),
     )  # fmt: skip
-    return flags, (0, *derive(shape))
+    return flags, 0, *derive(shape)
 
 
 def _flags_of(name: str) -> int:
@@ -242,35 +239,41 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     """Write the complete end of an attempt, at task_postrun, whatever its outcome."""
     now = monotonic_ns()
     cpu_now = thread_time_ns()
-    request = task.request_stack.top
-    attempt = request.__dict__.get(KEY) if request is not None else None
+    stack = task.request_stack.stack
     writer = process.me.writer
-    if attempt is None or writer is None:
+    if not stack or writer is None:
+        return
+    about = stack[-1].__dict__
+    attempt = about.get(KEY)
+    if attempt is None:
         return
     place = process.place
-    lasted = now - attempt.started_ns
+    begun, slot, cpu_ns, started_ns, end_at, task_id, serial, *_ = attempt
+    lasted = now - started_ns
     runtime = lasted // 1000 if lasted > 0 else 0
-    cpu = -1 if place.shared_cpu else max((cpu_now - attempt.cpu_ns) // 1000, 0)
-    rss, growth = memory.since_last(now, lasted)
-    if place.shared_memory:
-        growth = 0
+    cpu = -1 if place.shared_cpu else (cpu_now - cpu_ns) // 1000 if cpu_now > cpu_ns else 0
+    if lasted < _RSS_EVERY_NS and now < memory.next_ns:
+        rss, growth = memory.kib, 0
+    else:
+        rss, growth = memory.since_last(now)
+        if place.shared_memory:
+            growth = 0
     if state == "SUCCESS":
         code, reason, error = _SUCCESS, _OK, NO_ERROR
     else:
         code, reason, error = _explain(attempt, state, retval)
-    first = attempt.end_at < 0
-    if first:
-        attempt.end_at = writer.head
-    if first or attempt.end_at == writer.head:  # called again after a soft time limit: it may have been written
+    if end_at < 0:
+        attempt[_END_AT] = end_at = writer.head
+    if end_at == writer.head:  # called again after a soft time limit: it may have been written
         writer.put(
             _ATTEMPT,
             _pack_end(code, reason, runtime_le(runtime), bin_of(runtime), bin_of(cpu), runtime, cpu, rss, growth)
-            + attempt.begun
+            + begun
             + error,
         )
-    writer.end(attempt.slot)
-    recent.append((attempt.id, attempt.serial))
-    del request.__dict__[KEY]
+    writer.end(slot)
+    recent.append((task_id, serial))
+    del about[KEY]
 
 
 def mend() -> None:
@@ -278,16 +281,16 @@ def mend() -> None:
     if process.me.writer is not None:
         stacks = [task.request_stack.stack for task in _task_stack.stack]
         held = (request.__dict__.get(KEY) for requests in stacks for request in requests)
-        process.me.writer.recover({attempt.slot for attempt in held if attempt is not None})
+        process.me.writer.recover({attempt[_SLOT] for attempt in held if attempt is not None})
 
 
 guard.on_interrupt.append(mend)
 
 
-def _explain(attempt: Open, name: str | None, retval: Any) -> tuple[int, int, bytes]:
+def _explain(attempt: list[Any], name: str | None, retval: Any) -> tuple[int, int, bytes]:
     """Return state, reason and error block of an attempt that did not succeed."""
     state, reason = _STATES.get(name or "", (State.INTERRUPTED, Reason.SHUTDOWN))
-    if state is State.IGNORED and attempt.replaced:
+    if state is State.IGNORED and attempt[_REPLACED]:
         return State.REPLACED, Reason.REPLACED, NO_ERROR
     if state is State.REJECTED and getattr(retval, "requeue", False):
         reason = Reason.REQUEUED

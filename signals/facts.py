@@ -73,8 +73,7 @@ def not_stored(task: Any, task_id: str, error: BaseException) -> None:
 
 
 def _inside(task: Any, task_id: str) -> bool:
-    request = task.request_stack.top
-    attempt = request.__dict__.get(attempts.KEY) if request is not None else None
+    attempt = attempts.of(task.request_stack.top)
     return attempt is not None and attempt.id == task_id
 
 

@@ -25,7 +25,7 @@ def record(name: str, about: Mapping[str, Any]) -> None:
     chain, chord = about.get("chain"), about.get("chord")
     if not (chain or chord) or about.get("is_eager"):
         return
-    _, (_, run, workflow) = attempts.origin(name, about)
+    _, _, run, workflow = attempts.origin(name, about)
     at_us = time_ns() // 1000
     known: set[str] = set()
     for step in islice(_planned(chain, chord), _MOST):

@@ -55,7 +55,7 @@ class Writer:
         self._owner = 0
         self._aside: deque[tuple[int, bytes]] = deque()
         self._refused: deque[None] = deque()
-        self._free: deque[int] = deque(range(ring.slots))
+        self._free: deque[int] = deque(range(ring.slots - 1, -1, -1))
         self._memory, self._capacity, self._data, self._slots = ring.map, ring.capacity, ring.data, ring.slots
         self.serial: Callable[[], int] = iter(range(1, 2**32)).__next__
         """Returns the next attempt's number in this ring: 1, 2, 3, ..."""
@@ -112,7 +112,7 @@ class Writer:
     def take_slot(self) -> int:
         """Return a free start slot, or `slots` when none is free: the attempt then shows only once it has ended."""
         try:
-            return self._free.popleft()
+            return self._free.pop()  # the one that was freed last: its bytes are in the cache
         except IndexError:
             self._count(AT_UNSLOTTED)
             return self.ring.slots
