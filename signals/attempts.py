@@ -17,7 +17,7 @@ from celery.exceptions import MaxRetriesExceededError
 
 from celery_monitor.signals import guard, header, process
 from celery_monitor.signals.layout import BEGIN, END, NO_ERROR, pack_error, pack_ids, pack_series
-from celery_monitor.signals.record import Flag, Kind, Reason, State, bin_of, runtime_le, wait_le
+from celery_monitor.signals.record import Flag, Kind, Reason, State
 from celery_monitor.signals.run import Shape, derive
 
 KEY: Final = "_celery_monitor"
@@ -195,7 +195,6 @@ def begin(task: Any) -> None:
     begun = (
         _pack_begin(
             serial, slot, flags, (get("retries") or 0) & 0xFFFF, (delivery.get("priority") or 0) & 0xFF,
-            wait_le(wait), bin_of(wait),
             now, published, wait,
         )
         + pack_ids(task_id, get("root_id"), get("parent_id"), get("group"), run)
@@ -267,9 +266,7 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     if end_at == writer.head:  # called again after a soft time limit: it may have been written
         writer.put(
             _ATTEMPT,
-            _pack_end(code, reason, runtime_le(runtime), bin_of(runtime), bin_of(cpu), runtime, cpu, rss, growth)
-            + begun
-            + error,
+            _pack_end(code, reason, runtime, cpu, rss, growth) + begun + error,
         )
     writer.end(slot)
     recent.append((task_id, serial))

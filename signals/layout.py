@@ -15,12 +15,12 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from celery_monitor.signals.record import bin_of, fixed_id, pack_id, runtime_le
+from celery_monitor.signals.record import fixed_id, pack_id
 
-END: Final = Struct("<BBBxhhqqIi")
-"""state, reason, runtime_le, runtime bin, cpu bin, runtime us, cpu us, peak RSS KiB, RSS growth KiB."""
-BEGIN: Final = Struct("<IHHHBBhqqq")
-"""serial, slot, flags, retries, priority, wait_le, wait bin, started us, published us, wait us (-1 unknown)."""
+END: Final = Struct("<BBxxqqIi")
+"""state, reason, runtime us, cpu us, peak RSS KiB, RSS growth KiB."""
+BEGIN: Final = Struct("<IHHHBxqqq")
+"""serial, slot, flags, retries, priority, started us, published us, wait us (-1 unknown)."""
 PUBLISH: Final = Struct("<qqHH")
 """published us, due us (0 at once), retries, flags."""
 FACT: Final = Struct("<BBHIIq")
@@ -117,7 +117,7 @@ NO_ERROR: Final = LENGTH.pack(0)
 
 def pack_end(state: int, reason: int, runtime_us: int, begun: bytes, error: tuple[str, str, str]) -> bytes:
     """Return the ATTEMPT payload of an end that the attempt could not write itself; CPU and memory are unknown."""
-    end = END.pack(state, reason, runtime_le(runtime_us), bin_of(runtime_us), -1, runtime_us, -1, 0, 0)
+    end = END.pack(state, reason, runtime_us, -1, 0, 0)
     return end + begun + (pack_error(*error) if any(error) else NO_ERROR)
 
 

@@ -24,8 +24,6 @@ class Begun(NamedTuple):
     flags: int
     retries: int
     priority: int
-    wait_le: int
-    wait_bin: int
     started_us: int
     published_us: int
     wait_us: int
@@ -65,12 +63,12 @@ def begun(data: bytes, at: int = 0) -> Begun:
     return Begun._make((*fixed, ids, names_of(raw), at))
 
 
-def attempt(data: bytes, ring_id: bytes, worker: str, pid: int) -> tuple[Attempt, Begun, tuple[int, int, int]]:
-    """Decode an ATTEMPT payload: the row, its beginning, and the buckets (runtime_le, runtime bin, cpu bin)."""
+def attempt(data: bytes, ring_id: bytes, worker: str, pid: int) -> tuple[Attempt, Begun]:
+    """Decode an ATTEMPT payload: the row and its beginning."""
     try:
         (
-            state, reason, le, run_bin, cpu_bin, runtime, cpu, rss, growth,
-            serial, slot, flags, retries, priority, wait_le, wait_bin, started, published, wait,
+            state, reason, runtime, cpu, rss, growth,
+            serial, slot, flags, retries, priority, started, published, wait,
         ) = _unpack_attempt(data, 0)  # fmt: skip
         ids, at = unpack_ids(data, _ATTEMPT_BYTES)
     except (struct.error, IndexError) as error:
@@ -83,9 +81,9 @@ def attempt(data: bytes, ring_id: bytes, worker: str, pid: int) -> tuple[Attempt
         published, started, wait, runtime, cpu, rss, growth, workflow, task if workflow else "", *_error(raw),
     ))  # fmt: skip
     start = Begun._make((
-        serial, slot, flags, retries, priority, wait_le, wait_bin, started, published, wait, ids, names, at,
+        serial, slot, flags, retries, priority, started, published, wait, ids, names, at,
     ))  # fmt: skip
-    return row, start, (le, run_bin, cpu_bin)
+    return row, start
 
 
 def publish(data: bytes) -> Publish:

@@ -100,9 +100,12 @@ class RingReader:
                 yield slot, serial, memory[begin : begin + size]
 
     def saw_end(self, slot: int, serial: int) -> None:
-        """Remember in the ring that the end of a slot's attempt was read, for a reader after us."""
-        if slot < self.ring.slots:
-            at = PAGE + slot * SLOT_BYTES
+        """Remember in the ring that the end of a slot's attempt was read, for a reader after us.
+
+        Ends are told in any order: an older one never takes the place of a newer one.
+        """
+        at = PAGE + slot * SLOT_BYTES
+        if slot < self.ring.slots and serial > _ENDED.unpack_from(self.ring.map, at)[0]:
             self.ring.map[at : at + 4] = _ENDED.pack(serial)  # in one piece
 
     def commit(self, upto: int) -> None:

@@ -11,18 +11,18 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from celery_monitor.agent import decode, tally
 from celery_monitor.agent.decode import Fact
-from celery_monitor.agent.successes import Buckets, Successes
 from celery_monitor.model import Attempt, Metrics
 from celery_monitor.signals.record import Flag, Reason, State
 
 GRACE_S: Final = 6.0
 """A parent hears of a killed child up to 5.0 s late (measured: 25 kills, 0.03 to 5.01 s)."""
 _RECENT: Final = 5000
-_SUCCESS: Final = int(State.SUCCESS)
+_STARTED: Final = itemgetter(Attempt._fields.index("started_us"))
 
 
 @dataclass(slots=True)
@@ -55,28 +55,29 @@ class Ends:
     worker: str
     attempts: list[Attempt] = field(default_factory=list)
     metrics: Metrics = field(default_factory=Metrics)
-    _successes: Successes = field(default_factory=Successes)
     _told: dict[bytes, Told] = field(default_factory=dict)
     _interrupted: dict[bytes, tuple[Attempt, float]] = field(default_factory=dict)
     _recent: deque[Attempt] = field(default_factory=lambda: deque(maxlen=_RECENT))
 
-    def ended(self, row: Attempt, buckets: Buckets, now: float) -> None:
-        """Take the end that an attempt's own process wrote; it is in `metrics` after `settle`."""
-        if row.state == _SUCCESS:
-            self._successes.add(row, buckets)
-            self._keep(row)
-            return
+    def succeeded(self, rows: list[Attempt]) -> None:
+        """Take successful ends of one task that are in `metrics` already."""
+        self._recent.extend(rows)
+        if not ours(rows[0].task):
+            self.attempts += rows
+
+    def ended(self, row: Attempt, now: float) -> None:
+        """Take an end that an attempt's own process wrote."""
         if row.state == State.INTERRUPTED:
             told = self._told.pop(row.id, None)
             if told is not None:
                 row = _by_fact(row, told.fact)
             else:
                 self._interrupted[row.uid] = (row, now)
-        self._book(row, buckets)
+        self._book(row)
 
-    def settle(self) -> None:
-        """Have everything that was taken in `metrics`."""
-        self._successes.settle(self.metrics)
+    def in_order(self, start: int) -> None:
+        """Sort what was taken since `attempts` had `start` rows by its beginning: a retry before what came of it."""
+        self.attempts[start:] = sorted(self.attempts[start:], key=_STARTED)
 
     def told(self, fact: Fact, now: float) -> None:
         """Take what the parent heard."""
@@ -145,11 +146,8 @@ class Ends:
         self.attempts.append(better)
         self._recent.append(better)
 
-    def _book(self, row: Attempt, buckets: Buckets | None = None) -> None:
-        tally.count(self.metrics, row, buckets)
-        self._keep(row)
-
-    def _keep(self, row: Attempt) -> None:
+    def _book(self, row: Attempt) -> None:
+        tally.count(self.metrics, row)
         self._recent.append(row)
         if not ours(row.task):
             self.attempts.append(row)

@@ -16,6 +16,7 @@ from celery_monitor.agent import decode, tally
 from celery_monitor.agent.drain import RingReader
 from celery_monitor.agent.ends import Ends, ours
 from celery_monitor.agent.journal import Journal
+from celery_monitor.agent.successes import Successes
 from celery_monitor.model import Batch, Metrics, Publish, Running
 from celery_monitor.signals import guard, layout
 from celery_monitor.signals.record import Kind, unpack_id
@@ -103,21 +104,35 @@ class Instance:
                     guard.note("opening a ring", error)
 
     def _read(self, reader: RingReader, most: int, now: float, upto: int | None = None) -> int:
-        n, pid = 0, reader.pid
-        for kind, payload in reader.take(most, upto):
-            n += 1
-            try:
-                self._record(reader, pid, kind, payload, now)
-            except ValueError as error:
-                reader.skipped += 1
-                guard.note("decoding a record", error)
-        self.ends.settle()
+        n, pid, before = 0, reader.pid, len(self.ends.attempts)
+        successes = Successes(reader.ring.ring_id, self.ends.worker, pid)
+        try:
+            for kind, payload in reader.take(most, upto):
+                n += 1
+                if kind == _ATTEMPT and successes.add(payload):
+                    continue
+                if kind == Kind.FACT:  # it may speak of an end before it
+                    self._settle(reader, successes)
+                try:
+                    self._record(reader, pid, kind, payload, now)
+                except ValueError as error:
+                    reader.skipped += 1
+                    guard.note("decoding a record", error)
+        finally:
+            self._settle(reader, successes)
+        self.ends.in_order(before)
         return n
+
+    def _settle(self, reader: RingReader, successes: Successes) -> None:
+        for rows in successes.settle(self.ends.metrics):
+            self.ends.succeeded(rows)
+        for slot, serial in successes.ended.items():
+            reader.saw_end(slot, serial)
 
     def _record(self, reader: RingReader, pid: int, kind: int, payload: bytes, now: float) -> None:
         if kind == _ATTEMPT:
-            row, start, buckets = decode.attempt(payload, reader.ring.ring_id, self.ends.worker, pid)
-            self.ends.ended(row, (*buckets, start.wait_le, start.wait_bin), now)
+            row, start = decode.attempt(payload, reader.ring.ring_id, self.ends.worker, pid)
+            self.ends.ended(row, now)
             reader.saw_end(start.slot, start.serial)
         elif kind == Kind.PUBLISH:
             published = decode.publish(payload)

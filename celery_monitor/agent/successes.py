@@ -1,80 +1,184 @@
-"""Adds successful ends a column at a time, in C: they are nearly all, and one by one they cost four times as much."""
+"""Turns successful ends into rows and counters a column at a time, in C: they are nearly all of them.
+
+Ends of the same task, queue, workflow and kinds of ids differ only in fields of fixed width, so a pile of them is one
+array of structs. One by one, as all other ends are, they cost three times as much.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import Final
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache, partial
+from itertools import compress, product, repeat
+from operator import add
+from struct import Struct
+from typing import Any, Final, NamedTuple
 
 from celery_monitor.agent import tally
+from celery_monitor.agent.decode import NO_TEXTS, names_of
 from celery_monitor.model import Attempt, Cell, Metrics
-from celery_monitor.signals.record import Reason, State
+from celery_monitor.signals.layout import BEGIN, END, LENGTH, NO_ERROR, read_texts
+from celery_monitor.signals.record import GAMMA, RUNTIME_LE, WAIT_LE, Reason, State, bin_of
 from celery_monitor.sketch import Sketch
 
-Buckets = tuple[int, int, int, int, int]
-"""What an attempt's own process computed: runtime_le, bins of runtime and CPU, wait_le, bin of wait."""
-
-_OK: Final = int(Reason.OK)
 _SUCCESS: Final = int(State.SUCCESS)
+_SUCCEEDED: Final = bytes((_SUCCESS,))
+_OK: Final = int(Reason.OK)
+_FIXED: Final = END.format + BEGIN.format[1:].replace("I", "4s", 1)  # the serial as it is in an uid
+_AT_MASK: Final = END.size + BEGIN.size
+_AT_IDS: Final = _AT_MASK + LENGTH.size
+_ABSENT, _SAME, _RAW = 0, 1, 2  # how the mask of `layout.pack_ids` says that an id is written
+_HOW: Final = {
+    LENGTH.pack(_RAW | root << 2 | parent << 4 | group << 6 | run << 8): (_RAW, root, parent, group, run)
+    for root, parent, group, run in product(range(3), repeat=4)
+}
+_WIDTH: Final = {mask: 16 * how.count(_RAW) for mask, how in _HOW.items()}
+_RUNTIME_US: Final = tuple(round(le * 1e6) for le in RUNTIME_LE)
+_WAIT_US: Final = tuple(round(le * 1e6) for le in WAIT_LE)
+_TOPS: Final = tuple(int(GAMMA**i) for i in range(1500))
+"""The greatest whole number in each bucket of a sketch."""
+_row = partial(tuple.__new__, Attempt)
+
+
+class _Shape(NamedTuple):
+    """What all ends of a pile have in common."""
+
+    parts: Struct
+    how: tuple[int, ...]
+    task: str
+    queue: str
+    workflow: str
+
+
+@lru_cache(maxsize=10_000)
+def _shape(mask: bytes, tail: bytes) -> _Shape | None:
+    """Return what a mask and the names behind the ids say; None for bytes that are no plain success."""
+    try:
+        raw, end = read_texts(tail, 0)
+    except ValueError:
+        return None
+    if tail[end:] != NO_ERROR:
+        return None
+    parts = Struct(f"{_FIXED}2x{'16s' * (_WIDTH[mask] // 16)}{len(tail)}x")
+    return _Shape(parts, _HOW[mask], *names_of(raw))
 
 
 class Successes:
-    """Ends on their way into the counters; `settle` before the counters are looked at."""
+    """Successful ends of one ring on their way into rows and counters.
 
-    __slots__ = ("_piles",)
+    Attributes:
+        ended: the last serial that ended in each start slot.
 
-    def __init__(self) -> None:
-        self._piles: dict[tuple[int, int, str, str, str], list[tuple[int, ...]]] = {}
+    """
 
-    def add(self, row: Attempt, buckets: Buckets) -> None:
-        """Put a successful end aside."""
-        bucket = tally.bucket_of(row.started_us + row.runtime_us)
-        key = (bucket, row.flags & tally.INFRASTRUCTURE, row.task, row.queue, row.workflow)
+    __slots__ = ("_piles", "_pid", "_ring", "_worker", "ended")
+
+    def __init__(self, ring_id: bytes, worker: str, pid: int) -> None:
+        self._ring, self._worker, self._pid = ring_id, worker, pid
+        self._piles: dict[tuple[bytes, bytes], list[bytes]] = {}
+        self.ended: dict[int, int] = {}
+
+    def add(self, payload: bytes) -> bool:
+        """Put an end aside; False when it is not one of these and has to be looked at by itself."""
+        mask = payload[_AT_MASK:_AT_IDS]
+        if payload[:1] != _SUCCEEDED or mask not in _WIDTH:
+            return False
+        key = mask, payload[_AT_IDS + _WIDTH[mask] :]
         pile = self._piles.get(key)
         if pile is None:
+            if _shape(*key) is None:
+                return False
             pile = self._piles[key] = []
-        pile.append((row.runtime_us, row.cpu_us, row.rss_kib, row.wait_us, *buckets))
+        pile.append(payload)
+        return True
 
-    def settle(self, metrics: Metrics) -> None:
-        """Add everything that was put aside."""
+    def settle(self, metrics: Metrics) -> Iterator[list[Attempt]]:
+        """Add everything that was put aside to the counters, and yield its rows, task by task."""
         piles, self._piles = self._piles, {}
-        for (bucket, machinery, task, queue, workflow), pile in piles.items():
-            cell = _sum(pile)
+        for key, pile in piles.items():
+            shape = _shape(*key)
+            if shape is not None:
+                yield self._settle(metrics, shape, pile)
+
+    def _settle(self, metrics: Metrics, shape: _Shape, pile: list[bytes]) -> list[Attempt]:
+        (
+            states, reasons, runtime, cpu, rss, growth,
+            serials, slots, flags, retries, priorities, started, published, wait, *raw,
+        ) = zip(*shape.parts.iter_unpack(b"".join(pile)), strict=True)  # fmt: skip
+        for slot, serial in dict(zip(slots, serials, strict=True)).items():
+            self.ended[slot] = max(int.from_bytes(serial, "little"), self.ended.get(slot, 0))
+        series = tally.series_of(flags[0] & tally.INFRASTRUCTURE, shape.task, shape.queue, shape.workflow)
+        for bucket, which in _buckets(started, runtime):
+            cell = _sum(*(_only(column, which) for column in (runtime, cpu, rss, wait)))
             cells = metrics.cells.setdefault(bucket, {})
-            for series in tally.series_of(machinery, task, queue, workflow):
-                cells.setdefault(series, Cell()).merge(cell)
+            for each in series:
+                cells.setdefault(each, Cell()).merge(cell)
+        constant = map(repeat, (shape.workflow, shape.task if shape.workflow else "", *NO_TEXTS))
+        return list(map(_row, zip(
+            *_ids(shape.how, raw), map(self._ring.__add__, serials), repeat(shape.task), repeat(shape.queue),
+            repeat(self._worker), repeat(self._pid), states, reasons, flags, retries, priorities, published, started,
+            wait, runtime, cpu, rss, growth, *constant,
+        )))  # fmt: skip
 
 
-def _sum(pile: list[tuple[int, ...]]) -> Cell:
-    runtime, cpu, rss, wait, le, run_bin, cpu_bin, wait_le, wait_bin = zip(*pile, strict=True)
+def _ids(how: tuple[int, ...], raw: list[Any]) -> list[Iterable[bytes]]:
+    """Return the columns id, root, parent, group and run; root and run are empty where they are the id itself."""
+    written, own = iter(raw), raw[0]
+    given = [next(written) if each == _RAW else None for each in how]
+    return [
+        column if column is not None else own if each == _SAME and place in {2, 3} else repeat(b"")
+        for place, (each, column) in enumerate(zip(how, given, strict=True))
+    ]
+
+
+def _buckets(started: Sequence[int], runtime: Sequence[int]) -> Iterator[tuple[int, list[bool] | None]]:
+    """Yield each bucket of time in which attempts ended, and which of them; None for all."""
+    ended = list(map(add, started, runtime))
+    first = tally.bucket_of(min(ended))
+    if first == tally.bucket_of(max(ended)):
+        yield first, None
+        return
+    buckets = list(map(tally.bucket_of, ended))
+    for bucket in set(buckets):
+        yield bucket, [each == bucket for each in buckets]
+
+
+def _only(column: Sequence[int], which: list[bool] | None) -> list[int]:
+    return sorted(column if which is None else compress(column, which))
+
+
+def _sum(runtime: list[int], cpu: list[int], rss: list[int], wait: list[int]) -> Cell:
+    """Return the cell of successes from their sorted values; -1 (for memory 0) is unknown."""
     cell = Cell()
-    cell.counts[_SUCCESS] = cell.reasons[_OK] = len(pile)
-    cell.runtime_le = dict(Counter(le))
-    _fill(cell.runtime, runtime, run_bin)
-    known = [at for at, us in enumerate(cpu) if us >= 0] if min(cpu) < 0 else None
-    _fill(cell.cpu, _only(cpu, known), _only(cpu_bin, known))
-    known = [at for at, us in enumerate(wait) if us >= 0] if min(wait) < 0 else None
-    _fill(cell.wait, _only(wait, known), _only(wait_bin, known))
-    cell.wait_le = dict(Counter(_only(wait_le, known)))
-    for kib, times in Counter(rss).items():  # a process's memory seldom moves between two tasks
-        if kib:
-            cell.memory.merge(_repeated(kib, times))
+    cell.counts[_SUCCESS] = cell.reasons[_OK] = len(runtime)
+    cell.runtime_le = dict(_counted(runtime, _RUNTIME_US))
+    _fill(cell.runtime, runtime, 0)
+    _fill(cell.cpu, cpu, 0)
+    _fill(cell.wait, wait, 0)
+    cell.wait_le = dict(_counted(wait, _WAIT_US))
+    _fill(cell.memory, rss, 1)
     return cell
 
 
-def _only(column: Sequence[int], known: list[int] | None) -> Sequence[int]:
-    return column if known is None else [column[at] for at in known]
+def _fill(sketch: Sketch, values: list[int], least: int) -> None:
+    """Put sorted values of at least `least` into an empty sketch: one search per bucket, not one logarithm per value."""
+    at = bisect_left(values, least)
+    if at == len(values):
+        return
+    sketch.count, sketch.total = len(values) - at, sum(values[at:])
+    sketch.least, sketch.most = values[at], values[-1]
+    while at < len(values):
+        bucket = bin_of(values[at])
+        end = bisect_right(values, _TOPS[bucket] if bucket >= 0 else 0, at)
+        sketch.bins[bucket] = end - at
+        at = end
 
 
-def _fill(sketch: Sketch, values: Sequence[int], bins: Sequence[int]) -> None:
-    if values:
-        sketch.count, sketch.total = len(values), sum(values)
-        sketch.least, sketch.most = min(values), max(values)
-        sketch.bins = dict(Counter(bins))
-
-
-def _repeated(value: int, times: int) -> Sketch:
-    sketch = Sketch()
-    sketch.add(value)
-    sketch.count, sketch.total, sketch.bins = times, value * times, dict.fromkeys(sketch.bins, times)
-    return sketch
+def _counted(values: list[int], tops: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """Yield (index, number) of the sorted values, from 0 on, that each upper bound is the first to hold."""
+    at = bisect_left(values, 0)
+    while at < len(values):
+        index = bisect_left(tops, values[at])
+        end = bisect_right(values, tops[index], at) if index < len(tops) else len(values)
+        yield index, end - at
+        at = end

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from celery_monitor.model import BUCKET_S, FAILED, PUBLISHED, Attempt, Cell, Gauge, Metrics, Publish, Series
-from celery_monitor.signals.record import Flag, State, bin_of, runtime_le, wait_le
+from celery_monitor.signals.record import Flag, State, runtime_le, wait_le
 
 _BUCKET_US = BUCKET_S * 1_000_000
 INFRASTRUCTURE = int(Flag.INFRASTRUCTURE)
@@ -24,15 +24,15 @@ def ended_us(row: Attempt) -> int:
     return row.started_us + max(row.runtime_us, 0)
 
 
-def count(metrics: Metrics, row: Attempt, buckets: tuple[int, ...] | None = None) -> None:
-    """Add an end; `buckets` begin with (runtime_le, runtime bin, cpu bin) when the writer computed them."""
+def count(metrics: Metrics, row: Attempt) -> None:
+    """Add an end."""
     cells = metrics.cells.setdefault(bucket_of(ended_us(row)), {})
     for series in _series(row):
         cell = cells.get(series)
         if cell is None:
             cell = cells[series] = Cell()
         _book(cell, row, 1)
-        _measure(cell, row, buckets)
+        _measure(cell, row)
 
 
 def correct(metrics: Metrics, booked: Attempt, row: Attempt) -> None:
@@ -64,14 +64,14 @@ def series_of(machinery: int, task: str, queue: str, workflow: str) -> tuple[Ser
     return (("task", task, queue),)
 
 
-def _measure(cell: Cell, row: Attempt, buckets: tuple[int, ...] | None) -> None:
+def _measure(cell: Cell, row: Attempt) -> None:
     runtime = row.runtime_us
     if runtime >= 0 and row.state != _LOST:  # how long a lost one ran is a guess
-        le, run_bin, cpu_bin = buckets[:3] if buckets else (runtime_le(runtime), bin_of(runtime), bin_of(row.cpu_us))
-        cell.runtime.add(runtime, run_bin)
+        le = runtime_le(runtime)
+        cell.runtime.add(runtime)
         cell.runtime_le[le] = cell.runtime_le.get(le, 0) + 1
         if row.cpu_us >= 0:
-            cell.cpu.add(row.cpu_us, cpu_bin)
+            cell.cpu.add(row.cpu_us)
         if row.rss_kib:
             cell.memory.add(row.rss_kib)
     wait = row.wait_us

@@ -62,9 +62,9 @@ def test_the_largest_attempt_fits_into_a_record() -> None:
 
 
 def test_an_end_written_for_another_process_reads_like_its_own() -> None:
-    begun = layout.BEGIN.pack(7, 0, 0, 0, 0, 0, -1, 1, 2, 3)
+    begun = layout.BEGIN.pack(7, 0, 0, 0, 0, 1, 2, 3)
     begun += layout.pack_ids("a", "a", None, None, b"r" * 16) + layout.pack_series("t", "q", "")
     payload = layout.pack_end(9, 4, 1000, begun, ("", "", ""))
-    state, reason, _, _, cpu_bin, runtime, cpu, *_ = layout.END.unpack_from(payload)
-    assert (state, reason, runtime, cpu, cpu_bin) == (9, 4, 1000, -1, -1)
+    state, reason, runtime, cpu, *_ = layout.END.unpack_from(payload)
+    assert (state, reason, runtime, cpu) == (9, 4, 1000, -1)
     assert payload[layout.END.size :] == begun + layout.NO_ERROR

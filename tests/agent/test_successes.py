@@ -1,0 +1,106 @@
+"""Successes that are taken a column at a time are the rows and counters that they are one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from celery_monitor.agent import decode, tally
+from celery_monitor.agent.successes import Successes
+from celery_monitor.model import Attempt, Metrics
+from celery_monitor.signals import layout
+from celery_monitor.signals.record import Flag, Reason, State
+from celery_monitor.store import inbox
+
+RING = b"ring-id-"
+UUIDS = [f"{n:08x}-1111-4222-8333-444455556666" for n in range(4)]
+IDS = st.sampled_from(UUIDS)
+US = st.integers(-1, 3_000_000) | st.integers(-1, 1 << 40)
+FACTS = st.fixed_dictionaries({
+    "ids": st.tuples(
+        IDS, st.none() | IDS, st.none() | IDS, st.none() | IDS, st.sampled_from([b"r" * 16, layout.pack_id(UUIDS[0])])
+    ),
+    "names": st.sampled_from([("shop.charge", "payments", "daily"), ("shop.mail", "celery", ""), ("celery_monitor.tick", "q", "")]),
+    "end": st.tuples(US.map(abs), US, st.integers(0, 1 << 20), st.integers(-5, 5)),
+    "begin": st.tuples(st.integers(1, 1 << 31), st.integers(0, 9), st.sampled_from([0, 2]), st.integers(0, 3)),
+    "times": st.tuples(st.integers(1 << 50, (1 << 50) + 30_000_000), US),
+})  # fmt: skip
+
+
+def payload(facts: dict[str, Any]) -> bytes:
+    own, root, parent, group, run = facts["ids"]
+    serial, slot, flags, retries = facts["begin"]
+    started, wait = facts["times"]
+    if facts["names"][0].startswith("celery_monitor."):
+        flags |= Flag.INFRASTRUCTURE
+    return (
+        layout.END.pack(State.SUCCESS, Reason.OK, *facts["end"])
+        + layout.BEGIN.pack(serial, slot, flags, retries, 5, started, max(started - wait, 0), wait)
+        + layout.pack_ids(own, root, parent, group, run)
+        + layout.pack_series(*facts["names"])
+        + layout.NO_ERROR
+    )
+
+
+def one_by_one(payloads: list[bytes]) -> tuple[list[Attempt], Metrics]:
+    metrics, rows = Metrics(), []
+    for each in payloads:
+        rows.append(decode.attempt(each, RING, "celery@a", 42)[0])
+        tally.count(metrics, rows[-1])
+    return rows, metrics
+
+
+def dumped(metrics: Metrics) -> dict[Any, Any]:
+    found = inbox.decode_dumps(inbox.encode_metrics(metrics))
+    return {(bucket, series): dump for bucket, rows in found.cells for series, dump in rows}
+
+
+@given(st.lists(FACTS, min_size=1, max_size=40))
+def test_a_pile_of_successes_is_what_they_are_one_by_one(facts: list[dict[str, Any]]) -> None:
+    payloads = [payload(each) for each in facts]
+    piles, metrics = Successes(RING, "celery@a", 42), Metrics()
+    assert all(piles.add(each) for each in payloads)
+    rows = [row for pile in piles.settle(metrics) for row in pile]
+    expected, counted = one_by_one(payloads)
+    assert sorted(rows) == sorted(expected)
+    assert dumped(metrics) == dumped(counted)
+    assert list(piles.settle(metrics)) == []
+
+
+@given(st.lists(FACTS, min_size=1, max_size=20))
+def test_the_newest_end_of_each_slot_is_remembered_whatever_pile_is_taken_last(facts: list[dict[str, Any]]) -> None:
+    piles, newest = Successes(RING, "celery@a", 42), {}
+    for serial, each in enumerate(facts, 1):
+        _, slot, *rest = each["begin"]
+        assert piles.add(payload({**each, "begin": (serial, slot, *rest)}))
+        newest[slot] = serial
+    list(piles.settle(Metrics()))
+    assert piles.ended == newest
+
+
+WHOLE = payload({
+    "ids": (UUIDS[0], UUIDS[0], UUIDS[1], None, b"r" * 16), "names": ("shop.charge", "payments", "daily"),
+    "end": (1, 2, 3, 4), "begin": (1, 2, 0, 0), "times": (1 << 50, 7),
+})  # fmt: skip
+
+
+@given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
+def test_a_changed_byte_is_left_to_the_decoder_of_single_ends_or_read_like_it(at: int, value: int) -> None:
+    changed = bytearray(WHOLE)
+    changed[at] = value
+    piles = Successes(RING, "celery@a", 42)
+    if piles.add(bytes(changed)):
+        (rows,) = piles.settle(Metrics())
+        assert rows == [decode.attempt(bytes(changed), RING, "celery@a", 42)[0]]
+
+
+def test_what_is_no_whole_success_is_refused() -> None:
+    piles = Successes(RING, "celery@a", 42)
+    assert not any(piles.add(WHOLE[:size]) for size in range(len(WHOLE)))
+    assert not piles.add(WHOLE + b"x")
+    assert not piles.add(bytes((State.FAILURE,)) + WHOLE[1:])
+    text_ids = layout.pack_ids("text", None, None, None, b"r" * 16) + layout.pack_series("t", "q", "") + layout.NO_ERROR
+    assert not piles.add(WHOLE[: layout.END.size + layout.BEGIN.size] + text_ids)
+    assert list(piles.settle(Metrics())) == []
