@@ -1,7 +1,7 @@
 r"""What a ring holds: the states, reasons and flags of an attempt, and the bytes of each kind of record.
 
 All integers are little endian; times are microseconds since the epoch; 0 means unknown for a point in time, -1 for a
-duration. A record is an envelope (`ENVELOPE`: crc32 of the payload, payload length, kind, version) and a payload. A
+duration. A record is an envelope (`ENVELOPE`: adler32 of the payload, payload length, kind, version) and a payload. A
 reader that meets a kind or version it does not know skips it by its length and counts it.
 
 Ids travel as bytes: 16 raw bytes for a canonical UUID, otherwise ``\x00`` and the UTF-8 text (see `pack_id`).
@@ -124,6 +124,9 @@ def wait_le(us: int) -> int:
     return bisect_left(_WAIT_US, us)
 
 
+_from_hex = bytes.fromhex
+
+
 def pack_id(text: str) -> bytes:
     r"""Return an id as bytes: 16 for a canonical UUID, else a zero byte and the text, cut at 155 characters.
 
@@ -132,12 +135,12 @@ def pack_id(text: str) -> bytes:
     >>> pack_id("order-17")
     b'\x00order-17'
     """
-    if len(text) == 36 and text[8:24:5] == "----":
+    if len(text) == 36 and text[8:24:5] == "----" and text == text.lower():
         try:
-            raw = bytes.fromhex(text.replace("-", ""))
+            raw = _from_hex(text.replace("-", ""))
         except ValueError:
             raw = b""
-        if len(raw) == 16 and text == text.lower():
+        if len(raw) == 16:
             return raw
     packed = b"\x00" + text[:155].encode("utf-8", "replace")[:250]
     return packed + b"\x00" if len(packed) == 16 else packed  # 16 bytes mean a UUID

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from struct import Struct
 from typing import Final
-from zlib import crc32
+from zlib import adler32  # half of what crc32 costs for a record, and no tables for the task's cache to make room for
 
 from celery_monitor.signals.record import ENVELOPE, MAX_PAYLOAD, VERSION, Kind
 from celery_monitor.signals.ring import (
@@ -31,6 +31,7 @@ _SLOT_OWN: Final = Struct("<II")  # serial, length: the part of a slot's head th
 # Packed and then copied: `pack_into` clears the bytes first, and a SIGKILL in between would leave a head of 0.
 _pack_slot, _pack_envelope, _pack_number, _thread = _SLOT_OWN.pack, ENVELOPE.pack, U64.pack, threading.get_ident
 _NOBODY: Final = bytes(8)
+_HEAD: Final = slice(AT_HEAD, AT_HEAD + 8)
 _ENVELOPE_BYTES, _SLOT_HEAD_BYTES = ENVELOPE.size, SLOT_HEAD.size
 _SLOT_ROOM: Final = SLOT_BYTES - SLOT_HEAD.size
 
@@ -43,15 +44,17 @@ class Writer:
     """
 
     __slots__ = (
-        "_aside", "_capacity", "_data", "_free", "_head", "_lock", "_memory", "_owner", "_refused", "_slots", "_tail",
-        "ring", "serial",
+        "_acquire", "_aside", "_capacity", "_data", "_free", "_limit", "_lock", "_memory", "_owner", "_refused",
+        "_release", "_slots", "head", "ring", "serial",
     )  # fmt: skip
 
     def __init__(self, ring: Ring) -> None:
         self.ring = ring
-        self._head = ring.number(AT_HEAD)
-        self._tail = ring.number(AT_TAIL)  # as last looked at: the real one only moves on
+        self.head = ring.number(AT_HEAD)
+        """Bytes ever written, whole records only."""
+        self._limit = ring.number(AT_TAIL) + ring.capacity  # as last looked at: the tail only moves on
         self._lock = threading.Lock()
+        self._acquire, self._release = self._lock.acquire, self._lock.release
         self._owner = 0
         self._aside: deque[tuple[int, bytes]] = deque()
         self._refused: deque[None] = deque()
@@ -62,7 +65,7 @@ class Writer:
 
     def put(self, kind: int, payload: bytes) -> None:
         """Write one record, or set it aside for the thread that is writing right now."""
-        if not self._lock.acquire(False):  # by position: a keyword costs as much as the lock
+        if not self._acquire(False):  # by position: a keyword costs as much as the lock
             if len(self._aside) < _WAITING:
                 self._aside.append((kind, payload))
             else:
@@ -75,7 +78,7 @@ class Writer:
                 self._empty()
         finally:
             self._owner = 0
-            self._lock.release()
+            self._release()
 
     def settle(self) -> None:
         """Write what was set aside after the last holder had looked; the agent and a leaving child call it."""
@@ -92,17 +95,12 @@ class Writer:
             self._refused.popleft()
             self._count(AT_FULL)
 
-    @property
-    def head(self) -> int:
-        """Bytes ever written, whole records only."""
-        return self._head
-
     def recover(self, open_slots: set[int]) -> None:
         """Put right what a soft time limit interrupted: a lock left taken, a head or slot half moved."""
         if self._lock.locked() and self._owner in {0, threading.get_ident()}:
             self._owner = 0
             self._lock.release()
-        put_number(self.ring.map, AT_HEAD, self._head)
+        put_number(self.ring.map, AT_HEAD, self.head)
         free = [slot for slot in range(self.ring.slots) if slot not in open_slots]
         for slot in free:
             at = PAGE + slot * SLOT_BYTES
@@ -135,32 +133,35 @@ class Writer:
             self._free.append(slot)
 
     def _write(self, kind: int, payload: bytes) -> None:
-        size, head, capacity = len(payload), self._head, self._capacity
-        whole = _ENVELOPE_BYTES + size
-        at = head % capacity
-        pad = 0 if at + whole <= capacity else capacity - at
+        size, head = len(payload), self.head
+        at = head % self._capacity
+        start, whole = self._data + at, _ENVELOPE_BYTES + size
+        if head + whole > self._limit or at + whole > self._capacity or size > MAX_PAYLOAD:
+            pad = self._make_room(size, at)
+            if pad < 0:
+                return
+            if pad:
+                head, start = head + pad, self._data
+        self._memory[start : start + whole] = _pack_envelope(adler32(payload), size, kind, VERSION) + payload
+        self.head = head = head + whole
+        self._memory[_HEAD] = _pack_number(head)  # last: the reader believes what lies before it
+
+    def _make_room(self, size: int, at: int) -> int:
+        """Return how many bytes up to the ring's end the record leaves out, -1 when it is dropped, which is counted."""
         if size > MAX_PAYLOAD:  # no reader would believe its length
             self._count(AT_LARGE)
-            return
-        if head + pad + whole - self._tail > capacity and not self._fits(head + pad + whole):
-            return
-        memory, start = self._memory, self._data + at
-        if pad:
-            if pad >= _ENVELOPE_BYTES:
-                ENVELOPE.pack_into(memory, start, 0, 0, Kind.PAD, VERSION)
-            head += pad
-            start = self._data
-        memory[start : start + whole] = _pack_envelope(crc32(payload), size, kind, VERSION) + payload
-        self._head = head = head + whole
-        memory[AT_HEAD : AT_HEAD + 8] = _pack_number(head)  # last: the reader believes what lies before it
-
-    def _fits(self, head: int) -> bool:
-        """Look at the tail again; count the record as dropped when it still does not fit."""
-        self._tail = self.ring.number(AT_TAIL)
-        if head - self._tail > self.ring.capacity:
-            self._count(AT_FULL)
-            return False
-        return True
+            return -1
+        rest = self._capacity - at
+        pad = rest if rest < _ENVELOPE_BYTES + size else 0
+        end = self.head + pad + _ENVELOPE_BYTES + size
+        if end > self._limit:
+            self._limit = self.ring.number(AT_TAIL) + self._capacity
+            if end > self._limit:
+                self._count(AT_FULL)
+                return -1
+        if pad >= _ENVELOPE_BYTES:
+            ENVELOPE.pack_into(self._memory, self._data + at, 0, 0, Kind.PAD, VERSION)
+        return pad
 
     def _count(self, at: int) -> None:
         put_number(self.ring.map, at, self.ring.number(at) + 1)

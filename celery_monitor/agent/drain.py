@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from struct import Struct
 from typing import Final
-from zlib import crc32
+from zlib import adler32
 
 from celery_monitor.signals.record import ENVELOPE, MAX_PAYLOAD, VERSION, Kind
 from celery_monitor.signals.ring import (
@@ -71,7 +71,7 @@ class RingReader:
             if rest < _ENVELOPE_BYTES:
                 self.read += rest
                 continue
-            crc, size, kind, version = unpack(memory, data + at)
+            check, size, kind, version = unpack(memory, data + at)
             if kind == _PAD:
                 self.read += rest
                 continue
@@ -83,7 +83,7 @@ class RingReader:
             start = data + at + _ENVELOPE_BYTES
             payload = memory[start : start + size]
             self.read += whole
-            if crc32(payload) != crc or version != VERSION:
+            if adler32(payload) != check or version != VERSION:
                 self.skipped += 1
                 continue
             most -= 1

@@ -71,7 +71,7 @@ class Successes:
 
     """
 
-    __slots__ = ("_piles", "_pid", "_ring", "_worker", "ended")
+    __slots__ = ("_pid", "_piles", "_ring", "_worker", "ended")
 
     def __init__(self, ring_id: bytes, worker: str, pid: int) -> None:
         self._ring, self._worker, self._pid = ring_id, worker, pid
@@ -161,7 +161,7 @@ def _sum(runtime: list[int], cpu: list[int], rss: list[int], wait: list[int]) ->
 
 
 def _fill(sketch: Sketch, values: list[int], least: int) -> None:
-    """Put sorted values of at least `least` into an empty sketch: one search per bucket, not one logarithm per value."""
+    """Put sorted values of at least `least` into an empty sketch: a search per bucket, not a logarithm per value."""
     at = bisect_left(values, least)
     if at == len(values):
         return

@@ -17,12 +17,13 @@ from celery_monitor.store import inbox
 RING = b"ring-id-"
 UUIDS = [f"{n:08x}-1111-4222-8333-444455556666" for n in range(4)]
 IDS = st.sampled_from(UUIDS)
+NAMES = [("shop.charge", "payments", "daily"), ("shop.mail", "celery", ""), ("celery_monitor.tick", "q", "")]
 US = st.integers(-1, 3_000_000) | st.integers(-1, 1 << 40)
 FACTS = st.fixed_dictionaries({
     "ids": st.tuples(
         IDS, st.none() | IDS, st.none() | IDS, st.none() | IDS, st.sampled_from([b"r" * 16, layout.pack_id(UUIDS[0])])
     ),
-    "names": st.sampled_from([("shop.charge", "payments", "daily"), ("shop.mail", "celery", ""), ("celery_monitor.tick", "q", "")]),
+    "names": st.sampled_from(NAMES),
     "end": st.tuples(US.map(abs), US, st.integers(0, 1 << 20), st.integers(-5, 5)),
     "begin": st.tuples(st.integers(1, 1 << 31), st.integers(0, 9), st.sampled_from([0, 2]), st.integers(0, 3)),
     "times": st.tuples(st.integers(1 << 50, (1 << 50) + 30_000_000), US),
