@@ -8,6 +8,7 @@ import traceback as tracebacks
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from operator import itemgetter
 from time import monotonic_ns, thread_time_ns, time_ns
 from typing import Any, Final
 
@@ -106,6 +107,8 @@ recent: deque[tuple[str, int]] = deque(maxlen=64)
 """Task id and serial of the last ends, for an internal error that follows one."""
 _series: dict[tuple[str, str, str], bytes] = {}
 _of_name: dict[str, int] = {}
+_request_parts = itemgetter("id", "root_id", "parent_id", "group", "retries", "eta", "cm", "delivery_info")
+_delivery_parts = itemgetter("exchange", "routing_key", "priority", "redelivered")
 # Bound once: a look-up in a struct costs as much as packing one of its numbers.
 _pack_begin, _pack_end = BEGIN.pack, END.pack
 
@@ -170,40 +173,54 @@ def begin(task: Any) -> None:
     about = stack[-1].__dict__
     if KEY in about:  # interrupted by a soft time limit just before its end, and called again
         return
-    get = about.get
     now = time_ns() // 1000
-    name, task_id = task.name, get("id") or ""
-    flags, published, run, workflow = origin(name, about)
+    name = task.name
+    try:  # all at once: one by one they cost twice as much
+        task_id, root, parent, group, retries, eta, text, delivery = _request_parts(about)
+        exchange, queue, priority, redelivered = _delivery_parts(delivery)
+    except (KeyError, TypeError):  # an eager call, or a producer that is not Celery
+        task_id, root, parent, group, retries, eta, text, exchange, queue, priority, redelivered = _lenient(about)
+    known = None if about.get("is_eager") else header.parts(text)
+    if known is not None:
+        published, run, workflow = known
+        flags = _of_name.get(name, -1)
+        if flags < 0:
+            flags = _flags_of(name)
+    else:
+        flags, published, run, workflow = origin(name, about)
     wait = -1
     if published:
-        eta = get("eta")
         wait = now - (max(published, micros(eta)) if eta else published)
         if wait < 0:
             if wait < -_SKEW_US:
                 flags |= _SKEWED
             wait = 0
-    delivery = get("delivery_info") or _NOWHERE
-    if delivery.get("redelivered"):
+    if redelivered:
         flags |= _REDELIVERED
     if process.place.shared_memory:
         flags |= _UNATTRIBUTED
-    queue = delivery.get("routing_key") or ""
-    if delivery.get("exchange"):
-        queue = queue_of(delivery["exchange"], queue)
-    serial = writer.serial()
-    slot = writer.take_slot()
+    if exchange:
+        queue = queue_of(exchange, queue)
+    serial, slot = writer.serial(), writer.take_slot()
     begun = (
-        _pack_begin(
-            serial, slot, flags, (get("retries") or 0) & 0xFFFF, (delivery.get("priority") or 0) & 0xFF,
-            now, published, wait,
-        )
-        + pack_ids(task_id, get("root_id"), get("parent_id"), get("group"), run)
+        _pack_begin(serial, slot, flags, retries & 0xFFFF, priority & 0xFF if priority else 0, now, published, wait)
+        + pack_ids(task_id, root, parent, group, run)
         + (_series.get((name, queue, workflow)) or series(name, queue, workflow))
-    )  # fmt: skip
+    )
     writer.mark(slot, serial, begun)
     about[KEY] = [begun, slot, thread_time_ns(), monotonic_ns(), -1, task_id, serial, name, run, workflow, False]
     if not me.agent:
         process.need_agent()
+
+
+def _lenient(about: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what `begin` asks of a request and its delivery, whatever is missing."""
+    get, delivery = about.get, about.get("delivery_info") or _NOWHERE
+    return (
+        get("id") or "", get("root_id"), get("parent_id"), get("group"), get("retries") or 0, get("eta"), get("cm"),
+        delivery.get("exchange"), delivery.get("routing_key") or "", delivery.get("priority"),
+        delivery.get("redelivered"),
+    )  # fmt: skip
 
 
 def origin(name: str, about: Mapping[str, Any]) -> tuple[int, int, bytes, str]:
@@ -247,8 +264,7 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     if attempt is None:
         return
     place = process.place
-    begun, slot, cpu_ns, started_ns, end_at, task_id, serial, *_ = attempt
-    lasted = now - started_ns
+    lasted, cpu_ns, end_at = now - attempt[_STARTED_NS], attempt[_CPU_NS], attempt[_END_AT]
     runtime = lasted // 1000 if lasted > 0 else 0
     cpu = -1 if place.shared_cpu else (cpu_now - cpu_ns) // 1000 if cpu_now > cpu_ns else 0
     if lasted < _RSS_EVERY_NS and now < memory.next_ns:
@@ -264,12 +280,9 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     if end_at < 0:
         attempt[_END_AT] = end_at = writer.head
     if end_at == writer.head:  # called again after a soft time limit: it may have been written
-        writer.put(
-            _ATTEMPT,
-            _pack_end(code, reason, runtime, cpu, rss, growth) + begun + error,
-        )
-    writer.end(slot)
-    recent.append((task_id, serial))
+        writer.put(_ATTEMPT, _pack_end(code, reason, runtime, cpu, rss, growth) + attempt[_BEGUN] + error)
+    writer.end(attempt[_SLOT])
+    recent.append((attempt[_ID], attempt[_SERIAL]))
     del about[KEY]
 
 

@@ -32,14 +32,21 @@ MAX_MESSAGE: Final = 1024
 MAX_TRACEBACK: Final = 4096
 
 
+_from_hex = bytes.fromhex
 _ALONE: Final = LENGTH.pack(2 | 1 << 2 | 1 << 8)
 
 
 def pack_ids(own_text: str, root: str | None, parent: str | None, group: str | None, run: bytes) -> bytes:
     """Return the ids block; `run` has 16 bytes."""
+    if root == own_text and not parent and not group:
+        # Most tasks are nobody's child, in no group, and a run of their own. Its 16 bytes were made of this very text,
+        # if they are those of its digits: then it has the canonical form, and `pack_id` need not look.
+        try:
+            if _from_hex(own_text.replace("-", "")) == run:
+                return _ALONE + run
+        except ValueError:  # no digits: the id is a text
+            pass
     own = pack_id(own_text)
-    if run == own and root == own_text and not parent and not group:
-        return _ALONE + own
     mask = 2 if len(own) == 16 else 3
     out = own if mask == 2 else bytes((len(own),)) + own
     shift = 2

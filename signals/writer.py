@@ -31,8 +31,10 @@ _SLOT_OWN: Final = Struct("<II")  # serial, length: the part of a slot's head th
 # Packed and then copied: `pack_into` clears the bytes first, and a SIGKILL in between would leave a head of 0.
 _pack_slot, _pack_envelope, _pack_number, _thread = _SLOT_OWN.pack, ENVELOPE.pack, U64.pack, threading.get_ident
 _NOBODY: Final = bytes(8)
-_HEAD: Final = slice(AT_HEAD, AT_HEAD + 8)
-_ENVELOPE_BYTES, _SLOT_HEAD_BYTES = ENVELOPE.size, SLOT_HEAD.size
+_HEAD: Final = AT_HEAD // 8
+_ENVELOPE_BYTES: Final = ENVELOPE.size
+_SLOTS: Final = PAGE + SLOT_HEAD.size - _SLOT_OWN.size
+"""Where the first slot's own part begins."""
 _SLOT_ROOM: Final = SLOT_BYTES - SLOT_HEAD.size
 
 
@@ -44,8 +46,8 @@ class Writer:
     """
 
     __slots__ = (
-        "_acquire", "_aside", "_capacity", "_data", "_free", "_limit", "_lock", "_memory", "_owner", "_refused",
-        "_release", "_slots", "head", "ring", "serial",
+        "_acquire", "_aside", "_capacity", "_data", "_limit", "_lock", "_memory", "_numbers", "_owner",
+        "_refused", "_release", "_slots", "free", "head", "ring", "serial",
     )  # fmt: skip
 
     def __init__(self, ring: Ring) -> None:
@@ -58,8 +60,10 @@ class Writer:
         self._owner = 0
         self._aside: deque[tuple[int, bytes]] = deque()
         self._refused: deque[None] = deque()
-        self._free: deque[int] = deque(range(ring.slots - 1, -1, -1))
+        self.free: deque[int] = deque(range(ring.slots - 1, -1, -1))
+        """Start slots nobody holds. The one freed last is taken first: its bytes are still in the processor's cache."""
         self._memory, self._capacity, self._data, self._slots = ring.map, ring.capacity, ring.data, ring.slots
+        self._numbers = memoryview(ring.map)[: PAGE].cast("Q")
         self.serial: Callable[[], int] = iter(range(1, 2**32)).__next__
         """Returns the next attempt's number in this ring: 1, 2, 3, ..."""
 
@@ -103,34 +107,35 @@ class Writer:
         put_number(self.ring.map, AT_HEAD, self.head)
         free = [slot for slot in range(self.ring.slots) if slot not in open_slots]
         for slot in free:
-            at = PAGE + slot * SLOT_BYTES
-            self._memory[at + 4 : at + 12] = _NOBODY
-        self._free = deque(free)
+            at = _SLOTS + slot * SLOT_BYTES
+            self._memory[at : at + 8] = _NOBODY
+        self.free = deque(free)
 
     def take_slot(self) -> int:
         """Return a free start slot, or `slots` when none is free: the attempt then shows only once it has ended."""
         try:
-            return self._free.pop()  # the one that was freed last: its bytes are in the cache
+            return self.free.pop()
         except IndexError:
             self._count(AT_UNSLOTTED)
-            return self.ring.slots
+            return self._slots
 
     def mark(self, slot: int, serial: int, payload: bytes) -> None:
         """Note in a start slot that an attempt began; the serial and length go last, in one piece."""
         if slot < self._slots:
-            at = PAGE + slot * SLOT_BYTES
             size = len(payload)
             if size > _SLOT_ROOM:
                 payload, size = payload[:_SLOT_ROOM], _SLOT_ROOM
-            self._memory[at + _SLOT_HEAD_BYTES : at + _SLOT_HEAD_BYTES + size] = payload
-            self._memory[at + 4 : at + 12] = _pack_slot(serial, size)
+            at = _SLOTS + slot * SLOT_BYTES
+            memory, begin = self._memory, at + 8
+            memory[begin : begin + size] = payload
+            memory[at:begin] = _pack_slot(serial, size)
 
     def end(self, slot: int) -> None:
         """Free a start slot; its attempt's end has been put."""
         if slot < self._slots:
-            at = PAGE + slot * SLOT_BYTES
-            self._memory[at + 4 : at + 12] = _NOBODY
-            self._free.append(slot)
+            at = _SLOTS + slot * SLOT_BYTES
+            self._memory[at : at + 8] = _NOBODY
+            self.free.append(slot)
 
     def _write(self, kind: int, payload: bytes) -> None:
         size, head = len(payload), self.head
@@ -144,7 +149,7 @@ class Writer:
                 head, start = head + pad, self._data
         self._memory[start : start + whole] = _pack_envelope(adler32(payload), size, kind, VERSION) + payload
         self.head = head = head + whole
-        self._memory[_HEAD] = _pack_number(head)  # last: the reader believes what lies before it
+        self._numbers[_HEAD] = head  # last: the reader believes what lies before it
 
     def _make_room(self, size: int, at: int) -> int:
         """Return how many bytes up to the ring's end the record leaves out, -1 when it is dropped, which is counted."""

@@ -110,7 +110,7 @@ def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list
     payloads = [payload for kind, payload in reader.take(10**9) if kind == Kind.ATTEMPT]
     ends = Counter(decode.attempt(payload, b"ringring", "w", 1)[0].id for payload in payloads)
     how["open"] = len(list(reader.open_attempts()))
-    how["slots"] = len(writer._free)
+    how["slots"] = len(writer.free)
     assert attempts.current() is None
     return where, how, reader.losses(), [ends[b"\0task-%d" % number] for number in range(1, begun + 1)]
 
