@@ -31,7 +31,7 @@ _SLOT_OWN: Final = Struct("<II")  # serial, length: the part of a slot's head th
 # Packed and then copied: `pack_into` clears the bytes first, and a SIGKILL in between would leave a head of 0.
 _pack_slot, _pack_envelope, _pack_number, _thread = _SLOT_OWN.pack, ENVELOPE.pack, U64.pack, threading.get_ident
 _NOBODY: Final = bytes(8)
-_HEAD: Final = AT_HEAD // 8
+_HEAD: Final = slice(AT_HEAD, AT_HEAD + 8)
 _ENVELOPE_BYTES: Final = ENVELOPE.size
 _SLOTS: Final = PAGE + SLOT_HEAD.size - _SLOT_OWN.size
 """Where the first slot's own part begins."""
@@ -46,8 +46,8 @@ class Writer:
     """
 
     __slots__ = (
-        "_acquire", "_aside", "_capacity", "_data", "_limit", "_lock", "_memory", "_numbers", "_owner",
-        "_refused", "_release", "_slots", "free", "head", "ring", "serial",
+        "_acquire", "_aside", "_capacity", "_data", "_limit", "_lock", "_memory", "_owner", "_refused",
+        "_release", "_slots", "free", "head", "ring", "serial",
     )  # fmt: skip
 
     def __init__(self, ring: Ring) -> None:
@@ -63,7 +63,6 @@ class Writer:
         self.free: deque[int] = deque(range(ring.slots - 1, -1, -1))
         """Start slots nobody holds. The one freed last is taken first: its bytes are still in the processor's cache."""
         self._memory, self._capacity, self._data, self._slots = ring.map, ring.capacity, ring.data, ring.slots
-        self._numbers = memoryview(ring.map)[: PAGE].cast("Q")
         self.serial: Callable[[], int] = iter(range(1, 2**32)).__next__
         """Returns the next attempt's number in this ring: 1, 2, 3, ..."""
 
@@ -149,7 +148,7 @@ class Writer:
                 head, start = head + pad, self._data
         self._memory[start : start + whole] = _pack_envelope(adler32(payload), size, kind, VERSION) + payload
         self.head = head = head + whole
-        self._numbers[_HEAD] = head  # last: the reader believes what lies before it
+        self._memory[_HEAD] = _pack_number(head)  # last: the reader believes what lies before it
 
     def _make_room(self, size: int, at: int) -> int:
         """Return how many bytes up to the ring's end the record leaves out, -1 when it is dropped, which is counted."""
