@@ -106,7 +106,20 @@ process.after_fork.append(memory.forget)
 recent: deque[tuple[str, int]] = deque(maxlen=64)
 """Task id and serial of the last ends, for an internal error that follows one."""
 _series: dict[tuple[str, str, str], bytes] = {}
-_of_name: dict[str, int] = {}
+
+
+class _Names(dict[str, int]):
+    """What a task's name says of it, as flags."""
+
+    def __missing__(self, name: str) -> int:
+        if len(self) > 5000:
+            self.clear()
+        machinery = name in MACHINERY or name.startswith("celery_monitor.")
+        flags = self[name] = _MACHINERY if machinery else 0
+        return flags
+
+
+_of_name = _Names()
 _request_parts = itemgetter("id", "root_id", "parent_id", "group", "retries", "eta", "cm", "delivery_info")
 _delivery_parts = itemgetter("exchange", "routing_key", "priority", "redelivered")
 # Bound once: a look-up in a struct costs as much as packing one of its numbers.
@@ -183,28 +196,23 @@ def begin(task: Any) -> None:
     known = None if about.get("is_eager") else header.parts(text)
     if known is not None:
         published, run, workflow = known
-        flags = _of_name.get(name, -1)
-        if flags < 0:
-            flags = _flags_of(name)
+        flags = _of_name[name]
     else:
         flags, published, run, workflow = origin(name, about)
     wait = -1
     if published:
         wait = now - (max(published, micros(eta)) if eta else published)
         if wait < 0:
-            if wait < -_SKEW_US:
-                flags |= _SKEWED
+            flags |= _SKEWED if wait < -_SKEW_US else 0
             wait = 0
     if redelivered:
         flags |= _REDELIVERED
-    if process.place.shared_memory:
-        flags |= _UNATTRIBUTED
-    if exchange:
-        queue = queue_of(exchange, queue)
+    flags |= _UNATTRIBUTED if process.place.shared_memory else 0
+    queue = queue_of(exchange, queue or "") if exchange else queue or ""
     serial, slot = writer.serial(), writer.take_slot()
     begun = (
-        _pack_begin(serial, slot, flags, retries & 0xFFFF, priority & 0xFF if priority else 0, now, published, wait)
-        + pack_ids(task_id, root, parent, group, run)
+        _pack_begin(serial, slot, flags, (retries or 0) & 0xFFFF, (priority or 0) & 0xFF, now, published, wait)
+        + pack_ids(task_id or "", root, parent, group, run)
         + (_series.get((name, queue, workflow)) or series(name, queue, workflow))
     )
     writer.mark(slot, serial, begun)
@@ -217,17 +225,14 @@ def _lenient(about: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what `begin` asks of a request and its delivery, whatever is missing."""
     get, delivery = about.get, about.get("delivery_info") or _NOWHERE
     return (
-        get("id") or "", get("root_id"), get("parent_id"), get("group"), get("retries") or 0, get("eta"), get("cm"),
-        delivery.get("exchange"), delivery.get("routing_key") or "", delivery.get("priority"),
-        delivery.get("redelivered"),
+        get("id"), get("root_id"), get("parent_id"), get("group"), get("retries"), get("eta"), get("cm"),
+        delivery.get("exchange"), delivery.get("routing_key"), delivery.get("priority"), delivery.get("redelivered"),
     )  # fmt: skip
 
 
 def origin(name: str, about: Mapping[str, Any]) -> tuple[int, int, bytes, str]:
     """Return flags and publish time, run, workflow: from our header, else by the rule a publisher would have used."""
-    flags = _of_name.get(name, -1)
-    if flags < 0:
-        flags = _flags_of(name)
+    flags = _of_name[name]
     if about.get("is_eager"):
         flags |= _EAGER
     else:
@@ -240,15 +245,6 @@ def origin(name: str, about: Mapping[str, Any]) -> tuple[int, int, bytes, str]:
         about.get("args"),
     )  # fmt: skip
     return flags, 0, *derive(shape)
-
-
-def _flags_of(name: str) -> int:
-    """Return what a task's name says of it, kept per name."""
-    if len(_of_name) > 5000:
-        _of_name.clear()
-    machinery = name in MACHINERY or name.startswith("celery_monitor.")
-    flags = _of_name[name] = _MACHINERY if machinery else 0
-    return flags
 
 
 def end(task: Any, state: str | None, retval: Any) -> None:
