@@ -191,7 +191,7 @@ def begin(task: Any) -> None:
     try:  # all at once: one by one they cost twice as much
         task_id, root, parent, group, retries, eta, text, delivery = _request_parts(about)
         exchange, queue, priority, redelivered = _delivery_parts(delivery)
-    except (KeyError, TypeError):  # an eager call, or a producer that is not Celery
+    except (KeyError, TypeError):  # an eager call, or a publisher without a Monitor
         task_id, root, parent, group, retries, eta, text, exchange, queue, priority, redelivered = _lenient(about)
     known = None if about.get("is_eager") else header.parts(text)
     if known is not None:
