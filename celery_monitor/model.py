@@ -231,6 +231,7 @@ class Batch:
         host: hostname of the machine (not the worker's node name).
         at_us: the agent's clock at the flush.
         attempts, publishes: rows, plain tuples in the order of `Attempt` and `Publish`.
+        details: table name (`details.ROWS`) to its rows.
     """
 
     boot: bytes
@@ -240,9 +241,15 @@ class Batch:
     metrics: Metrics = field(default_factory=Metrics)
     attempts: list[Any] = field(default_factory=list)
     publishes: list[Any] = field(default_factory=list)
+    details: dict[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return len(self.attempts) + len(self.publishes) + sum(map(len, self.details.values()))
 
     def __bool__(self) -> bool:
-        return bool(self.metrics or self.attempts or self.publishes)
+        return bool(self.metrics or self.rows)
 
 
 class Running(TypedDict):

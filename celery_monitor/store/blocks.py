@@ -9,7 +9,7 @@ from zlib import crc32
 
 from celery_monitor.model import PUBLISHED
 from celery_monitor.store import columns, packing
-from celery_monitor.store.columns import ATTEMPTS, PUBLISHES, Columns
+from celery_monitor.store.columns import SCHEMAS, Columns
 from celery_monitor.store.packing import Undecodable
 
 ROWS: Final = 2000
@@ -19,6 +19,7 @@ _OVERHEAD: Final = 400
 """Bytes a block costs beside its data: key, note, members."""
 
 Tables = dict[str, Columns]
+_ALWAYS: Final = ("attempts", "publishes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Info:
 
     Attributes:
         oldest_us, newest_us: first and last end (of publishes: the publish time).
-        rows: attempts and publishes.
+        rows: of all tables.
         stored_bytes: what the block costs with its index entries.
         states: crc32 of a task name to a bit set: bit n for an attempt of state n, bit 0 for a publish.
     """
@@ -64,7 +65,7 @@ def load_info(raw: bytes) -> Info:
 
 def empty() -> Tables:
     """Return tables without rows."""
-    return {schema.name: {name: [] for name in schema.columns} for schema in (ATTEMPTS, PUBLISHES)}
+    return {schema.name: {name: [] for name in schema.columns} for schema in SCHEMAS.values()}
 
 
 def count(tables: Tables) -> int:
@@ -87,7 +88,7 @@ def read(data: bytes) -> Tables:
         Undecodable: broken, or of a newer version.
     """
     blob = columns.Blob(data)
-    return {schema.name: blob.columns(schema.name) for schema in (ATTEMPTS, PUBLISHES)}
+    return {name: blob.columns(name) for name in SCHEMAS if blob.rows(name) or name in _ALWAYS}
 
 
 def ended_us(started_us: int, runtime_us: int, published_us: int, wait_us: int) -> int:
@@ -110,6 +111,12 @@ def ends(attempts: Columns) -> list[int]:
     )
 
 
+def times(tables: Tables) -> dict[str, list[int]]:
+    """Return when each row of each table became true, in us."""
+    known = {name: table["at_us"] for name, table in tables.items() if "at_us" in table}
+    return known | {"attempts": ends(tables["attempts"]), "publishes": tables["publishes"]["published_us"]}
+
+
 def index_ids(tables: Tables) -> set[bytes]:
     """Return the ids a block is found by: of its executions and of their runs."""
     found: set[bytes] = set()
@@ -122,22 +129,22 @@ def index_ids(tables: Tables) -> set[bytes]:
 def build(tables: Tables) -> tuple[bytes, Info]:
     """Return the bytes of a block and the note on it."""
     data = columns.encode(tables)
-    times = ends(tables["attempts"]) + tables["publishes"]["published_us"]
+    when = [at for of in times(tables).values() for at in of]
     states: dict[int, int] = {}
     for task, state in set(zip(tables["attempts"]["task"], tables["attempts"]["state"], strict=True)):
         _mark(states, task, state)
     for task in set(tables["publishes"]["task"]):
         _mark(states, task, PUBLISHED)
     cost = len(data) + len(index_ids(tables)) * 4 + _OVERHEAD
-    return data, Info(min(times), max(times), count(tables), cost, states)
+    return data, Info(min(when), max(when), count(tables), cost, states)
 
 
 def without_late(tables: Tables, oldest_us: int) -> Tables:
     """Return the tables without rows that ended (were published) before a time."""
-    times = {"attempts": ends(tables["attempts"]), "publishes": tables["publishes"]["published_us"]}
-    if all(not of or min(of) >= oldest_us for of in times.values()):
+    when = times(tables)
+    if all(not of or min(of) >= oldest_us for of in when.values()):
         return tables
-    kept = {name: [at for at, t in enumerate(of) if t >= oldest_us] for name, of in times.items()}
+    kept = {name: [at for at, t in enumerate(of) if t >= oldest_us] for name, of in when.items()}
     return {
         name: {column: [values[at] for at in kept[name]] for column, values in table.items()}
         for name, table in tables.items()

@@ -116,6 +116,7 @@ def encode_rows(batch: Batch) -> bytes:
     tables = {
         "attempts": columns.from_rows(columns.ATTEMPTS, batch.attempts),
         "publishes": columns.from_rows(columns.PUBLISHES, batch.publishes),
+        **{name: columns.from_rows(columns.SCHEMAS[name], rows) for name, rows in batch.details.items()},
     }
     return columns.encode(tables, level=1, whole=True)
 
@@ -158,10 +159,10 @@ def _add(store: Store, pipe: Any, batch: Batch, room: memory.Memory) -> None:
         data = encode_metrics(batch.metrics)
         most = room.share(memory.METRICS_INBOX_SHARE, memory.METRICS_INBOX_BYTES)
         _xadd(pipe, store.keys.inbox_metrics, _fields(batch, data), most)
-    if not (batch.attempts or batch.publishes):
+    if not batch.rows:
         return
     if not room.takes_executions:
-        store.dropped["executions: server memory above 70 %"] += len(batch.attempts) + len(batch.publishes)
+        store.dropped["executions: server memory above 70 %"] += batch.rows
         return
     data = encode_rows(batch)
     most = room.share(memory.TASKS_INBOX_SHARE, memory.TASKS_INBOX_BYTES)
