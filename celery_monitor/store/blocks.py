@@ -76,7 +76,7 @@ def count(tables: Tables) -> int:
 def extend(into: Tables, other: Tables) -> None:
     """Append the rows of other tables."""
     for name, table in other.items():
-        mine = into[name]
+        mine = into.setdefault(name, {column: [] for column in SCHEMAS[name].columns})
         for column, values in table.items():
             mine[column].extend(values)
 

@@ -13,6 +13,7 @@ LATE = "counters older than 24 h"
 LATE_ROWS = "executions older than 24 h"
 AHEAD = "counters from a clock ahead, booked now"
 FULL = "executions, server memory above 70 %"
+TOO_MANY_WAITS = "waits, more than 10000 open"
 BROKEN_BLOB = "stored blobs that cannot be decoded"
 
 

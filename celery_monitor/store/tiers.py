@@ -43,10 +43,15 @@ ALL: Final = "all"  # one cell: the sum of all task series
 TASKS: Final = "tq"  # ("task", name, queue)
 WORKERS: Final = "w"  # ("worker", hostname), counts and runtime only
 WORKFLOWS: Final = "wf"  # ("workflow", name) and ("step", workflow, step)
+INSIDES: Final = "in"  # ("span", name, kind), ("wait", name) and ("measure", name, kind, unit), values in millionths
+LABELS: Final = "lb"  # ("label", key, value) of the keys that are listed for it
 INFRA: Final = "infra"  # ("infra", name)
 GAUGES: Final = "g"  # any series to {name: Gauge}
-PARTS: Final = (ALL, TASKS, WORKERS, WORKFLOWS, INFRA, GAUGES)
-_PART_OF: Final = {"task": TASKS, "worker": WORKERS, "workflow": WORKFLOWS, "step": WORKFLOWS, "infra": INFRA}
+PARTS: Final = (ALL, TASKS, WORKERS, WORKFLOWS, INSIDES, LABELS, INFRA, GAUGES)
+_PART_OF: Final = {
+    "task": TASKS, "worker": WORKERS, "workflow": WORKFLOWS, "step": WORKFLOWS, "span": INSIDES, "wait": INSIDES,
+    "measure": INSIDES, "label": LABELS, "infra": INFRA,
+}  # fmt: skip
 _ALL_SERIES: Final = ("all",)
 
 Level = dict[str, Gauge]
