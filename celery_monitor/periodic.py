@@ -1,4 +1,4 @@
-"""The tick: fold, sweep, sample the queues, judge; one function under one lease, whoever calls it.
+"""The tick: fold, settle runs, sweep, sample the queues, judge; one function under one lease, whoever calls it.
 
 Callers in order of preference: the beat entry; beat's own agent; `monitor serve`; a worker's agent. Each waits one
 interval longer than the one before it, and who ticked last goes on at the normal pace.
@@ -12,6 +12,7 @@ import random
 import time
 from typing import Any, Final
 
+from celery_monitor import settling
 from celery_monitor.agent import tally
 from celery_monitor.alerts import judge, ledger, notifiers, readings, rules
 from celery_monitor.brokers.sampler import Sampler
@@ -82,6 +83,7 @@ class Ticker:
         try:
             now_us = held.now_us
             fold.fold(self.store, now_us, pause=_yield)
+            settling.settle(self.store, now_us, pause=_yield)
             agents = live.agents(self.store)
             self._sweep(agents, now_us)
             self._sample_queues(agents, now_us)

@@ -46,24 +46,27 @@ class Schema:
 
     Attributes:
         near: integer column to a pair of columns whose difference it mostly equals; the rest is stored.
+        missing: column to its value in blobs that are older than the column, where that is not the empty one.
     """
 
     name: str
     columns: dict[str, str]
     near: dict[str, tuple[str, str]] = field(default_factory=dict)
+    missing: dict[str, Any] = field(default_factory=dict)
 
     @property
     def empty(self) -> dict[str, Any]:
         """Column to the value of a column that is missing."""
         values: dict[str, Any] = {"i": 0, "t": "", "d": b"", "u": b"", "b": b"", "f": 0.0}
-        return {name: values[code] for name, code in self.columns.items()}
+        return {name: values[code] for name, code in self.columns.items()} | self.missing
 
 
-def _schema(name: str, row: type, near: dict[str, tuple[str, str]]) -> Schema:
+def _schema(name: str, row: Any, near: dict[str, tuple[str, str]]) -> Schema:
     codes = {bytes: "d", str: "t", int: "i", float: "f"}
     special = {"uid": "u", "key": "b"}
     hints = get_type_hints(row)
-    return Schema(name, {k: special.get(k) or codes[t] for k, t in hints.items()}, near)
+    columns = {k: special.get(k) or codes[t] for k, t in hints.items()}
+    return Schema(name, columns, near, row._field_defaults)
 
 
 ATTEMPTS: Final = _schema("attempts", Attempt, {"wait_us": ("started_us", "published_us")})
@@ -227,6 +230,11 @@ class Blob:
             raw = self._raw_ids
             self._ids = [b"", *(raw[i : i + 16] for i in range(0, self._known * 16, 16)), *self._odd]
         return self._ids
+
+    @property
+    def odd(self) -> list[bytes]:
+        """The distinct ids that are not 16 bytes long: texts."""
+        return self._odd
 
     def number(self, packed_id: bytes) -> int | None:
         """Return the number of an id, None when no row mentions it."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -18,6 +19,11 @@ from celery_monitor.errors import ConfigurationError, StoreRefused, StoreUnreach
 from celery_monitor.store.keys import Keys
 
 FORMS: Final = "redis://, rediss://, unix://, redis+socket:// or sentinel://"
+_PLAIN: Final[dict[str, Any]] = {
+    "protocol": 2,
+    **({"driver_info": None} if find_spec("redis.driver_info") else {"lib_name": None, "lib_version": None}),
+}
+"""Nothing is said after the connect but our name: idle agents connect for every heartbeat."""
 
 
 class Store:
@@ -27,21 +33,35 @@ class Store:
         namespace, keys: whose data, and the keys they lie under.
         where: the URL without its password, for messages.
         executions_bytes: most bytes of stored executions; less when the server has little memory.
+        rollup_bytes: the same of everything else.
         rollup_days: rollups older than this are not kept.
+        identity_labels: keys of labels whose values runs are found by.
         dropped: what `inbox.send` left out to spare the server, and how often, since this object was made.
         room: when (monotonic, s) `inbox.send` last asked for the server's memory, and the answer.
+        agents: how many agents share the store, as `inbox.send` last heard.
     """
 
     def __init__(
-        self, url: str, namespace: str, *, timeout_s: float = 1.0, executions_bytes: int, rollup_days: int
+        self,
+        url: str,
+        namespace: str,
+        *,
+        timeout_s: float = 1.0,
+        executions_bytes: int,
+        rollup_bytes: int,
+        rollup_days: int,
+        identity_labels: frozenset[str],
     ) -> None:
         self.namespace = namespace
         self.keys = Keys(namespace)
         self.where = without_password(url)
         self.executions_bytes = executions_bytes
+        self.rollup_bytes = rollup_bytes
         self.rollup_days = rollup_days
+        self.identity_labels = identity_labels
         self.dropped: Counter[str] = Counter()
         self.room: tuple[float, Any] | None = None
+        self.agents = 1
         self._url = url
         self._timeout_s = timeout_s
         self._client: Any = None
@@ -55,7 +75,9 @@ class Store:
         shards: int = 1,
         timeout_s: float = 1.0,
         executions_bytes: int = 256 * 1024 * 1024,
+        rollup_bytes: int = 128 * 1024 * 1024,
         rollup_days: int = 30,
+        identity_labels: Iterable[str] = ("session", "user", "correlation"),
     ) -> Store:
         """Return a store; does not connect.
 
@@ -75,7 +97,9 @@ class Store:
             namespace,
             timeout_s=timeout_s,
             executions_bytes=executions_bytes,
+            rollup_bytes=rollup_bytes,
             rollup_days=rollup_days,
+            identity_labels=frozenset(identity_labels),
         )
 
     @property
@@ -143,6 +167,7 @@ def connect(url: str, timeout_s: float) -> Any:
         "socket_connect_timeout": timeout_s,
         "retry": Retry(NoBackoff(), 0),
         "client_name": "celery-monitor",
+        **_PLAIN,
     }
     parts = urlsplit(url)
     if parts.scheme == "sentinel":

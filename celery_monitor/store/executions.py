@@ -13,7 +13,7 @@ from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import TasksCursor, after
 from celery_monitor.store.filler import Filler
 from celery_monitor.store.keys import LATE_S
-from celery_monitor.store.memory import EXECUTIONS_SHARE, Memory
+from celery_monitor.store.memory import Memory
 from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import FULL, LATE_ROWS, TOO_MANY_WAITS, UNDECODABLE, FoldReport, Step
 from celery_monitor.store.slices import Slices
@@ -27,8 +27,13 @@ _DROP: Final = 16
 """Blocks dropped per commit."""
 
 
-def fold_once(store: Store, now_us: int, room: Memory, report: FoldReport, slices: Slices) -> bool:
-    """Fold the next entries in one commit; return whether there is more to do and nobody else was faster."""
+def fold_once(store: Store, now_us: int, room: Memory, most: int, report: FoldReport, slices: Slices) -> bool:
+    """Fold the next entries in one commit; return whether there is more to do and nobody else was faster.
+
+    Parameters:
+        room: the server's memory.
+        most: bytes that all blocks and their index may take.
+    """
     key = store.keys.cursor(inbox.TASKS)
     with store.translated():
         raw = store.client.get(key)
@@ -38,9 +43,9 @@ def fold_once(store: Store, now_us: int, room: Memory, report: FoldReport, slice
     commit = Commit(key, raw or b"")
     written = cursor.number
     if entries:
-        _take(store, entries, cursor, now_us, room, commit, step, slices)
-        commit.add("XTRIM", store.keys.inbox_tasks, "MINID", after(cursor.last))
-    dropped = _drop_oldest(store, cursor, written, now_us, room, commit)
+        taken = _take(store, entries, cursor, now_us, room, commit, step, slices)
+        inbox.trim(commit, store.keys, inbox.TASKS, [fields for _, fields in taken], after(cursor.last))
+    dropped = _drop_oldest(store, cursor, written, now_us, most, commit)
     if not entries and not dropped:
         return False
     step.write(commit, store.keys)
@@ -49,6 +54,21 @@ def fold_once(store: Store, now_us: int, room: Memory, report: FoldReport, slice
         return False
     report.committed(step)
     return True
+
+
+def shed(store: Store, now_us: int, most: int, report: FoldReport) -> None:
+    """Drop the oldest blocks until the others are within `most` bytes: possible though the server takes no writes."""
+    while True:
+        key = store.keys.cursor(inbox.TASKS)
+        with store.translated():
+            raw = store.client.get(key)
+        cursor, commit = TasksCursor.load(raw), Commit(key, raw or b"")
+        if not _drop_oldest(store, cursor, cursor.number, now_us, most, commit):
+            return
+        if not commit.run(store, cursor.dump()):
+            report.races += 1
+            return
+        report.commits += 1
 
 
 def _take(
@@ -60,13 +80,14 @@ def _take(
     commit: Commit,
     step: Step,
     slices: Slices,
-) -> None:
+) -> fresh.RawEntries:
+    """Add the next entries to the commit; return those, the others are for the next one."""
     known = fresh.seen_before(store, inbox.TASKS, fresh.heads(entries, Step()), now_us)
     filler = Filler(store, cursor, commit, step)
     booked, pairs = lost.Booked(store), waits.Pairs(store)
     touched: set[bytes] = set()
-    taken = 0
-    for raw in entries:
+    taken = count = 0
+    for count, raw in enumerate(entries, 1):  # noqa: B007 - how many were taken
         for entry in fresh.heads([raw], step):
             if fresh.take(known, entry, step):
                 tables = fresh.twice(partial(blocks.read, entry.data), step)
@@ -86,6 +107,7 @@ def _take(
         step.skipped[TOO_MANY_WAITS] += pairs.refused
     runs.touch(store, touched, commit, now_us)
     known.write(commit, store.keys, inbox.TASKS, now_us)
+    return entries[:count]
 
 
 def _pair(store: Store, pairs: waits.Pairs, tables: Tables, commit: Commit, now_us: int) -> None:
@@ -115,41 +137,37 @@ def _put(filler: Filler, tables: Tables, now_us: int, room: Memory, step: Step) 
     return rows
 
 
-def budget(store: Store, room: Memory) -> int:
-    """Return how many bytes of executions may be stored: none of the old ones while counters find no room."""
-    if not room.takes_counters:
-        return 0
-    return room.share(EXECUTIONS_SHARE, store.executions_bytes)
-
-
-def _drop_oldest(store: Store, cursor: TasksCursor, written: int, now_us: int, room: Memory, commit: Commit) -> bool:
+def _drop_oldest(store: Store, cursor: TasksCursor, written: int, now_us: int, most: int, commit: Commit) -> bool:
     """Add the removal of the oldest blocks below `written` to the commit: beyond the budget, or too old."""
     numbers = list(range(cursor.first, min(cursor.first + _DROP, written)))
     if not numbers:
         return False
     with store.translated():
         notes = store.client.hmget(store.keys.block_info, numbers)
-    most = budget(store, room)
     before = cursor.first
     for number, note in zip(numbers, notes, strict=True):
         info = _note(note)
         old = info is None or info.newest_us < now_us - blocks.KEEP_S * 1_000_000
         if cursor.stored_bytes <= most and not old:
             break
-        _drop(store, number, commit)
-        cursor.stored_bytes -= info.stored_bytes if info else 0
+        _drop(store, number, info, cursor, commit)
         cursor.first = number + 1
     return cursor.first > before
 
 
-def _drop(store: Store, number: int, commit: Commit) -> None:
+def _drop(store: Store, number: int, info: blocks.Info | None, cursor: TasksCursor, commit: Commit) -> None:
     keys = store.keys
+    if info is not None:
+        cursor.stored_bytes -= info.stored_bytes - info.index_bytes
+        cursor.orphan_bytes += info.index_bytes
     commit.add("UNLINK", keys.block(number))
     commit.add("HDEL", keys.block_info, number)
     commit.add("ZREM", keys.blocks, number)
     if index.group_of(number + 1) != index.group_of(number):
         for part in range(index.PARTS):
             commit.add("UNLINK", keys.index(index.group_of(number), part))
+        cursor.stored_bytes -= cursor.orphan_bytes
+        cursor.orphan_bytes = 0
 
 
 def _note(raw: Any) -> blocks.Info | None:

@@ -45,13 +45,14 @@ class Filler:
         if tables is None:
             return
         cursor, keys, number = self._cursor, self._store.keys, self._cursor.number
-        data, info = blocks.build(tables)
+        ids = blocks.index_ids(tables, self._store.identity_labels)
+        data, info = blocks.build(tables, len(ids))
         self._commit.add("SET", keys.block(number), data, "EX", _EXPIRY_S)
         self._commit.add("HSET", keys.block_info, number, info.dump())
         self._commit.add("ZADD", keys.blocks, info.newest_us, number)
         self._commit.add("EXPIRE", keys.block_info, _EXPIRY_S)
         self._commit.add("EXPIRE", keys.blocks, _EXPIRY_S)
-        found = index.entries(blocks.index_ids(tables) - self._indexed, number)
+        found = index.entries(ids - self._indexed, number)
         for part, data in found.items():
             key = keys.index(index.group_of(number), part)
             self._commit.add("APPEND", key, data)
@@ -76,5 +77,5 @@ class Filler:
             self._step.skipped[BROKEN_BLOB] += 1
             cursor.number, cursor.rows = cursor.number + 1, 0
             return blocks.empty()
-        self._indexed = blocks.index_ids(tables)
+        self._indexed = blocks.index_ids(tables, self._store.identity_labels)
         return tables

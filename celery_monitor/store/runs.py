@@ -128,7 +128,7 @@ def _count(store: Store, over: Sequence[tuple[Run, Run | None]], commit: Commit,
         _add(metrics, row, 1)
     names = b"".join(row.run + row.revision.to_bytes(4, "big") for row, _ in over)
     batch = Batch(hashlib.blake2b(names, digest_size=16, person=b"runs").digest(), 1, "fold", now_us, metrics)
-    commit.add("XADD", store.keys.inbox_metrics, "*", *inbox.fields(batch, inbox.encode_metrics(metrics)))
+    inbox.add(commit, store.keys, batch)
 
 
 def _add(metrics: Metrics, row: Run, times: int) -> None:

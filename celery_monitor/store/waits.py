@@ -121,7 +121,7 @@ def count(whole: Sequence[Wait], store: Store, commit: Commit, now_us: int) -> N
         mine.runtime.add(wait.ended_us - wait.begun_us)
     names = b"".join(wait.key + wait.begun_us.to_bytes(8, "big") for wait in whole)
     batch = Batch(hashlib.blake2b(names, digest_size=16, person=b"waits").digest(), 1, "fold", now_us, metrics)
-    commit.add("XADD", store.keys.inbox_metrics, "*", *inbox.fields(batch, inbox.encode_metrics(metrics)))
+    inbox.add(commit, store.keys, batch)
 
 
 def _load(raw: Any) -> Wait | None:
