@@ -81,4 +81,5 @@ def decode_pace(raw: bytes | None) -> Pace | None:
         return None
     if not isinstance(value, dict) or not isinstance(value.get("folded_us"), int):
         return None
+    value.setdefault("task_us", 0)
     return cast("Pace", value)

@@ -39,14 +39,6 @@ run(Monitor(app), "127.0.0.1", 0, tick=sys.argv[2] == "tick", tell=lambda line: 
 
 
 @pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    opened = Store.open(redis_url, "shop")
-    fleet.record(opened)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def url(store: Store) -> Iterator[str]:
     with serve.listen(Reader(store), "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
