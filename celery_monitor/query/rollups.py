@@ -72,10 +72,10 @@ class Rollups:
 
     def segments(self, want: Want) -> Iterator[Segment]:
         """Yield the buckets of a want, then those of the tail that lie in it."""
-        for step, bucket in tiers.cover(want.start, want.end, self.cursor.rolled, want.steps):
+        for step, bucket in tiers.cover(want.start, want.end, self.cursor.rolled, want.steps, self.cursor.cut):
             raw = self.blobs[step, bucket, want.part]
             if raw:
-                yield Segment(bucket, raw, raw=True)
+                yield Segment(max(bucket, want.start), raw, raw=True)
         for (bucket, name), part in self.tail.items():
             if name == want.part and want.start <= bucket < want.end:
                 yield Segment(bucket, part, raw=False)
@@ -174,7 +174,7 @@ class RollupReader:
             self._as_of = (cursor.late, cursor.newest)
             found: dict[BlobKey, Raw | None] = {}
             for want in wants:
-                for step, bucket in tiers.cover(want.start, want.end, cursor.rolled, want.steps):
+                for step, bucket in tiers.cover(want.start, want.end, cursor.rolled, want.steps, cursor.cut):
                     key = (step, bucket, want.part)
                     if key not in found:
                         kept = self._cache.get(key)

@@ -6,8 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from celery_monitor.analytics.executions import surer
+from celery_monitor.analytics.judged import Rows
+from celery_monitor.details import ROWS, Labelled
 from celery_monitor.model import Attempt, Publish
-from celery_monitor.signals.record import State, fixed_id
+from celery_monitor.signals import labels
+from celery_monitor.signals.record import fixed_id
 from celery_monitor.store import blocks, columns, fresh, inbox, index
 from celery_monitor.store.blocks import Info
 from celery_monitor.store.columns import Blob
@@ -22,8 +26,14 @@ _PAGE: Final = 4
 """Blocks fetched at once."""
 
 
-_SURE: Final[dict[int, int]] = {State.INTERRUPTED: 0, State.LOST: 1, State.STORE_FAILED: 3}
-"""How sure an end is: an interrupted attempt may be heard of yet, a lost one may come back; others are 2."""
+KINDS: Final[dict[str, type[Any]]] = {"attempts": Attempt, "publishes": Publish, **ROWS}
+"""Table name to its kind of row."""
+OF_A_RUN: Final = ("attempts", "publishes", "plans", "labels", "spans", "waits", "measures", "runs")
+"""The tables a run is judged from, as the fields of `Rows` are named."""
+_MOST_LABELLED: Final = 500
+"""Blocks read for one label, the newest ones: about a million rows."""
+_TOGETHER: Final = 16
+"""Blocks held at once when many runs are read: a tick reads up to a thousand of them."""
 
 
 @dataclass(slots=True)
@@ -35,9 +45,7 @@ class Found:
 
     def add(self, attempt: Attempt) -> None:
         """Add an attempt; an end of the same uid that is surer replaces one that is less so, in whatever order."""
-        known = self.attempts.get(attempt.uid)
-        if known is None or _SURE.get(attempt.state, 2) >= _SURE.get(known.state, 2):
-            self.attempts[attempt.uid] = attempt
+        self.attempts[attempt.uid] = surer(self.attempts.get(attempt.uid), attempt)
 
 
 class Candidate(NamedTuple):
@@ -53,11 +61,6 @@ class Tail(NamedTuple):
 
     cursor: TasksCursor
     blobs: list[Blob]
-
-
-def ended_us(row: Attempt) -> int:
-    """Return when an attempt ended."""
-    return blocks.ended_us(row.started_us, row.runtime_us, row.published_us, row.wait_us)
 
 
 def tail(store: Store, now_us: int) -> Tail:
@@ -113,6 +116,40 @@ class Blocks:
                         ids.add(packed)
         return ids
 
+    def by_runs(self, runs: Sequence[bytes], tables: Sequence[str] = OF_A_RUN) -> dict[bytes, Rows]:
+        """Return the rows of runs (16 bytes each), those of which nothing is found included; a block is read once."""
+        found = {run: Rows(run) for run in runs}
+        for run, table, row in self.rows_of(runs, tables, by="run"):
+            getattr(found[run], table).append(row)
+        return found
+
+    def rows_of(self, keys: Sequence[bytes], tables: Sequence[str], by: str) -> Iterator[tuple[bytes, str, Any]]:
+        """Yield (key, table, row) of every row of some tables whose `by`, "run" or "id", is one of the keys."""
+        wanted: dict[int, set[bytes]] = {}
+        for key, numbers in self._numbers(keys).items():
+            for number in numbers:
+                wanted.setdefault(number, set()).add(key)
+        ordered = sorted(wanted)
+        for at in range(0, len(ordered), _TOGETHER):
+            for number, blob in self._fetched(ordered[at : at + _TOGETHER]):
+                yield from _rows_of(blob, wanted[number], tables, by)
+        for blob in self._tail.blobs:
+            yield from _rows_of(blob, set(keys), tables, by)
+
+    def labelled(self, key: str, value: str) -> list[Labelled]:
+        """Return the rows that give a label to a run or to an execution, by the index of the keys that have one."""
+        place = index.label_id(key, value)
+        blobs = [*self._fetched(sorted(self._numbers([place])[place])[-_MOST_LABELLED:]), *enumerate(self._tail.blobs)]
+        found = []
+        for _, blob in blobs:
+            try:
+                texts = blob.column("labels", "labels") if blob.rows("labels") else []
+                at = [position for position, text in enumerate(texts) if labels.read(text).get(key) == value]
+                found += [Labelled._make(values) for values in blob.pick("labels", at)]
+            except Undecodable:
+                continue
+        return found
+
     def newest_first(
         self, matches: Callable[[Blob], Iterable[Candidate]], worth: Callable[[Info], bool]
     ) -> Iterator[Candidate]:
@@ -167,14 +204,20 @@ class Blocks:
 
     def _blobs(self, numbers: Sequence[int]) -> Iterator[tuple[int, Blob]]:
         missing = [number for number in numbers if number not in self._read]
-        if missing:
-            with self._store.translated():
-                raw = self._store.client.mget([self._store.keys.block(number) for number in missing])
-            self._read |= {n: _blob(data) if data else None for n, data in zip(missing, raw, strict=True)}
+        self._read |= dict.fromkeys(missing) | dict(self._fetched(missing))
         for number in numbers:
             blob = self._read[number]
             if blob is not None:
                 yield number, blob
+
+    def _fetched(self, numbers: Sequence[int]) -> list[tuple[int, Blob]]:
+        """Return blocks that are not kept; those that are gone or broken are left out."""
+        if not numbers:
+            return []
+        with self._store.translated():
+            raw = self._store.client.mget([self._store.keys.block(number) for number in numbers])
+        blobs = [(n, _blob(data)) for n, data in zip(numbers, raw, strict=True) if data]
+        return [(n, blob) for n, blob in blobs if blob is not None]
 
 
 def _of(matches: Callable[[Blob], Iterable[Candidate]], blob: Blob) -> list[Candidate]:
@@ -190,6 +233,30 @@ def _blob(data: bytes) -> Blob | None:
         return Blob(data)
     except Undecodable:
         return None
+
+
+def _rows_of(blob: Blob, keys: set[bytes], tables: Sequence[str], by: str) -> Iterator[tuple[bytes, str, Any]]:
+    """Yield a blob's rows of some executions or runs; a run's id is that of its execution where none is written."""
+    ids = {blob.number(key): key for key in keys}
+    if by == "run":
+        ids |= {blob.number(odd): fixed_id(odd) for odd in blob.odd if fixed_id(odd) in keys}
+    ids.pop(None, None)
+    if not ids:
+        return
+    for table in tables:
+        if not blob.rows(table):
+            continue
+        try:
+            of = blob.numbers(table, "id")
+            if by == "run":
+                of = [run or own for run, own in zip(blob.numbers(table, "run"), of, strict=True)]
+            at = [position for position, number in enumerate(of) if number in ids]
+            picked = [KINDS[table]._make(values) for values in blob.pick(table, at)]
+        except Undecodable:
+            continue
+        for position, row in zip(at, picked, strict=True):
+            key = ids[of[position]]
+            yield key, table, row
 
 
 def _pick(blob: Blob, ids: set[bytes], found: dict[bytes, Found]) -> None:

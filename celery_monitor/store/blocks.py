@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl
 from zlib import crc32
 
 from celery_monitor.model import PUBLISHED, ended_us
+from celery_monitor.signals import labels
 from celery_monitor.store import columns, index, packing
 from celery_monitor.store.columns import SCHEMAS, Columns
 from celery_monitor.store.packing import Undecodable
@@ -122,7 +122,7 @@ def index_ids(tables: Tables, identity: Collection[str] = ()) -> set[bytes]:
     for table in tables.values():
         found.update(table["id"], table["run"])
     for text in set(tables["labels"]["labels"]) if "labels" in tables else ():
-        found.update(index.label_id(key, value) for key, value in parse_qsl(text) if key in identity)
+        found.update(index.label_id(key, value) for key, value in labels.read(text).items() if key in identity)
     found.discard(b"")
     return found
 

@@ -15,7 +15,8 @@ class MetricsCursor:
         last: id of the last entry folded, "" for none.
         rolled: step of a tier to the end (s) of what is rolled into it.
         newest: end (s) of the newest 10 s bucket ever written; what is after it is empty.
-        late: how often a bucket that was rolled already was changed; readers that cache look at it.
+        late: another number whenever a bucket that was rolled already was changed, and in each new store; readers
+            that cache look at it.
         cut: step of a tier to the time (s) before which its buckets had to go for want of room.
     """
 

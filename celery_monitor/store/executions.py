@@ -44,7 +44,8 @@ def fold_once(store: Store, now_us: int, room: Memory, most: int, report: FoldRe
     written = cursor.number
     if entries:
         taken = _take(store, entries, cursor, now_us, room, commit, step, slices)
-        inbox.trim(commit, store.keys, inbox.TASKS, [fields for _, fields in taken], after(cursor.last))
+        folded, full = [fields for _, fields in taken], not room.takes_executions
+        inbox.trim(commit, store.keys, inbox.TASKS, folded, after(cursor.last), full=full)
     dropped = _drop_oldest(store, cursor, written, now_us, most, commit)
     if not entries and not dropped:
         return False

@@ -33,6 +33,12 @@ def fold(store: Store, now_us: int, *, slice_s: float = 0.05, pause: Callable[[]
     if not meta.may_fold(store):
         report.aside = "the store is written by a newer release: upgrade this process"
         return report
+    for shard in store.shards:
+        _fold_shard(shard, now_us, report, slices)
+    return report
+
+
+def _fold_shard(store: Store, now_us: int, report: FoldReport, slices: Slices) -> None:
     room = memory.read(store)
     mine, rest = memory.budget(store, room), usage.read(store, now_us).rest
     # While counters find no room there is none for old executions either.
@@ -46,14 +52,13 @@ def fold(store: Store, now_us: int, *, slice_s: float = 0.05, pause: Callable[[]
         report.more = True
     if not room.takes_counters:
         report.aside = f"{room.ratio:.0%} of the server's memory is used: counters wait in the inbox"
-        return report
+        return
     most = mine.rollups(rest)
     if not rolling.roll(store, now_us, most, report, slices) or not thinning.thin(store, most, now_us, report):
-        return report
+        return
     for _ in range(_COMMITS):
         if not counters.fold_once(store, now_us, most, report, slices):
             break
         thinning.thin(store, most, now_us, report)
     else:
         report.more = True
-    return report

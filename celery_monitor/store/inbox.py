@@ -82,9 +82,15 @@ def add(commit: Commit, keys: Keys, batch: Batch) -> None:
     commit.add("XADD", keys.inbox_metrics, "*", *fields(batch, data))
 
 
-def trim(commit: Commit, keys: Keys, kind: str, entries: Iterable[Mapping[bytes, bytes]], before: str) -> None:
-    """Add the removal of folded entries to the commit that folds them; `before` is the id of the first one left."""
-    commit.add("XTRIM", keys.inbox(kind), "MINID", before)
+def trim(
+    commit: Commit, keys: Keys, kind: str, entries: Iterable[Mapping[bytes, bytes]], before: str, *, full: bool = False
+) -> None:
+    """Add the removal of folded entries to the commit that folds them; `before` is the id of the first one left.
+
+    Parameters:
+        full: the server is short of memory: the removal comes first, so that it cannot be refused.
+    """
+    (commit.lead if full else commit.add)("XTRIM", keys.inbox(kind), "MINID", before)
     commit.add("HINCRBY", keys.inbox_bytes, kind, -sum(cost(fields.get(b"d", b"")) for fields in entries))
 
 

@@ -108,15 +108,16 @@ def budget(store: Store, room: Memory) -> Budget:
     """
     if not room.max_bytes:
         return Budget(store.executions_bytes, store.rollup_bytes)
-    executions = min(store.executions_bytes, int(room.max_bytes * EXECUTIONS_SHARE))
-    return Budget(executions, min(store.rollup_bytes, int(room.max_bytes * TOTAL_SHARE) - executions))
+    # In a Cluster all shards may come to lie on one node.
+    executions = min(store.executions_bytes, int(room.max_bytes * EXECUTIONS_SHARE) // store.parts)
+    return Budget(executions, min(store.rollup_bytes, int(room.max_bytes * TOTAL_SHARE) // store.parts - executions))
 
 
 def read(store: Store) -> Memory:
-    """Ask the server; where INFO is forbidden nothing is known and the configured bytes hold."""
+    """Ask the server of one shard; where INFO is forbidden nothing is known and the configured bytes hold."""
     with store.translated():
         try:
-            info = store.client.info("memory")
+            info = store.info("memory")
         except NoPermissionError:
             return Memory()
         except ResponseError:

@@ -22,21 +22,29 @@ def check(store: Store, *, create: bool = True) -> None:
 
     Raises:
         StoreTooNew: a newer release wrote what this one cannot read.
+        ConfigurationError: the data lie in another number of shards.
         StoreRefused: not a Redis, wrong password.
         StoreUnreachable: no answer.
     """
     with store.translated():
-        raw = store.client.hget(store.keys.meta, "min_read")
+        raw, shards = store.client.hmget(store.keys.meta, ["min_read", "shards"])
         if raw is None and create:
             pipe = store.client.pipeline(transaction=True)
             pipe.hsetnx(store.keys.meta, "min_read", SCHEMA)
             pipe.hsetnx(store.keys.meta, "write", SCHEMA)
-            pipe.execute()
+            pipe.hsetnx(store.keys.meta, "shards", len(store.shards))
+            pipe.hget(store.keys.meta, "shards")
+            *_, shards = pipe.execute()
     least = _number(raw)
     if least is None or least > SCHEMA:
         raise StoreTooNew(
             f"{store.where}: namespace {store.namespace!r} was written in format {raw!r}; this release of "
             f"celery-monitor reads {SCHEMA}: upgrade it, or give another monitor_namespace"
+        )
+    if shards is not None and shards != b"%d" % len(store.shards):
+        raise ConfigurationError(
+            f"monitor_shards: namespace {store.namespace!r} in {store.where} lies in {shards.decode('ascii', 'replace')} "
+            f"shards, not in {len(store.shards)}; give that number in all processes, or another monitor_namespace"
         )
 
 

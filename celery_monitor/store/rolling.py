@@ -39,7 +39,7 @@ def roll(store: Store, now_us: int, most: int, report: FoldReport, slices: Slice
     while True:
         with store.translated():
             raw, weighed = store.client.mget([store.keys.cursor("m"), store.keys.rollup_bytes])
-        cursor = MetricsCursor.load(raw)
+        cursor = MetricsCursor.load(raw) if raw else MetricsCursor(late=now_us)
         commit = Commit(store.keys.cursor("m"), raw or b"")
         step = Step()
         roller = _Roller(store, now_s, most, commit, step, TierBytes.load(weighed))

@@ -66,12 +66,18 @@ def touch(store: Store, runs: Iterable[bytes], commit: Commit, now_us: int) -> N
 def active(store: Store) -> list[tuple[bytes, int]]:
     """Return the runs that are not over with the time (us) of their last news, the newest first.
 
+    One that was judged since, and is not over, has the time at which it is judged again.
+
     Raises:
         StoreError: the store does not answer.
     """
     with store.translated():
-        found = store.client.zrevrange(store.keys.runs, 0, -1, withscores=True)
-    return [(run, int(score)) for run, score in found]
+        found = [
+            (run, int(score))
+            for shard in store.shards
+            for run, score in store.client.zrevrange(shard.keys.runs, 0, -1, withscores=True)
+        ]
+    return sorted(found, key=lambda each: -each[1])
 
 
 def quiet(store: Store, before_us: int, most: int) -> tuple[bytes, list[bytes]]:

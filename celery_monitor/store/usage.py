@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 from celery_monitor.store import inbox, seen
@@ -37,13 +37,20 @@ class Usage:
         """All of it."""
         return self.executions + self.rollups + self.inbox + self.rest
 
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
+
 
 def read(store: Store, now_us: int) -> Usage:
-    """Ask the server, in one round trip; what it will not tell counts as nothing.
+    """Ask the server, in one round trip per shard; what it will not tell counts as nothing.
 
     Raises:
         StoreError: the store does not answer.
     """
+    return sum((_of_shard(shard, now_us) for shard in store.shards), start=Usage())
+
+
+def _of_shard(store: Store, now_us: int) -> Usage:
     keys = store.keys
     with store.translated():
         pipe = store.client.pipeline(transaction=False)

@@ -31,7 +31,7 @@ def open_waits(store: Store) -> list[Wait]:
         StoreError: the store does not answer.
     """
     with store.translated():
-        raw = store.client.hvals(store.keys.waits)
+        raw = [value for shard in store.shards for value in store.client.hvals(shard.keys.waits)]
     found = [wait for wait in map(_load, raw) if wait is not None and wait.begun_us]
     return sorted(found, key=lambda wait: (wait.begun_us, wait.key))
 

@@ -8,12 +8,12 @@
 -- returns  1 when committed, 0 when somebody else has moved the cursor (nothing is changed)
 --
 -- The cursor is written first: a server that refuses writes for want of memory refuses the first one,
--- so it can never be refused between two writes. A commit that begins with UNLINK makes room: such a write is
--- never refused, nor are those that follow it in a script, so there the cursor is written last.
+-- so it can never be refused between two writes. A commit that begins with UNLINK or XTRIM makes room: such a
+-- write is never refused, nor are those that follow it in a script, so there the cursor is written last.
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then
   return 0
 end
-local frees = ARGV[3] == 'UNLINK'
+local frees = ARGV[3] == 'UNLINK' or ARGV[3] == 'XTRIM'
 if not frees then
   redis.call('SET', KEYS[1], ARGV[2])
 end
