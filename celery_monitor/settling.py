@@ -36,13 +36,18 @@ def settle(store: Store, now_us: int, *, slice_s: float = 0.05, pause: Callable[
         StoreError: the store does not answer; the next tick goes on.
     """
     slices = Slices(slice_s, pause)
+    return sum(_settle_shard(store, shard, now_us, slices) for shard in store.shards)
+
+
+def _settle_shard(store: Store, shard: Store, now_us: int, slices: Slices) -> int:
+    """Settle the runs whose rows lie in one shard; what is running may be told in any."""
     stored = 0
     for _ in range(_ROUNDS):
-        cursor, quiet = runs.quiet(store, now_us - QUIET_US, MOST)
+        cursor, quiet = runs.quiet(shard, now_us - QUIET_US, MOST)
         if not quiet:
             break
         verdicts = _verdicts(quiet, judged(store, quiet, now_us), now_us)
-        if not runs.settle(store, cursor, verdicts, now_us):
+        if not runs.settle(shard, cursor, verdicts, now_us):
             break
         stored += len(verdicts.over)
         slices.breathe()

@@ -56,6 +56,11 @@ def read(store: Store, now_us: int) -> Facts:
     Raises:
         StoreError: the store does not answer.
     """
+    each = [_of_shard(shard, now_us) for shard in store.shards]
+    return each[0] if len(each) == 1 else _together(each)
+
+
+def _of_shard(store: Store, now_us: int) -> Facts:
     keys = store.keys
     with store.translated():
         pipe = store.client.pipeline(transaction=False)
@@ -74,6 +79,25 @@ def read(store: Store, now_us: int) -> Facts:
         budget=memory.budget(store, room),
         cut=_cut(cursor),
         rollup_days=store.rollup_days,
+    )
+
+
+def _together(each: Sequence[Facts]) -> Facts:
+    """Return the facts of all shards: sums, the fullest server, the shard that was cut the most."""
+    skipped: Counter[str] = Counter()
+    cut: dict[int, int] = {}
+    for facts in each:
+        skipped.update(facts.skipped)
+        cut = {step: max(cut.get(step, 0), facts.cut.get(step, 0)) for step in cut.keys() | facts.cut.keys()}
+    return Facts(
+        agents=[agent for facts in each for agent in facts.agents],
+        pace=each[0].pace,
+        skipped=dict(skipped),
+        room=max((facts.room for facts in each), key=lambda room: (bool(room.max_bytes), room.ratio)),
+        usage=sum((facts.usage for facts in each), start=Usage()),
+        budget=Budget(sum(f.budget.executions for f in each), sum(f.budget.counters for f in each)),
+        cut=cut,
+        rollup_days=each[0].rollup_days,
     )
 
 

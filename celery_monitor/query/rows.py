@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.analytics.executions import surer
@@ -56,19 +57,27 @@ class Candidate(NamedTuple):
     id: bytes
 
 
-class Tail(NamedTuple):
-    """What the inbox holds that was not folded when it was read."""
+class _ShardTail(NamedTuple):
+    """What a shard's inbox holds that was not folded when it was read."""
 
     cursor: TasksCursor
     blobs: list[Blob]
 
 
+Tail = list[_ShardTail]
+"""What the inbox of each shard holds."""
+
+
 def tail(store: Store, now_us: int) -> Tail:
-    """Read the cursor and what is behind it as of one moment.
+    """Read the cursor of each shard and what is behind it as of one moment.
 
     Raises:
         StoreError: the store does not answer.
     """
+    return [_shard_tail(shard, now_us) for shard in store.shards]
+
+
+def _shard_tail(store: Store, now_us: int) -> _ShardTail:
     with store.translated():
         pipe = store.client.pipeline(transaction=True)
         pipe.get(store.keys.cursor(inbox.TASKS))
@@ -81,40 +90,28 @@ def tail(store: Store, now_us: int) -> Tail:
     heads = fresh.heads(entries, Step())
     known = fresh.seen_before(store, inbox.TASKS, heads, now_us)
     blobs = [_blob(e.data) for e in heads if known.take(e.boot, e.n)]
-    return Tail(cursor, [b for b in blobs if b is not None])
+    return _ShardTail(cursor, [b for b in blobs if b is not None])
 
 
 class Blocks:
-    """Reads blocks for one question; a block that was read is kept until it is answered."""
+    """Reads the blocks of all shards for one question; a block that was read is kept until it is answered.
+
+    The rows of a run lie in one shard; what is known is an id, so all are asked.
+    """
 
     def __init__(self, store: Store, tail_: Tail) -> None:
-        self._store = store
-        self._tail = tail_
-        self._read: dict[int, Blob | None] = {}
+        self._shards = [_ShardBlocks(shard, its) for shard, its in zip(store.shards, tail_, strict=True)]
 
     def by_ids(self, ids: Sequence[bytes]) -> dict[bytes, Found]:
         """Return every row of some executions (packed ids); ids without rows are left out."""
-        wanted: dict[int, set[bytes]] = {}
-        for packed, numbers in self._numbers(ids).items():
-            for number in numbers:
-                wanted.setdefault(number, set()).add(packed)
         found: dict[bytes, Found] = {}
-        for number, blob in self._blobs(sorted(wanted)):
-            _pick(blob, wanted[number], found)
-        for blob in self._tail.blobs:
-            _pick(blob, set(ids), found)
+        for shard in self._shards:
+            shard.by_ids(ids, found)
         return found
 
     def of_run(self, run: bytes) -> set[bytes]:
         """Return the ids of the executions of a run (16 bytes)."""
-        ids: set[bytes] = set()
-        blobs = [blob for _, blob in self._blobs(sorted(self._numbers([run])[run]))]
-        for blob in [*blobs, *self._tail.blobs]:
-            for table in ("attempts", "publishes"):
-                for packed, of in zip(blob.column(table, "id"), blob.column(table, "run"), strict=True):
-                    if (of or fixed_id(packed)) == run:
-                        ids.add(packed)
-        return ids
+        return set().union(*(shard.of_run(run) for shard in self._shards))
 
     def by_runs(self, runs: Sequence[bytes], tables: Sequence[str] = OF_A_RUN) -> dict[bytes, Rows]:
         """Return the rows of runs (16 bytes each), those of which nothing is found included; a block is read once."""
@@ -125,6 +122,55 @@ class Blocks:
 
     def rows_of(self, keys: Sequence[bytes], tables: Sequence[str], by: str) -> Iterator[tuple[bytes, str, Any]]:
         """Yield (key, table, row) of every row of some tables whose `by`, "run" or "id", is one of the keys."""
+        for shard in self._shards:
+            yield from shard.rows_of(keys, tables, by)
+
+    def labelled(self, key: str, value: str) -> list[Labelled]:
+        """Return the rows that give a label to a run or to an execution, by the index of the keys that have one."""
+        return [row for shard in self._shards for row in shard.labelled(key, value)]
+
+    def newest_first(
+        self, matches: Callable[[Blob], Iterable[Candidate]], worth: Callable[[Info], bool]
+    ) -> Iterator[Candidate]:
+        """Yield candidates of the tail and of all blocks, the newest first.
+
+        Args:
+            matches: the candidates of a blob, in any order.
+            worth: whether a block can hold any, by its note.
+        """
+        return merge(*(shard.newest_first(matches, worth) for shard in self._shards), reverse=True)
+
+
+class _ShardBlocks:
+    """Reads the blocks of one shard."""
+
+    def __init__(self, store: Store, tail_: _ShardTail) -> None:
+        self._store = store
+        self._tail = tail_
+        self._read: dict[int, Blob | None] = {}
+
+    def by_ids(self, ids: Sequence[bytes], found: dict[bytes, Found]) -> None:
+        """Add every row of some executions."""
+        wanted: dict[int, set[bytes]] = {}
+        for packed, numbers in self._numbers(ids).items():
+            for number in numbers:
+                wanted.setdefault(number, set()).add(packed)
+        for number, blob in self._blobs(sorted(wanted)):
+            _pick(blob, wanted[number], found)
+        for blob in self._tail.blobs:
+            _pick(blob, set(ids), found)
+
+    def of_run(self, run: bytes) -> set[bytes]:
+        ids: set[bytes] = set()
+        blobs = [blob for _, blob in self._blobs(sorted(self._numbers([run])[run]))]
+        for blob in [*blobs, *self._tail.blobs]:
+            for table in ("attempts", "publishes"):
+                for packed, of in zip(blob.column(table, "id"), blob.column(table, "run"), strict=True):
+                    if (of or fixed_id(packed)) == run:
+                        ids.add(packed)
+        return ids
+
+    def rows_of(self, keys: Sequence[bytes], tables: Sequence[str], by: str) -> Iterator[tuple[bytes, str, Any]]:
         wanted: dict[int, set[bytes]] = {}
         for key, numbers in self._numbers(keys).items():
             for number in numbers:
@@ -137,7 +183,6 @@ class Blocks:
             yield from _rows_of(blob, set(keys), tables, by)
 
     def labelled(self, key: str, value: str) -> list[Labelled]:
-        """Return the rows that give a label to a run or to an execution, by the index of the keys that have one."""
         place = index.label_id(key, value)
         blobs = [*self._fetched(sorted(self._numbers([place])[place])[-_MOST_LABELLED:]), *enumerate(self._tail.blobs)]
         found = []
@@ -153,12 +198,6 @@ class Blocks:
     def newest_first(
         self, matches: Callable[[Blob], Iterable[Candidate]], worth: Callable[[Info], bool]
     ) -> Iterator[Candidate]:
-        """Yield candidates of the tail and of all blocks, the newest first.
-
-        Args:
-            matches: the candidates of a blob, in any order.
-            worth: whether a block can hold any, by its note.
-        """
         waiting = [c for blob in self._tail.blobs for c in _of(matches, blob)]
         notes = sorted(self._notes(worth), key=lambda n: -n[1].newest_us)
         for at in range(0, len(notes), _PAGE):

@@ -132,9 +132,13 @@ class Store:
                 self._link.client = connect(self._link.url, self._link.timeout_s)
         return self._link.client
 
-    def shard_of(self, name: bytes) -> Store:
-        """Return the shard of a host (its counters and its agents' live state) or of a run (its rows)."""
-        return self.shards[crc32(name) % len(self.shards)]
+    def shard_of(self, run: bytes) -> Store:
+        """Return the shard that holds the rows of a run (16 bytes)."""
+        return self.shards[crc32(run) % len(self.shards)]
+
+    def home_of(self, host: str) -> Store:
+        """Return the shard that holds the counters of a host and the live states of its agents."""
+        return self.shard_of(host.encode("utf-8", "surrogatepass"))
 
     def info(self, section: str) -> dict[str, Any]:
         """Return a section of INFO of the server that holds this store's keys."""
@@ -146,10 +150,18 @@ class Store:
         seconds, micros = self.client.time(**self._node())
         return int(seconds), int(micros)
 
+    def servers(self) -> list[Any]:
+        """Return a client of each server that may hold keys: one, or a Cluster's primaries."""
+        if not isinstance(self.client, RedisCluster):
+            return [self.client]
+        primaries: list[Any] = self.client.get_primaries()  # type: ignore[no-untyped-call]
+        return [self.client.get_redis_connection(node) for node in primaries]
+
     def _node(self) -> dict[str, Any]:
         if not isinstance(self.client, RedisCluster):
             return {}
-        return {"target_nodes": self.client.get_node_from_key(self.keys.meta)}
+        node: Any = self.client.get_node_from_key(self.keys.meta)  # type: ignore[no-untyped-call]
+        return {"target_nodes": node}
 
     def _shard(self, number: int, of: int) -> Store:
         shard = copy(self)
@@ -250,10 +262,12 @@ def _cluster(url: str, options: dict[str, Any]) -> Any:
     """Return a client of a Cluster: ``redis+cluster://user:password@h:7000;h2:7000``; connects at once."""
     if not hasattr(redis_cluster, "TransactionStrategy"):
         raise ConfigurationError(f"monitor_url: a Redis Cluster needs redis-py 6.1 or newer, not {redis.__version__}")
-    nodes, query, given = [], {}, dict[str, Any]()
+    nodes: list[ClusterNode] = []
+    query: dict[str, str] = {}
+    given: dict[str, Any] = {}
     for piece in url.split(";"):
         part = urlsplit(piece if "://" in piece else "redis+cluster://" + piece)
-        nodes.append(ClusterNode(part.hostname or "localhost", part.port or 6379))
+        nodes.append(ClusterNode(part.hostname or "localhost", part.port or 6379))  # type: ignore[no-untyped-call]
         query.update(parse_qsl(part.query))
         if part.password:
             given["password"] = unquote(part.password)
@@ -263,7 +277,7 @@ def _cluster(url: str, options: dict[str, Any]) -> Any:
     if urlsplit(url).scheme == "rediss+cluster":
         given["ssl"] = True
     try:
-        return RedisCluster(startup_nodes=nodes, **options, **given, **query)
+        return RedisCluster(startup_nodes=nodes, **options, **given, **dict[str, Any](query))
     except (TypeError, ValueError) as e:
         raise ConfigurationError(f"monitor_url: {without_password(url)!r}: {_first_line(e)}; give {FORMS}") from e
 

@@ -8,12 +8,14 @@ them: who adds an entry adds them, the fold takes them off, and what finds no ro
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from celery_monitor.errors import StoreRefused
+from celery_monitor.errors import StoreError, StoreRefused
 from celery_monitor.model import AgentState, Batch, Cell, Gauge, Metrics, Pace, Series
+from celery_monitor.signals.record import fixed_id
 from celery_monitor.store import columns, live, memory, packing
 from celery_monitor.store.commit import Commit, run_script
 from celery_monitor.store.connection import Store
@@ -44,14 +46,32 @@ class Entry:
 def send(store: Store, batch: Batch | None, state: AgentState | None) -> Pace | None:
     """Hand in a batch and the live state in one round trip, and learn the pace.
 
-    A batch may be sent again after any error: the fold takes ``(boot, n)`` once. Where the server's memory is short,
-    task rows are left out and counted in ``store.dropped``, which goes into the state's ``dropped``.
+    Of several shards the host's takes counters and state, each of the others the rows of its runs, in a round trip of
+    its own. A batch may be sent again after any error: each fold takes ``(boot, n)`` once. Where the server's memory is
+    short, task rows are left out and counted in ``store.dropped``, which goes into the state's ``dropped``.
 
     Raises:
         StoreUnreachable: no answer; whether the batch arrived is unknown.
         StoreRefused: the server said no, or there is room for nothing, not even counters: in its memory, or in the
             inbox, because nobody folds.
     """
+    host = batch.host if batch is not None else state["host"] if state is not None else ""
+    home = store.home_of(host)
+    split = {home: batch} if batch is None or len(store.shards) == 1 else _split(store, home, batch)
+    before = Counter(store.dropped)
+    try:
+        told = _send(home, split.pop(home), state)
+        for shard, rest in split.items():
+            _send(shard, rest, None)
+    except StoreError:
+        store.dropped.clear()  # nothing is dropped yet: all of it is sent again
+        store.dropped.update(before)
+        raise
+    return told
+
+
+def _send(store: Store, batch: Batch | None, state: AgentState | None) -> Pace | None:
+    """Hand in what one shard takes."""
     room = _room(store)
     mine = memory.budget(store, room)
     takes = batch is not None and room.takes_counters
@@ -73,6 +93,20 @@ def send(store: Store, batch: Batch | None, state: AgentState | None) -> Pace | 
     found = live.decode_pace(pace[0] if pace else None)
     store.agents = found["agents"] if found else store.agents
     return found
+
+
+def _split(store: Store, home: Store, batch: Batch) -> dict[Store, Batch]:
+    """Return what each shard takes of a batch, the same however often it is sent."""
+    parts = {home: replace(batch, attempts=[], publishes=[], details={})}
+    tables = [("attempts", batch.attempts), ("publishes", batch.publishes), *batch.details.items()]
+    for table, rows in tables:
+        for row in rows:
+            shard = store.shard_of(row.run or fixed_id(row.id))
+            if shard not in parts:
+                parts[shard] = Batch(batch.boot, batch.n, batch.host, batch.at_us)
+            part = parts[shard]
+            (getattr(part, table) if table not in batch.details else part.details.setdefault(table, [])).append(row)
+    return parts
 
 
 def add(commit: Commit, keys: Keys, batch: Batch) -> None:

@@ -33,6 +33,11 @@ class Lifetime:
         self.since_us = min(self.since_us or at_us, at_us)
         tiers.absorb(self.cells, {series: without_bins(cell) for series, cell in part.items()}, most)
 
+    def merge(self, other: Lifetime) -> None:
+        """Add the totals of another shard."""
+        self.since_us = min(self.since_us or other.since_us, other.since_us or self.since_us)
+        tiers.absorb(self.cells, other.loaded())
+
     def loaded(self) -> dict[Series, Cell]:
         """Return the totals as cells."""
         part: tiers.Part = {}

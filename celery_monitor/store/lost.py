@@ -26,6 +26,9 @@ _NOTE_BYTES: Final = 500
 def book(store: Store, agent: AgentState, raw: bytes, ended: set[str], now_us: int) -> int:
     """Book what a silent agent was running as LOST, at once or not at all; return how many.
 
+    Of several shards each books the rows of its runs; the agent's own comes last and decides. Where the agent has
+    spoken meanwhile, the ends of what the others have booked take it back.
+
     Parameters:
         agent, raw: its state, and the bytes it was read from.
         ended: uids (hex) whose end is in the store already.
@@ -35,6 +38,27 @@ def book(store: Store, agent: AgentState, raw: bytes, ended: set[str], now_us: i
         StoreError: the store does not answer; sweep again.
     """
     rows = [_row(run, agent, now_us) for run in agent.get("running") or () if run["uid"] not in ended]
+    home = store.home_of(str(agent.get("host", "")))
+    parts: dict[Store, list[Attempt]] = {}
+    for row in rows:
+        parts.setdefault(store.shard_of(row.run or fixed_id(row.id)), []).append(row)
+    mine = parts.pop(home, [])
+    for shard, its in parts.items():
+        _book(shard, agent, b"", _unbooked(shard, its), now_us)
+    return len(rows) if _book(home, agent, raw, mine, now_us) else 0
+
+
+def _unbooked(shard: Store, rows: list[Attempt]) -> list[Attempt]:
+    """Return the rows without those that an earlier sweep has booked, before it was cut off."""
+    with shard.translated():
+        notes = shard.client.hmget(shard.keys.lost, [row.uid for row in rows])
+    return [row for row, note in zip(rows, notes, strict=True) if note is None]
+
+
+def _book(store: Store, agent: AgentState, raw: bytes, rows: list[Attempt], now_us: int) -> bool:
+    """Book rows in one shard; without `raw` whatever the agent has said meanwhile."""
+    if not rows and not raw:
+        return True
     batch = Batch(SWEEPER + bytes.fromhex(agent["boot"])[:8], agent["at_us"], str(agent.get("host", "")), now_us)
     bucket = now_us // 1_000_000 // BUCKET_S * BUCKET_S
     notes: list[Any] = []
@@ -50,10 +74,10 @@ def book(store: Store, agent: AgentState, raw: bytes, ended: set[str], now_us: i
     keys = store.keys
     done = run_script(
         store, "sweep", [keys.live, keys.lost, keys.inbox_metrics, keys.inbox_tasks, keys.inbox_bytes],
-        [agent["boot"], raw, silenced, SEEN_S, inbox.cost(counters), inbox.cost(executions),
+        [agent["boot"] if raw else "", raw, silenced, SEEN_S, inbox.cost(counters), inbox.cost(executions),
          len(notes) // 2, *notes, len(first), *first, *second],
     )  # fmt: skip
-    return len(rows) if done else 0
+    return bool(done)
 
 
 class Booked:

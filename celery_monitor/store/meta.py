@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from celery_monitor.errors import ConfigurationError, StoreTooNew
+from celery_monitor.errors import ConfigurationError, StoreRefused, StoreTooNew
 from celery_monitor.store import live
 from celery_monitor.store.connection import Store
 
@@ -22,8 +22,7 @@ def check(store: Store, *, create: bool = True) -> None:
 
     Raises:
         StoreTooNew: a newer release wrote what this one cannot read.
-        ConfigurationError: the data lie in another number of shards.
-        StoreRefused: not a Redis, wrong password.
+        StoreRefused: not a Redis, wrong password, or the data lie in another number of shards.
         StoreUnreachable: no answer.
     """
     with store.translated():
@@ -42,9 +41,10 @@ def check(store: Store, *, create: bool = True) -> None:
             f"celery-monitor reads {SCHEMA}: upgrade it, or give another monitor_namespace"
         )
     if shards is not None and shards != b"%d" % len(store.shards):
-        raise ConfigurationError(
-            f"monitor_shards: namespace {store.namespace!r} in {store.where} lies in {shards.decode('ascii', 'replace')} "
-            f"shards, not in {len(store.shards)}; give that number in all processes, or another monitor_namespace"
+        found = shards.decode("ascii", "replace")
+        raise StoreRefused(
+            f"monitor_shards: namespace {store.namespace!r} in {store.where} lies in {found} shards, not in "
+            f"{len(store.shards)}; give that number in all processes, or another monitor_namespace"
         )
 
 
