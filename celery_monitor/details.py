@@ -96,6 +96,17 @@ class Log(NamedTuple):
     at_us: int
 
 
+class Content(NamedTuple):
+    """What an attempt was called with and what it returned, as JSON, when asked for; two rows, one text each."""
+
+    id: bytes
+    run: bytes
+    uid: bytes
+    arguments: str  # a JSON object by parameter, "" in the row of the result
+    result: str  # any JSON, "" in the row of the arguments
+    at_us: int
+
+
 class Plan(NamedTuple):
     """A step that a published message plans and that may never be published itself; recorded once per plan."""
 
@@ -158,6 +169,7 @@ ROWS: Final[dict[str, type[Any]]] = {
     "waits": Wait,
     "measures": Measure,
     "logs": Log,
+    "contents": Content,
     "plans": Plan,
     "labels": Labelled,
     "runs": Run,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 import traceback as tracebacks
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -15,9 +16,18 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from celery._state import _task_stack, get_current_task  # type: ignore[attr-defined]
 from celery.exceptions import MaxRetriesExceededError
 
-from celery_monitor.signals import guard, header, process
-from celery_monitor.signals.layout import BEGIN, END, NO_ERROR, pack_error, pack_ids, pack_series
-from celery_monitor.signals.record import Flag, Kind, Reason, State, bin_of, runtime_le, wait_le
+from celery_monitor.signals import content, guard, header, labels, plans, process, redact, results
+from celery_monitor.signals.layout import (
+    BEGIN,
+    END,
+    MAX_MESSAGE,
+    MAX_TRACEBACK,
+    NO_ERROR,
+    pack_error,
+    pack_ids,
+    pack_series,
+)
+from celery_monitor.signals.record import Flag, Kind, Reason, ResultSize, State, bin_of, runtime_le, wait_le
 from celery_monitor.signals.run import Shape, derive
 
 KEY: Final = "_celery_monitor"
@@ -28,6 +38,7 @@ _SKEW_US: Final = 50_000
 _EAGER, _REDELIVERED, _MACHINERY = int(Flag.EAGER), int(Flag.REDELIVERED), int(Flag.INFRASTRUCTURE)
 _FOREIGN, _SKEWED, _UNATTRIBUTED = int(Flag.FOREIGN), int(Flag.SKEWED), int(Flag.UNATTRIBUTED)
 _SUCCESS, _OK, _ATTEMPT = int(State.SUCCESS), int(Reason.OK), int(Kind.ATTEMPT)
+_NO_RESULT = int(ResultSize.NONE)
 _RSS_EVERY_NS: Final = 20_000_000
 _PAGE_KIB: Final = resource.getpagesize() // 1024
 _NOWHERE: Final[dict[str, Any]] = {}
@@ -47,8 +58,10 @@ class Open:
         "cpu_ns",
         "end_at",
         "id",
+        "inside",
         "replaced",
         "run",
+        "scope",
         "serial",
         "slot",
         "started_ns",
@@ -70,6 +83,8 @@ class Open:
         self.cpu_ns = cpu_ns
         self.started_ns = started_ns
         self.replaced = False
+        self.inside: Any = None  # an `owner.Owner`, made when something is recorded inside it
+        self.scope: Any = None  # a `context.Scope`, made when its labels are asked for
         self.end_at = -1  # where the ring stood when the end was about to be written
 
 
@@ -112,7 +127,7 @@ memory = Memory()
 process.after_fork.append(memory.forget)
 recent: deque[tuple[str, int]] = deque(maxlen=64)
 """Task id and serial of the last ends, for an internal error that follows one."""
-_series: dict[tuple[str, str, str], bytes] = {}
+_series: dict[tuple[str, ...], bytes] = {}
 _of_name: dict[str, int] = {}
 # Bound once: a look-up in a struct costs as much as packing one of its numbers.
 _pack_begin, _pack_end = BEGIN.pack, END.pack
@@ -127,14 +142,18 @@ queue_of: Callable[[Any, str], str] = by_routing_key
 """Finds the queue behind an exchange and a routing key; the Monitor sets one that knows the app's bindings."""
 
 
-def series(task: str, queue: str, workflow: str) -> bytes:
-    """Return the packed series block, kept per distinct name."""
-    key = (task, queue, workflow)
+def series(task: str, queue: str, workflow: str, routing_key: str = "", counted: str = "") -> bytes:
+    """Return the packed series block, kept per distinct name; with the routing key only where it is not the queue."""
+    key: tuple[str, ...] = (task, queue, workflow)
+    if counted:
+        key = (task, queue, workflow, routing_key, counted)
+    elif routing_key not in {"", queue}:
+        key = (task, queue, workflow, routing_key)
     packed = _series.get(key)
     if packed is None:
         if len(_series) > 5000:  # a task name per call would otherwise grow a worker without end
             _series.clear()
-        packed = _series[key] = pack_series(task, queue, workflow)
+        packed = _series[key] = pack_series(*key)
     return packed
 
 
@@ -176,7 +195,7 @@ def begin(task: Any) -> None:
     get = about.get
     now = time_ns() // 1000
     name, task_id = task.name, get("id") or ""
-    flags, (published, run, workflow) = origin(name, about)
+    flags, (published, run, workflow, labelled) = origin(name, about)
     wait = -1
     if published:
         eta = get("eta")
@@ -190,9 +209,11 @@ def begin(task: Any) -> None:
         flags |= _REDELIVERED
     if process.place.shared_memory:
         flags |= _UNATTRIBUTED
-    queue = delivery.get("routing_key") or ""
+    queue, names = delivery.get("routing_key") or "", None
     if delivery.get("exchange"):
-        queue = queue_of(delivery["exchange"], queue)
+        routing_key, queue = queue, queue_of(delivery["exchange"], queue)
+        names = series(name, queue, workflow, routing_key)
+    names = names if not labelled else _counted(name, workflow, delivery, labelled)
     serial = writer.serial()
     slot = writer.take_slot()
     begun = (
@@ -202,7 +223,7 @@ def begin(task: Any) -> None:
             now, published, wait,
         )
         + pack_ids(task_id, get("root_id"), get("parent_id"), get("group"), run)
-        + (_series.get((name, queue, workflow)) or series(name, queue, workflow))
+        + (names or _series.get((name, queue, workflow)) or series(name, queue, workflow))
     )  # fmt: skip
     writer.mark(slot, serial, begun)
     about[KEY] = Open(name, task_id, run, workflow, serial, slot, begun, thread_time_ns(), monotonic_ns())
@@ -210,27 +231,58 @@ def begin(task: Any) -> None:
         process.need_agent()
 
 
-def origin(name: str, about: Mapping[str, Any]) -> tuple[int, tuple[int, bytes, str]]:
-    """Return flags and publish time, run, workflow: from our header, else by the rule a publisher would have used."""
+def origin(name: str, about: Mapping[str, Any]) -> tuple[int, tuple[int, bytes, str, str]]:
+    """Return flags and publish time, run, workflow, labels: from our header, else by a publisher's own rule.
+
+    What a message plans that nobody recorded is recorded here, as only this process has seen it.
+    """
     flags = _of_name.get(name, -1)
     if flags < 0:
         flags = _flags_of(name)
     if about.get("is_eager"):
         flags |= _EAGER
+        around = around_eager(about)
+        if around is not None:
+            return flags, around
     else:
         known = header.decode(about.get("cm"))
         if known is not None:
             return flags, known
         flags |= _FOREIGN
+    task_id = about.get("id") or ""
     shape = Shape(
-        name, about.get("id") or "", about.get("root_id"), about.get("group"), about.get("chain"), about.get("chord"),
+        name, task_id, about.get("root_id"), about.get("group"), about.get("chain"), about.get("chord"),
         about.get("args"),
     )  # fmt: skip
-    return flags, (0, *derive(shape))
+    run, workflow = derive(shape)
+    if flags & _FOREIGN and (shape.chain or shape.chord):
+        plans.record(task_id, {}, about, run, workflow)
+    return flags, (0, run, workflow, "")
+
+
+def alone(about: Mapping[str, Any]) -> tuple[int, bytes, str, str] | None:  # noqa: ARG001 - the real one looks at it
+    """Return nothing: no run is around an eager attempt."""
+    return None
+
+
+around_eager: Callable[[Mapping[str, Any]], tuple[int, bytes, str, str] | None] = alone
+"""Finds what an eager attempt that begins inherits; `context` sets one that knows the open blocks."""
+
+
+def _counted(name: str, workflow: str, delivery: Mapping[str, Any], labelled: str) -> bytes:
+    """Return the series block of an attempt whose message has labels, with those that are counted."""
+    routing_key = delivery.get("routing_key") or ""
+    queue = queue_of(delivery.get("exchange"), routing_key)
+    return series(name, queue, workflow, routing_key, labels.of_counted(labelled))
+
+
+def flags_of(name: str) -> int:
+    """Return what a task's name says of it, kept per name."""
+    flags = _of_name.get(name, -1)
+    return flags if flags >= 0 else _flags_of(name)
 
 
 def _flags_of(name: str) -> int:
-    """Return what a task's name says of it, kept per name."""
     if len(_of_name) > 5000:
         _of_name.clear()
     machinery = name in MACHINERY or name.startswith("celery_monitor.")
@@ -254,17 +306,22 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     rss, growth = memory.since_last(now, lasted)
     if place.shared_memory:
         growth = 0
+    size = _NO_RESULT
     if state == "SUCCESS":
         code, reason, error = _SUCCESS, _OK, NO_ERROR
+        if retval is not None:
+            size = results.class_of(task, request.__dict__, retval)
     else:
         code, reason, error = _explain(attempt, state, retval)
+    if attempt.inside is not None:  # before the end is begun: nobody else writes between its two looks at the head
+        attempt.inside.close(code)
     first = attempt.end_at < 0
     if first:
         attempt.end_at = writer.head
     if first or attempt.end_at == writer.head:  # called again after a soft time limit: it may have been written
         writer.put(
             _ATTEMPT,
-            _pack_end(code, reason, runtime_le(runtime), bin_of(runtime), bin_of(cpu), runtime, cpu, rss, growth)
+            _pack_end(code, reason, runtime_le(runtime), size, bin_of(runtime), bin_of(cpu), runtime, cpu, rss, growth)
             + attempt.begun
             + error,
         )
@@ -289,6 +346,8 @@ def _explain(attempt: Open, name: str | None, retval: Any) -> tuple[int, int, by
     state, reason = _STATES.get(name or "", (State.INTERRUPTED, Reason.SHUTDOWN))
     if state is State.IGNORED and attempt.replaced:
         return State.REPLACED, Reason.REPLACED, NO_ERROR
+    if state is State.INTERRUPTED and _exits():
+        reason = Reason.SYSTEM_EXIT
     if state is State.REJECTED and getattr(retval, "requeue", False):
         reason = Reason.REQUEUED
     error = retval if state is not State.RETRY else getattr(retval, "exc", None) or retval
@@ -301,15 +360,22 @@ def _explain(attempt: Open, name: str | None, retval: Any) -> tuple[int, int, by
             reason = Reason.OUT_OF_MEMORY
         elif isinstance(error, MaxRetriesExceededError):
             reason = Reason.MAX_RETRIES
-    return state, reason, describe(error)
+    return state, reason, describe(error, task=attempt.task)
 
 
-def describe(error: BaseException, traceback: str | None = None) -> bytes:
-    """Return the error block of an exception whose own `__str__` may be broken."""
-    try:
-        message = str(error)
-    except Exception as broken:  # noqa: BLE001 - a user's __str__
-        message = f"<unprintable: {type(broken).__name__}>"
+def _exits() -> bool:
+    """Tell whether the body leaves by a SystemExit of its own: one of a signal has the code -(256 - signal)."""
+    error = sys.exc_info()[1]
+    if not isinstance(error, SystemExit):
+        return False
+    return not (isinstance(error.code, int) and -256 < error.code < 0)
+
+
+def describe(error: BaseException, traceback: str | None = None, task: str = "") -> bytes:
+    """Return the error block of an exception whose own `__str__` may be broken; of an excluded task its type only."""
+    if content.excludes_task(task):
+        return pack_error(type(error).__name__, "", "")
+    message = redact.text(content.said(error), MAX_MESSAGE)
     if traceback is None:
         traceback = "".join(tracebacks.format_tb(error.__traceback__, limit=-30))
-    return pack_error(type(error).__name__, message, traceback)
+    return pack_error(type(error).__name__, message, redact.end_of(traceback, MAX_TRACEBACK))

@@ -11,6 +11,7 @@ from zlib import crc32
 
 from celery_monitor.signals.record import ENVELOPE, MAX_PAYLOAD, VERSION, Kind
 from celery_monitor.signals.ring import (
+    AT_DETAILS,
     AT_FULL,
     AT_HEAD,
     AT_LARGE,
@@ -161,6 +162,20 @@ class Writer:
             self._count(AT_FULL)
             return False
         return True
+
+    def crowded(self) -> bool:
+        """Tell whether the ring is half full, and count what is left out for that: attempts need the rest."""
+        if self._head - self._tail <= self._capacity >> 1:
+            return False
+        self._tail = self.ring.number(AT_TAIL)
+        if self._head - self._tail <= self._capacity >> 1:
+            return False
+        self.left_out(AT_DETAILS)
+        return True
+
+    def left_out(self, at: int) -> None:
+        """Count what was not even tried to write, at one of the AT_ offsets; threads may lose a count to each other."""
+        self._count(at)
 
     def _count(self, at: int) -> None:
         put_number(self.ring.map, at, self.ring.number(at) + 1)

@@ -11,6 +11,7 @@ from celery_monitor.errors import BadRequest
 from celery_monitor.query import paging, rows, runs
 from celery_monitor.query.rows import Blocks
 from celery_monitor.query.times import iso
+from celery_monitor.signals import labels as label_text
 from celery_monitor.signals.record import fixed_id
 from celery_monitor.store import runs as active_runs
 from celery_monitor.store.connection import Store
@@ -33,7 +34,7 @@ def one(store: Store, key: str, value: str, limit: int | str | None, now_us: int
         raise BadRequest("bad_label", said)
     most = paging.limit(limit)
     stored = Blocks(store, rows.tail(store, now_us))
-    told = stored.labelled(key, value)
+    told = stored.labelled(key, label_text.known_as(key, value))
     if not told:
         return None
     newest: dict[bytes, int] = {}

@@ -272,7 +272,7 @@ def _label(text: str) -> tuple[str, str]:
     key, colon, value = text.partition(":")
     if not colon or not label_text.KEY.fullmatch(key):
         raise BadRequest("bad_label", f"label: {text[:60]!r} is none; give key:value, like user:u1")
-    return key, value
+    return key, label_text.known_as(key, value)
 
 
 def _names(text: str) -> list[str]:
