@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from celery_monitor.errors import ConfigurationError
 
-SCHEMES: Final = ("redis", "rediss", "redis+socket", "unix", "sentinel")
+SCHEMES: Final = ("redis", "rediss", "redis+socket", "unix", "sentinel", "redis+cluster", "rediss+cluster")
 """URL schemes of `monitor_url`."""
 
 ENVIRONMENT: Final = "CELERY_MONITOR_"
@@ -26,6 +26,14 @@ _MIB: Final = 1024 * 1024
 _FOREIGN: Final = re.compile(r"NO_FRONTEND|SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_.*)?|(STATUS|SERVE)_.*")
 _BOOLEANS: Final = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "OFF")
+_WORDS: Final = {"log_level": _LEVELS, "log_buffer_level": _LEVELS, "capture_span_data": ("none", "repr")}
+"""Settings that are one of a few words."""
+_LISTS: Final = {"redact": ("keys", "patterns"), "exclude": ("tasks", "labels", "loggers")}
+"""Settings that are lists of texts under these names."""
+_LABEL: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+_LEAST_KEY: Final = 16
 
 
 class Bounds(NamedTuple):
@@ -94,10 +102,65 @@ class Settings:
         least=_MIB,
         most=1024 * 1024 * _MIB,
     )
+    rollup_bytes: int = _setting(
+        int,
+        "Most that all else takes in the store, in bytes (with executions never over a fifth of its maxmemory).",
+        128 * _MIB,
+        least=_MIB,
+        most=1024 * 1024 * _MIB,
+    )
     rollup_days: int = _setting(int, "Days that charts and statistics go back.", 30, least=1, most=92)
     shards: int = _setting(int, "Hash tags to spread over; above 1 only for a Redis Cluster.", 1, least=1, most=64)
     resource_interval: float = _setting(float, "Seconds between samples of CPU and memory.", 5.0, least=1, most=300)
     queue_interval: float = _setting(float, "Seconds between samples of the broker's queues.", 10.0, least=1, most=300)
+    capture_received: bool = _setting(
+        bool,
+        "True: note when a worker receives each message, which makes prefetch holds exact and costs its parent CPU.",
+        default=False,
+    )
+    log_level: str = _setting(
+        str,
+        "Log records of tasks are kept from this level on: DEBUG, INFO, WARNING, ERROR, CRITICAL or OFF.",
+        "WARNING",
+    )
+    log_buffer_level: str = _setting(
+        str,
+        "Lesser records, from this level on, are kept when the attempt ends badly: the last 50.",
+        "INFO",
+    )
+    capture_arguments: bool = _setting(bool, "True: keep tasks' arguments, redacted and bounded.", default=False)
+    capture_results: bool = _setting(bool, "True: keep tasks' results, redacted and bounded.", default=False)
+    capture_span_data: str = _setting(
+        str, 'Attributes of spans: `"none"`, or `"repr"` to keep them, redacted and bounded.', "none"
+    )
+    label_keys: tuple[str, ...] = _setting(
+        tuple, "Keys of labels with statistics and metrics of their own: the first 50 values of each, then `other`.", ()
+    )
+    identity_labels: tuple[str, ...] = _setting(
+        tuple,
+        "Keys of labels whose values are indexed, as far as the bytes for executions reach.",
+        ("session", "user", "correlation"),
+    )
+    anonymise_labels: tuple[str, ...] = _setting(
+        tuple, "Keys of labels whose values leave the process as a keyed hash only.", ()
+    )
+    anonymise_key: str | None = _setting(
+        str, "Key of that hash, the same in every process.", None, optional=True, default_text="none", secret=True
+    )
+    redact: dict[str, Any] | None = _setting(  # noqa: RUF009 - as below
+        dict,
+        "Secrets beside those known: `keys`, words in names, and `patterns`, regular expressions.",
+        None,
+        optional=True,
+        default_text="`{}`",
+    )
+    exclude: dict[str, Any] | None = _setting(  # noqa: RUF009 - as below
+        dict,
+        "What is counted without content: `tasks` and `loggers` as shell patterns, and keys of `labels`.",
+        None,
+        optional=True,
+        default_text="`{}`",
+    )
     alerts: dict[str, Any] | None = _setting(  # noqa: RUF009 - makes a field, as `field` does
         dict,
         "Changes to the alert rules: rule name to its settings.",
@@ -127,7 +190,18 @@ def load_settings(app: Any) -> Settings:
         given["namespace"] = default_namespace(app)
     if "url" not in given:
         given["url"] = _default_url(app, wanted=given.get("enabled", True))
+    _check_anonymised(given)
     return Settings(namespace_is_default=default, **given)
+
+
+def _check_anonymised(given: Mapping[str, Any]) -> None:
+    keys = given.get("anonymise_labels")
+    if keys and not given.get("anonymise_key"):
+        raise ConfigurationError(
+            f"monitor_anonymise_labels is {masked(list(keys))}, and monitor_anonymise_key is not set; set it (or "
+            f"CELERY_MONITOR_ANONYMISE_KEY) to {_accepted('anonymise_key', TABLE['anonymise_key'])}, the same in every "
+            f"process"
+        )
 
 
 def default_namespace(app: Any) -> str:
@@ -216,7 +290,7 @@ def _parsed(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        return text
+        return text.split(",") if bounds.kind is tuple else text
 
 
 def _checked(source: str, name: str, value: Any) -> Any:
@@ -230,10 +304,20 @@ def _checked(source: str, name: str, value: Any) -> Any:
         raise ConfigurationError(f"{source}: no such setting (value {masked(value)}); {hint}")
     if value is None and bounds.optional:
         return None
-    typed = float(value) if bounds.kind is float and type(value) is int else value
+    typed = _typed(bounds, value)
     if type(typed) is not bounds.kind or not _inside(bounds, typed) or not _well_formed(name, typed):
-        raise ConfigurationError(f"{source}: {masked(value)} is not accepted; give {_accepted(name, bounds)}")
+        shown = "the value" if name == "anonymise_key" else masked(value)
+        raise ConfigurationError(f"{source}: {shown} is not accepted; give {_accepted(name, bounds)}")
     return typed
+
+
+def _typed(bounds: Bounds, value: Any) -> Any:
+    """Return a value as the setting's type where another type says the same."""
+    if bounds.kind is float and type(value) is int:
+        return float(value)
+    if bounds.kind is tuple and isinstance(value, (list, set, frozenset)):
+        return tuple(sorted(value, key=str)) if isinstance(value, (set, frozenset)) else tuple(value)
+    return value
 
 
 def _inside(bounds: Bounds, value: Any) -> bool:
@@ -245,7 +329,28 @@ def _well_formed(name: str, value: Any) -> bool:
         return "://" in value and value.split("://", 1)[0] in SCHEMES
     if name == "namespace":
         return _NAMESPACE.fullmatch(value) is not None
+    if name in _WORDS:
+        return value in _WORDS[name]
+    if name in _LISTS:
+        return _lists(value, _LISTS[name])
+    if isinstance(value, tuple):
+        return all(isinstance(key, str) and _LABEL.fullmatch(key) for key in value)
+    if name == "anonymise_key":
+        return len(value) >= _LEAST_KEY
     return name != "runtime_dir" or value.startswith("/")
+
+
+def _lists(value: dict[str, Any], names: tuple[str, ...]) -> bool:
+    """Tell whether a setting is lists of texts under known names, and its regular expressions are some."""
+    for name, texts in value.items():
+        if name not in names or not isinstance(texts, (list, tuple)):
+            return False
+        if not all(isinstance(text, str) and text for text in texts):
+            return False
+    try:
+        return all(re.compile(pattern) for pattern in value.get("patterns", ()))
+    except re.error:
+        return False
 
 
 def _accepted(name: str, bounds: Bounds) -> str:
@@ -254,8 +359,18 @@ def _accepted(name: str, bounds: Bounds) -> str:
         "namespace": "1 to 64 letters, digits, '_', '.' or '-'",
         "runtime_dir": "an absolute path",
         "alerts": "a dict of rule names, like {'backlog': {'threshold': 500}} (JSON in the environment)",
+        "redact": "a dict like {'keys': ['ssn'], 'patterns': ['EMP-[0-9]{6}']}, each a list of texts, the patterns "
+        "regular expressions (JSON in the environment)",
+        "exclude": "a dict like {'tasks': ['billing.*'], 'labels': ['email'], 'loggers': ['urllib3']}, each a list of "
+        "texts (JSON in the environment)",
+        **{setting: "one of " + ", ".join(words) for setting, words in _WORDS.items()},
     }
-    words = {bool: "True or False", int: "a whole number", float: "a number"}
+    forms["anonymise_key"] = f"a text of at least {_LEAST_KEY} characters"
+    words = {
+        bool: "True or False", int: "a whole number", float: "a number",
+        tuple: "a list of keys like ['tenant'], each 1 to 40 letters, digits, '_', '.' or '-' (JSON or with commas in "
+        "the environment)",
+    }  # fmt: skip
     form = forms.get(name) or words[bounds.kind]
     if bounds.least > -math.inf:
         form += f" from {_range(bounds)}"

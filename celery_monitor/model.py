@@ -178,6 +178,18 @@ class Attempt(NamedTuple):
     exception: str  # type name, "" for none
     message: str
     traceback: str
+    routing_key: str = ""  # "" when it is the queue's name
+    result_size: int = 0  # a `signals.record.ResultSize`
+    hold_us: int = -1  # held by the worker before it started, -1 unknown
+    hold_error_us: int = 0  # by so much that may be too long or too short; 0 is exact
+    fingerprint: str = ""  # of its exception (`agent.fingerprint`), "" for none
+
+
+def ended_us(started_us: int, runtime_us: int, published_us: int, wait_us: int) -> int:
+    """Return when an attempt ended; one without a body ended when its wait did."""
+    if started_us:
+        return started_us + max(runtime_us, 0)
+    return published_us + max(wait_us, 0)
 
 
 class Publish(NamedTuple):
@@ -231,6 +243,7 @@ class Batch:
         host: hostname of the machine (not the worker's node name).
         at_us: the agent's clock at the flush.
         attempts, publishes: rows, plain tuples in the order of `Attempt` and `Publish`.
+        details: table name (`details.ROWS`) to its rows.
     """
 
     boot: bytes
@@ -240,9 +253,15 @@ class Batch:
     metrics: Metrics = field(default_factory=Metrics)
     attempts: list[Any] = field(default_factory=list)
     publishes: list[Any] = field(default_factory=list)
+    details: dict[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return len(self.attempts) + len(self.publishes) + sum(map(len, self.details.values()))
 
     def __bool__(self) -> bool:
-        return bool(self.metrics or self.attempts or self.publishes)
+        return bool(self.metrics or self.rows)
 
 
 class Running(TypedDict):
@@ -309,3 +328,4 @@ class Pace(TypedDict):
     role: str
     interval_s: float
     queues: list[str]  # queues that live workers consume
+    task_us: int  # when the tick's task last ran, whoever has ticked since; 0 for never

@@ -19,7 +19,20 @@ from celery_monitor.agent.thread import Agent, Plan
 from celery_monitor.alerts.rules import load_rules
 from celery_monitor.config import Settings, load_settings
 from celery_monitor.errors import ConfigurationError
-from celery_monitor.signals import attempts, consumer, handlers, process
+from celery_monitor.signals import (
+    attempts,
+    calls,
+    consumer,
+    content,
+    handlers,
+    labels,
+    logs,
+    owner,
+    process,
+    received,
+    redact,
+    results,
+)
 from celery_monitor.store.connection import Store
 from celery_monitor.web import plugin
 
@@ -64,7 +77,9 @@ class Monitor:
             self._configure()
         else:
             app.on_after_configure.connect(self._on_configured, weak=False, dispatch_uid="celery_monitor")
-        handlers.connect()
+            owner.first_use.append(self._on_first_use)
+        if self._settings is None or self._settings.enabled:
+            handlers.connect()
         app.steps["consumer"].add(consumer.DecodeErrors)
         for name in ("worker_init", "worker_shutdown", "beat_init", "beat_embedded_init"):
             receiver = getattr(self, f"_on_{name}")
@@ -86,6 +101,11 @@ class Monitor:
     def _on_configured(self, **_: Any) -> None:
         with contextlib.suppress(ConfigurationError):
             self._configure()
+
+    def _on_first_use(self) -> None:
+        """Read the settings for a process that records before it has published anything."""
+        with contextlib.suppress(ConfigurationError):
+            self.settings  # noqa: B018 - reading them is the point
 
     def _configure(self) -> None:
         global _installed
@@ -109,6 +129,9 @@ class Monitor:
         if settings.enabled and _installed is None:
             _installed = self
             self._prepare(settings)
+            handlers.connect()
+        elif _installed is None:
+            handlers.disconnect()
 
     def _prepare(self, settings: Settings) -> None:
         """Tell the signal handlers where to write; nothing is opened yet."""
@@ -119,6 +142,7 @@ class Monitor:
         if problem:
             process.me.notes.append(f"records lie in memory that dies with the worker: {problem}")
         attempts.queue_of = _QueueNames(self.app)
+        _take_content(settings)
         process.after_fork.append(self._forget)
         atexit.register(self._at_exit)
 
@@ -128,16 +152,16 @@ class Monitor:
         self._new_agent(process.me.role, f"{process.me.role}@{socket.gethostname()}").start()
 
     def _new_agent(self, role: str, hostname: str, worker: Any = None) -> Agent:
-        settings = self.settings
+        settings, store = self.settings, self.store()
         process.me.agent = True
         plan = Plan(
             role=role, hostname=hostname, app=self.app.main or "celery", owner=_owner(self.app),
             folder=process.place.folder, flush_interval=settings.flush_interval,
             resource_interval=settings.resource_interval, buffer_bytes=settings.buffer_bytes,
             namespace_is_default=settings.namespace_is_default, worker=worker,
-            tick=self.ticker(role).due if role in {"worker", "beat", "serve"} else None,
+            tick=self.ticker(role, store).due if role in {"worker", "beat", "serve"} else None,
         )  # fmt: skip
-        self._agent = Agent(plan, self.store())
+        self._agent = Agent(plan, store)
         return self._agent
 
     def _forget(self) -> None:
@@ -170,6 +194,9 @@ class Monitor:
                 min(int(sender.concurrency or 1), 1024) + _SPARE_SLOTS if place.shared_memory else _SPARE_SLOTS
             )
         process.me.role = "worker"
+        results.listen(self.app)
+        if self.settings.capture_received:
+            received.connect()
         self._new_agent("worker", sender.hostname, sender).start()
 
     def _on_worker_shutdown(self, sender: Any, **_: Any) -> None:
@@ -204,7 +231,11 @@ class Monitor:
     def _register_tick(self) -> None:
         def tick() -> None:
             if self.settings.enabled:
-                self.ticker("task").tick()
+                ticker = self.ticker("task")
+                try:
+                    ticker.tick()
+                finally:
+                    ticker.store.close()  # any child of the pool may be the next
 
         self.app.task(
             tick, name="celery_monitor.tick", ignore_result=True, acks_late=False, rate_limit=None, time_limit=120,
@@ -219,13 +250,19 @@ class Monitor:
         consumed = [name for name in pace["queues"] if create or name in known]
         return default if default in consumed else consumed[0] if consumed else None
 
-    def ticker(self, role: str) -> Ticker:
-        """Return this process's ticker in a role; a worker without children has two, the task's and its agent's."""
+    def ticker(self, role: str, store: Store | None = None) -> Ticker:
+        """Return this process's ticker in a role; a worker without children has two, the task's and its agent's.
+
+        Parameters:
+            store: of an agent, in whose thread it will tick: one connection does for both.
+        """
         from celery_monitor.periodic import Ticker
 
         with self._lock:
             if role not in self._tickers:
-                self._tickers[role] = Ticker(self.app, self.settings, self.store(), role, process.me.instance.hex())
+                self._tickers[role] = Ticker(
+                    self.app, self.settings, store or self.store(), role, process.me.instance.hex()
+                )
             return self._tickers[role]
 
     # -- reading -----------------------------------------------------------------------------------------------------
@@ -235,7 +272,8 @@ class Monitor:
         settings = self.settings
         return Store.open(
             settings.url, settings.namespace, shards=settings.shards, timeout_s=timeout_s,
-            executions_bytes=settings.executions_bytes, rollup_days=settings.rollup_days,
+            executions_bytes=settings.executions_bytes, rollup_bytes=settings.rollup_bytes,
+            rollup_days=settings.rollup_days, identity_labels=settings.identity_labels,
         )  # fmt: skip
 
     def reader(self) -> Reader:
@@ -246,6 +284,24 @@ class Monitor:
             if self._reader is None:
                 self._reader = Reader(self.store())
             return self._reader
+
+
+def _take_content(settings: Settings) -> None:
+    """Tell the signals which content may leave the process, and connect those that only some need."""
+    redact.use(**(settings.redact or {}))
+    content.use(
+        arguments=settings.capture_arguments, results=settings.capture_results,
+        span_data=settings.capture_span_data == "repr", **(settings.exclude or {}),
+    )  # fmt: skip
+    labels.use(settings.label_keys, settings.anonymise_labels, settings.anonymise_key or "")
+    labels.rules.redact = content.label
+    calls.connect()
+    logs.use(_level(settings.log_level), _level(settings.log_buffer_level))
+    logs.connect()
+
+
+def _level(name: str) -> int:
+    return logs.OFF if name == "OFF" else int(getattr(logging, name))
 
 
 class _QueueNames:

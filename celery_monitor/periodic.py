@@ -1,4 +1,4 @@
-"""The tick: fold, sweep, sample the queues, judge; one function under one lease, whoever calls it.
+"""The tick: fold, settle runs, sweep, sample the queues, judge; one function under one lease, whoever calls it.
 
 Callers in order of preference: the beat entry; beat's own agent; `monitor serve`; a worker's agent. Each waits one
 interval longer than the one before it, and who ticked last goes on at the normal pace.
@@ -12,6 +12,7 @@ import random
 import time
 from typing import Any, Final
 
+from celery_monitor import settling
 from celery_monitor.agent import tally
 from celery_monitor.alerts import judge, ledger, notifiers, readings, rules
 from celery_monitor.brokers.sampler import Sampler
@@ -58,17 +59,25 @@ class Ticker:
         if now < self._next:
             return
         interval = self.settings.tick_interval
-        mine = pace is not None and (pace["by"], pace["role"]) == (self.boot, self.role)
-        silent_s = time.time() - pace["folded_us"] / 1e6 if pace is not None else float("inf")
-        patience = 1.0 if mine else _PATIENCE[self.role] + self._jitter
-        if silent_s < patience * interval * 0.98:
-            self._next = now + min(interval, patience * interval - silent_s)
-            return
         self._next = now + interval
         try:
-            self.tick()
+            # What an agent read last may be as old as its heartbeat; only the store's word says that nobody ticked.
+            wait = self._patience_left(pace) or self._patience_left(live.pace(self.store))
+            if wait:
+                self._next = now + min(interval, wait)
+            else:
+                self.tick()
         except StoreError as error:
             logger.debug("celery-monitor: no tick: %s", error)
+
+    def _patience_left(self, pace: Pace | None) -> float:
+        """Return the seconds until it is for us to tick, 0 when it is already."""
+        if pace is None:
+            return 0.0
+        mine = (pace["by"], pace["role"]) == (self.boot, self.role)
+        intervals = 1.0 if mine else _PATIENCE[self.role] + self._jitter
+        left = intervals * self.settings.tick_interval - (time.time() - pace["folded_us"] / 1e6)
+        return left if left > 0.02 * intervals * self.settings.tick_interval else 0.0
 
     def tick(self) -> bool:
         """Do everything once; False when somebody else is at it.
@@ -82,6 +91,7 @@ class Ticker:
         try:
             now_us = held.now_us
             fold.fold(self.store, now_us, pause=_yield)
+            settling.settle(self.store, now_us, pause=_yield)
             agents = live.agents(self.store)
             self._sweep(agents, now_us)
             self._sample_queues(agents, now_us)
@@ -135,10 +145,12 @@ class Ticker:
     def _pace(self, agents: list[AgentState], now_us: int) -> Pace:
         """Tell agents how many they are, and beat which queues are consumed."""
         living = [a for a in agents if not a.get("goodbye") and now_us - a["at_us"] < 3e6 * a.get("interval_s", 10.0)]
+        before = live.pace(self.store) if self.role != "task" else None
         queues = sorted({name for a in living if a.get("role") == "worker" for name in a.get("queues", ())})
         return {
             "agents": len(living), "folded_us": now_us, "by": self.boot, "role": self.role,
             "interval_s": self.settings.tick_interval, "queues": queues[:1000],
+            "task_us": now_us if self.role == "task" else before["task_us"] if before else 0,
         }  # fmt: skip
 
 

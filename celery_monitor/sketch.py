@@ -35,8 +35,8 @@ class Sketch:
         self.most = 0
         self.bins: dict[int, int] = {}
 
-    def add(self, value: int, bucket: int | None = None) -> None:
-        """Add one value; `bucket` is its `bin_of` when the caller knows it already.
+    def add(self, value: int, bucket: int | None = None, times: int = 1) -> None:
+        """Add one value; `bucket` is its `bin_of` when the caller knows it already, `times` is -1 to take it back.
 
         >>> s = Sketch(); s.add(100); s.add(300); (s.count, s.total, s.least, s.most)
         (2, 400, 100, 300)
@@ -47,9 +47,9 @@ class Sketch:
             self.least = value
         if value > self.most:
             self.most = value
-        self.count += 1
-        self.total += value
-        self.bins[bucket] = self.bins.get(bucket, 0) + 1
+        self.count += times
+        self.total += value * times
+        self.bins[bucket] = self.bins.get(bucket, 0) + times
 
     def merge(self, other: Sketch) -> None:
         """Add another sketch to this one; associative and commutative."""

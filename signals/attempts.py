@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 import traceback as tracebacks
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -16,9 +17,18 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from celery._state import _task_stack, get_current_task  # type: ignore[attr-defined]
 from celery.exceptions import MaxRetriesExceededError
 
-from celery_monitor.signals import guard, header, process
-from celery_monitor.signals.layout import BEGIN, END, NO_ERROR, pack_error, pack_ids, pack_series
-from celery_monitor.signals.record import Flag, Kind, Reason, State
+from celery_monitor.signals import content, guard, header, labels, plans, process, redact, results
+from celery_monitor.signals.layout import (
+    BEGIN,
+    END,
+    MAX_MESSAGE,
+    MAX_TRACEBACK,
+    NO_ERROR,
+    pack_error,
+    pack_ids,
+    pack_series,
+)
+from celery_monitor.signals.record import Flag, Kind, Reason, ResultSize, State
 from celery_monitor.signals.run import Shape, derive
 
 KEY: Final = "_celery_monitor"
@@ -29,6 +39,7 @@ _SKEW_US: Final = 50_000
 _EAGER, _REDELIVERED, _MACHINERY = int(Flag.EAGER), int(Flag.REDELIVERED), int(Flag.INFRASTRUCTURE)
 _FOREIGN, _SKEWED, _UNATTRIBUTED = int(Flag.FOREIGN), int(Flag.SKEWED), int(Flag.UNATTRIBUTED)
 _SUCCESS, _OK, _ATTEMPT = int(State.SUCCESS), int(Reason.OK), int(Kind.ATTEMPT)
+_NO_RESULT = int(ResultSize.NONE)
 _RSS_EVERY_NS: Final = 20_000_000
 _PAGE_KIB: Final = resource.getpagesize() // 1024
 _NOWHERE: Final[dict[str, Any]] = {}
@@ -40,32 +51,47 @@ _STATES: Final = {
 }
 
 
-# An open attempt is a bare list on its request: making an object, once per task, costs four times as much.
-_BEGUN, _SLOT, _CPU_NS, _STARTED_NS, _END_AT, _ID, _SERIAL, _TASK, _RUN, _WORKFLOW, _REPLACED = range(11)
-
-
 class Open:
-    """An attempt that began and has not ended, as its process knows it: names for what lies on its request."""
+    """An attempt that began and has not ended, as its process knows it.
 
-    __slots__ = ("_parts",)
+    Attributes:
+        inside: an `owner.Owner`, made when something is recorded inside it.
+        scope: a `context.Scope`, made when its labels are asked for.
+        end_at: where the ring stood when the end was about to be written, -1 before.
+        replaced: whether another task or workflow took its place.
 
-    def __init__(self, parts: list[Any]) -> None:
-        self._parts = parts
+    """
 
-    task = property(lambda self: self._parts[_TASK])
-    id = property(lambda self: self._parts[_ID])
-    run = property(lambda self: self._parts[_RUN])
-    workflow = property(lambda self: self._parts[_WORKFLOW])
+    __slots__ = (
+        "begun",
+        "cpu_ns",
+        "end_at",
+        "id",
+        "inside",
+        "replaced",
+        "run",
+        "scope",
+        "serial",
+        "slot",
+        "started_ns",
+        "task",
+        "workflow",
+    )
 
-    @property
-    def replaced(self) -> bool:
-        """Whether another task or workflow took its place."""
-        replaced: bool = self._parts[_REPLACED]
-        return replaced
-
-    @replaced.setter
-    def replaced(self, replaced: bool) -> None:
-        self._parts[_REPLACED] = replaced
+    # Filled in by `begin`: a call of __init__, once per task, costs as much as everything else here.
+    begun: bytes
+    cpu_ns: int
+    end_at: int
+    id: str
+    inside: Any
+    replaced: bool
+    run: bytes
+    scope: Any
+    serial: int
+    slot: int
+    started_ns: int
+    task: str
+    workflow: str
 
 
 class Memory:
@@ -105,7 +131,7 @@ memory = Memory()
 process.after_fork.append(memory.forget)
 recent: deque[tuple[str, int]] = deque(maxlen=64)
 """Task id and serial of the last ends, for an internal error that follows one."""
-_series: dict[tuple[str, str, str], bytes] = {}
+_series: dict[tuple[str, ...], bytes] = {}
 
 
 class _Names(dict[str, int]):
@@ -123,7 +149,7 @@ _of_name = _Names()
 _request_parts = itemgetter("id", "root_id", "parent_id", "group", "retries", "eta", "cm", "delivery_info")
 _delivery_parts = itemgetter("exchange", "routing_key", "priority", "redelivered")
 # Bound once: a look-up in a struct costs as much as packing one of its numbers.
-_pack_begin, _pack_end = BEGIN.pack, END.pack
+_pack_begin, _pack_end, _read_header = BEGIN.pack, END.pack, header.read
 
 
 def by_routing_key(exchange: Any, routing_key: str) -> str:  # noqa: ARG001 - the Monitor's looks at both
@@ -135,27 +161,26 @@ queue_of: Callable[[Any, str], str] = by_routing_key
 """Finds the queue behind an exchange and a routing key; the Monitor sets one that knows the app's bindings."""
 
 
-def series(task: str, queue: str, workflow: str) -> bytes:
-    """Return the packed series block, kept per distinct name."""
-    key = (task, queue, workflow)
+def series(task: str, queue: str, workflow: str, routing_key: str = "", counted: str = "") -> bytes:
+    """Return the packed series block, kept per distinct name; with the routing key only where it is not the queue."""
+    key: tuple[str, ...] = (task, queue, workflow)
+    if counted:
+        key = (task, queue, workflow, routing_key, counted)
+    elif routing_key not in {"", queue}:
+        key = (task, queue, workflow, routing_key)
     packed = _series.get(key)
     if packed is None:
         if len(_series) > 5000:  # a task name per call would otherwise grow a worker without end
             _series.clear()
-        packed = _series[key] = pack_series(task, queue, workflow)
+        packed = _series[key] = pack_series(*key)
     return packed
 
 
 def current() -> Open | None:
     """Return the attempt that is running in this thread or greenlet."""
     task = get_current_task()
-    return of(task.request_stack.top) if task is not None else None
-
-
-def of(request: Any) -> Open | None:
-    """Return the attempt that is open on a request."""
-    parts = request.__dict__.get(KEY) if request is not None else None
-    return Open(parts) if parts is not None else None
+    request = task.request_stack.top if task is not None else None
+    return request.__dict__.get(KEY) if request is not None else None
 
 
 def micros(eta: Any) -> int:
@@ -190,35 +215,58 @@ def begin(task: Any) -> None:
     name = task.name
     try:  # all at once: one by one they cost twice as much
         task_id, root, parent, group, retries, eta, text, delivery = _request_parts(about)
-        exchange, queue, priority, redelivered = _delivery_parts(delivery)
+        exchange, routing_key, priority, redelivered = _delivery_parts(delivery)
     except (KeyError, TypeError):  # an eager call, or a publisher without a Monitor
-        task_id, root, parent, group, retries, eta, text, exchange, queue, priority, redelivered = _lenient(about)
-    known = None if about.get("is_eager") else header.parts(text)
+        task_id, root, parent, group, retries, eta, text, exchange, routing_key, priority, redelivered = _lenient(about)
+    known = None if about.get("is_eager") else _read_header(text)
     if known is not None:
-        published, run, workflow = known
         flags = _of_name[name]
+        published, run, workflow, labelled = known
     else:
-        flags, published, run, workflow = origin(name, about)
-    wait = -1
-    if published:
-        wait = now - (max(published, micros(eta)) if eta else published)
-        if wait < 0:
-            flags |= _SKEWED if wait < -_SKEW_US else 0
-            wait = 0
+        flags, (published, run, workflow, labelled) = origin(name, about)
+    wait = now - published
+    if eta or wait < 0 or not published:
+        wait, skewed = _wait(now, published, eta)
+        flags |= skewed
     if redelivered:
         flags |= _REDELIVERED
-    flags |= _UNATTRIBUTED if process.place.shared_memory else 0
-    queue = queue_of(exchange, queue or "") if exchange else queue or ""
+    if process.place.shared_memory:
+        flags |= _UNATTRIBUTED
+    queue = routing_key or ""
+    if exchange or labelled:
+        names = _names(name, exchange, queue, workflow, labelled)
+    else:
+        names = _series.get((name, queue, workflow)) or series(name, queue, workflow)
     serial, slot = writer.serial(), writer.take_slot()
     begun = (
         _pack_begin(serial, slot, flags, (retries or 0) & 0xFFFF, (priority or 0) & 0xFF, now, published, wait)
         + pack_ids(task_id or "", root, parent, group, run)
-        + (_series.get((name, queue, workflow)) or series(name, queue, workflow))
+        + names
     )
     writer.mark(slot, serial, begun)
-    about[KEY] = [begun, slot, thread_time_ns(), monotonic_ns(), -1, task_id, serial, name, run, workflow, False]
+    attempt = Open()
+    attempt.begun, attempt.slot, attempt.serial = begun, slot, serial
+    attempt.task, attempt.id, attempt.run, attempt.workflow = name, task_id or "", run, workflow
+    attempt.inside = attempt.scope = None
+    attempt.replaced, attempt.end_at = False, -1
+    attempt.cpu_ns, attempt.started_ns = thread_time_ns(), monotonic_ns()
+    about[KEY] = attempt
     if not me.agent:
         process.need_agent()
+
+
+def _wait(now: int, published: int, eta: Any) -> tuple[int, int]:
+    """Return how long an attempt that begins now was due, -1 when nobody knows, and what that says as flags."""
+    if not published:
+        return -1, 0
+    wait = now - (max(published, micros(eta)) if eta else published)
+    return max(wait, 0), _SKEWED if wait < -_SKEW_US else 0
+
+
+def _names(name: str, exchange: Any, routing_key: str, workflow: str, labelled: str) -> bytes:
+    """Return the series block of an attempt, with the labels of its message that are counted."""
+    queue = queue_of(exchange, routing_key) if exchange else routing_key
+    return series(name, queue, workflow, routing_key, labels.of_counted(labelled) if labelled else "")
 
 
 def _lenient(about: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -230,21 +278,45 @@ def _lenient(about: Mapping[str, Any]) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def origin(name: str, about: Mapping[str, Any]) -> tuple[int, int, bytes, str]:
-    """Return flags and publish time, run, workflow: from our header, else by the rule a publisher would have used."""
+def origin(name: str, about: Mapping[str, Any]) -> tuple[int, tuple[int, bytes, str, str]]:
+    """Return flags and publish time, run, workflow, labels: from our header, else by a publisher's own rule.
+
+    What a message plans that nobody recorded is recorded here, as only this process has seen it.
+    """
     flags = _of_name[name]
     if about.get("is_eager"):
         flags |= _EAGER
+        around = around_eager(about)
+        if around is not None:
+            return flags, around
     else:
-        known = header.parts(about.get("cm"))
+        known = _read_header(about.get("cm"))
         if known is not None:
-            return flags, *known
+            return flags, known
         flags |= _FOREIGN
+    task_id = about.get("id") or ""
     shape = Shape(
-        name, about.get("id") or "", about.get("root_id"), about.get("group"), about.get("chain"), about.get("chord"),
+        name, task_id, about.get("root_id"), about.get("group"), about.get("chain"), about.get("chord"),
         about.get("args"),
     )  # fmt: skip
-    return flags, 0, *derive(shape)
+    run, workflow = derive(shape)
+    if flags & _FOREIGN and (shape.chain or shape.chord):
+        plans.record(task_id, {}, about, run, workflow)
+    return flags, (0, run, workflow, "")
+
+
+def alone(about: Mapping[str, Any]) -> tuple[int, bytes, str, str] | None:  # noqa: ARG001 - the real one looks at it
+    """Return nothing: no run is around an eager attempt."""
+    return None
+
+
+around_eager: Callable[[Mapping[str, Any]], tuple[int, bytes, str, str] | None] = alone
+"""Finds what an eager attempt that begins inherits; `context` sets one that knows the open blocks."""
+
+
+def flags_of(name: str) -> int:
+    """Return what a task's name says of it, kept per name."""
+    return _of_name[name]
 
 
 def end(task: Any, state: str | None, retval: Any) -> None:
@@ -256,11 +328,10 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     if not stack or writer is None:
         return
     about = stack[-1].__dict__
-    attempt = about.get(KEY)
+    attempt: Open | None = about.get(KEY)
     if attempt is None:
         return
-    place = process.place
-    lasted, cpu_ns, end_at = now - attempt[_STARTED_NS], attempt[_CPU_NS], attempt[_END_AT]
+    place, lasted, cpu_ns = process.place, now - attempt.started_ns, attempt.cpu_ns
     runtime = lasted // 1000 if lasted > 0 else 0
     cpu = -1 if place.shared_cpu else (cpu_now - cpu_ns) // 1000 if cpu_now > cpu_ns else 0
     if lasted < _RSS_EVERY_NS and now < memory.next_ns:
@@ -269,16 +340,22 @@ def end(task: Any, state: str | None, retval: Any) -> None:
         rss, growth = memory.since_last(now)
         if place.shared_memory:
             growth = 0
+    size = _NO_RESULT
     if state == "SUCCESS":
         code, reason, error = _SUCCESS, _OK, NO_ERROR
+        if retval is not None:
+            size = results.class_of(task, about, retval)
     else:
         code, reason, error = _explain(attempt, state, retval)
+    if attempt.inside is not None:  # before the end is begun: nobody else writes between its two looks at the head
+        attempt.inside.close(code)
+    end_at = attempt.end_at
     if end_at < 0:
-        attempt[_END_AT] = end_at = writer.head
+        attempt.end_at = end_at = writer.head
     if end_at == writer.head:  # called again after a soft time limit: it may have been written
-        writer.put(_ATTEMPT, _pack_end(code, reason, runtime, cpu, rss, growth) + attempt[_BEGUN] + error)
-    writer.end(attempt[_SLOT])
-    recent.append((attempt[_ID], attempt[_SERIAL]))
+        writer.put(_ATTEMPT, _pack_end(code, reason, size, runtime, cpu, rss, growth) + attempt.begun + error)
+    writer.end(attempt.slot)
+    recent.append((attempt.id, attempt.serial))
     del about[KEY]
 
 
@@ -287,17 +364,19 @@ def mend() -> None:
     if process.me.writer is not None:
         stacks = [task.request_stack.stack for task in _task_stack.stack]
         held = (request.__dict__.get(KEY) for requests in stacks for request in requests)
-        process.me.writer.recover({attempt[_SLOT] for attempt in held if attempt is not None})
+        process.me.writer.recover({attempt.slot for attempt in held if attempt is not None})
 
 
 guard.on_interrupt.append(mend)
 
 
-def _explain(attempt: list[Any], name: str | None, retval: Any) -> tuple[int, int, bytes]:
+def _explain(attempt: Open, name: str | None, retval: Any) -> tuple[int, int, bytes]:
     """Return state, reason and error block of an attempt that did not succeed."""
     state, reason = _STATES.get(name or "", (State.INTERRUPTED, Reason.SHUTDOWN))
-    if state is State.IGNORED and attempt[_REPLACED]:
+    if state is State.IGNORED and attempt.replaced:
         return State.REPLACED, Reason.REPLACED, NO_ERROR
+    if state is State.INTERRUPTED and _exits():
+        reason = Reason.SYSTEM_EXIT
     if state is State.REJECTED and getattr(retval, "requeue", False):
         reason = Reason.REQUEUED
     error = retval if state is not State.RETRY else getattr(retval, "exc", None) or retval
@@ -310,15 +389,22 @@ def _explain(attempt: list[Any], name: str | None, retval: Any) -> tuple[int, in
             reason = Reason.OUT_OF_MEMORY
         elif isinstance(error, MaxRetriesExceededError):
             reason = Reason.MAX_RETRIES
-    return state, reason, describe(error)
+    return state, reason, describe(error, task=attempt.task)
 
 
-def describe(error: BaseException, traceback: str | None = None) -> bytes:
-    """Return the error block of an exception whose own `__str__` may be broken."""
-    try:
-        message = str(error)
-    except Exception as broken:  # noqa: BLE001 - a user's __str__
-        message = f"<unprintable: {type(broken).__name__}>"
+def _exits() -> bool:
+    """Tell whether the body leaves by a SystemExit of its own: one of a signal has the code -(256 - signal)."""
+    error = sys.exc_info()[1]
+    if not isinstance(error, SystemExit):
+        return False
+    return not (isinstance(error.code, int) and -256 < error.code < 0)
+
+
+def describe(error: BaseException, traceback: str | None = None, task: str = "") -> bytes:
+    """Return the error block of an exception whose own `__str__` may be broken; of an excluded task its type only."""
+    if content.excludes_task(task):
+        return pack_error(type(error).__name__, "", "")
+    message = redact.text(content.said(error), MAX_MESSAGE)
     if traceback is None:
         traceback = "".join(tracebacks.format_tb(error.__traceback__, limit=-30))
-    return pack_error(type(error).__name__, message, traceback)
+    return pack_error(type(error).__name__, message, redact.end_of(traceback, MAX_TRACEBACK))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections import deque
 from time import time_ns
-from typing import Any
+from types import FrameType
+from typing import Any, Final
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.exceptions import Reject
 
-from celery_monitor.signals import attempts, header, process
+from celery_monitor.signals import attempts, header, process, unreached
 from celery_monitor.signals.layout import FACT, NO_ERROR, pack_ids
 from celery_monitor.signals.record import Flag, Kind, Reason, State, fixed_id, pack_id
+
+_planless: Final[deque[str]] = deque(maxlen=64)
+"""Ids of the last failures told, whose planned steps are written down: Celery 5.7 tells of a hard limit twice."""
 
 
 def failed(task: Any, task_id: str, error: BaseException, einfo: Any) -> None:
@@ -22,8 +28,11 @@ def failed(task: Any, task_id: str, error: BaseException, einfo: Any) -> None:
         reason = Reason.HARD_TIMEOUT
     elif isinstance(error, WorkerLostError):
         reason = Reason.KILLED if "signal 9" in str(error) else Reason.WORKER_LOST
-    text = attempts.describe(error, str(getattr(einfo, "traceback", "") or ""))
+    text = attempts.describe(error, str(getattr(einfo, "traceback", "") or ""), task.name)
     _put(State.FAILURE, reason, 0, {"id": task_id}, task.name, text)
+    if task_id not in _planless and not (reason is Reason.HARD_TIMEOUT and _comes_again(task)):
+        _planless.append(task_id)
+        unreached.record(task.name, _request())
 
 
 def retried(task: Any, request: Any, reason: Any) -> None:
@@ -36,7 +45,7 @@ def retried(task: Any, request: Any, reason: Any) -> None:
         _put(State.LOST, Reason.SHUTDOWN, 0, about, task.name, NO_ERROR)
     else:
         error = reason if isinstance(reason, BaseException) else RuntimeError(str(reason))
-        _put(State.RETRY, Reason.WORKER_LOST, 0, about, task.name, attempts.describe(error, ""))
+        _put(State.RETRY, Reason.WORKER_LOST, 0, about, task.name, attempts.describe(error, "", task.name))
 
 
 def revoked(task: Any, request: Any, *, terminated: bool, expired: bool) -> None:
@@ -53,7 +62,7 @@ def revoked(task: Any, request: Any, *, terminated: bool, expired: bool) -> None
 def unknown(name: str | None, task_id: str | None, message: Any, error: BaseException) -> None:
     """A message for a task that this worker has not registered."""
     about = {**_headers(message), "id": task_id or "", "delivery_info": message.delivery_info}
-    text = attempts.describe(error, "")
+    text = attempts.describe(error, "", str(name or ""))
     _put(State.UNREGISTERED, Reason.UNKNOWN_TASK, Flag.UNSTARTED, about, str(name or "unknown"), text)
 
 
@@ -61,7 +70,7 @@ def rejected(message: Any, error: BaseException | None) -> None:
     """A message that is no task, or whose content this worker may not read."""
     about = _headers(message)
     about["delivery_info"] = getattr(message, "delivery_info", None)
-    text = attempts.describe(error, "") if error is not None else NO_ERROR
+    text = attempts.describe(error, "", str(about.get("task") or "")) if error is not None else NO_ERROR
     _put(State.BAD_MESSAGE, Reason.UNDECODABLE, Flag.UNSTARTED, about, str(about.get("task") or "unknown"), text)
 
 
@@ -69,11 +78,33 @@ def not_stored(task: Any, task_id: str, error: BaseException) -> None:
     """The body succeeded and its result could not be stored: told right after the attempt's end, in its process."""
     serial = next((n for known, n in reversed(attempts.recent) if known == task_id), 0)
     if serial:
-        _put(State.STORE_FAILED, Reason.BACKEND, 0, {"id": task_id}, task.name, attempts.describe(error), serial)
+        text = attempts.describe(error, task=task.name)
+        _put(State.STORE_FAILED, Reason.BACKEND, 0, {"id": task_id}, task.name, text, serial)
+
+
+def _comes_again(task: Any) -> bool:
+    """Tell whether a message is given out again after a hard limit; a failure is told all the same."""
+    return bool(task.acks_late) and not getattr(task, "acks_on_timeout", True)
+
+
+def _request() -> dict[str, Any]:
+    """Return the attributes of the request whose failure is being told, chain and chord included, {} when not found.
+
+    Neither the signal nor `worker.state`, which has let go of it by then, has it: only the caller, a method of it.
+    """
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - there is no other way to the caller
+    while frame is not None:
+        if frame.f_code.co_name in {"on_failure", "on_timeout"}:
+            context = getattr(frame.f_locals.get("self"), "_context", None)
+            if context is not None:
+                return dict(vars(context))
+        frame = frame.f_back
+    return {}
 
 
 def _inside(task: Any, task_id: str) -> bool:
-    attempt = attempts.of(task.request_stack.top)
+    request = task.request_stack.top
+    attempt = request.__dict__.get(attempts.KEY) if request is not None else None
     return attempt is not None and attempt.id == task_id
 
 
@@ -90,7 +121,8 @@ def _put(
     delivery = about.get("delivery_info") or {}
     if name in attempts.MACHINERY or name.startswith("celery_monitor."):
         flags |= Flag.INFRASTRUCTURE
-    queue = attempts.queue_of(delivery.get("exchange"), delivery.get("routing_key") or "") if delivery else ""
+    routing_key = delivery.get("routing_key") or ""
+    queue = attempts.queue_of(delivery.get("exchange"), routing_key) if delivery else ""
     process.put(
         Kind.FACT,
         FACT.pack(state, reason, flags, 0, serial, time_ns() // 1000)
@@ -101,7 +133,7 @@ def _put(
             about.get("group"),
             known.run if known else fixed_id(pack_id(own)),
         )
-        + attempts.series(name, queue, known.workflow if known else "")
+        + attempts.series(name, queue, known.workflow if known else "", routing_key)
         + error,
     )
     process.need_agent()

@@ -6,7 +6,8 @@ a FACT payload ``FACT + ids + series + error``.
 
 * ids: a u16 mask of two bits per id (id, root, parent, group, run), then the bytes it asks for: 0 none, 1 the same as
   the first id, 2 sixteen raw bytes, 3 a length byte and a packed text id (`record.pack_id`).
-* series: a u16 length and ``task\x00queue\x00workflow`` in UTF-8.
+* series: a u16 length and ``task\x00queue\x00workflow`` in UTF-8, with ``\x00routing key`` where that is not the queue.
+  A fifth text are the labels that are counted.
 * error: a u16 length and ``type\x00message\x00traceback`` in UTF-8.
 """
 
@@ -15,21 +16,37 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from celery_monitor.signals.record import fixed_id, pack_id
+from celery_monitor.signals.record import ResultSize, fixed_id, pack_id
 
-END: Final = Struct("<BBxxqqIi")
-"""state, reason, runtime us, cpu us, peak RSS KiB, RSS growth KiB."""
+END: Final = Struct("<BBBxqqIi")
+"""state, reason, size class of the result, runtime us, cpu us, peak RSS KiB, RSS growth KiB."""
 BEGIN: Final = Struct("<IHHHBxqqq")
 """serial, slot, flags, retries, priority, started us, published us, wait us (-1 unknown)."""
 PUBLISH: Final = Struct("<qqHH")
 """published us, due us (0 at once), retries, flags."""
 FACT: Final = Struct("<BBHIIq")
 """fact, reason, flags, pid of the child (0 unknown), serial of the attempt (0 unknown), at us."""
+LABELS: Final = Struct("<q16sB")
+"""at us, run, length of the id (0 for the run itself).
+
+The id follows, and a text block ``labels\x00workflow\x00description``.
+"""
+PLAN: Final = Struct("<q16sHH")
+"""at us, run, number of distinct ids, number of steps.
+
+The ids follow, each behind a length byte, the steps (`STEP`), and a text block ``workflow\x00name\x00name...`` of the
+tasks and queues that steps point at.
+"""
+STEP: Final = Struct("<HHHHHBI")
+"""id, id of what it waits for, group (1 for the first id, 0 for none), task, queue (1 for the first name, 0 for
+none), 1 for a chord's body, steps."""
 LENGTH: Final = Struct("<H")
 
+_NO_RESULT: Final = int(ResultSize.NONE)
 MAX_NAME: Final = 200
 MAX_MESSAGE: Final = 1024
 MAX_TRACEBACK: Final = 4096
+_ROOM_FOR_LABELS: Final = 3000
 
 
 _from_hex = bytes.fromhex
@@ -104,12 +121,22 @@ def unpack_ids(data: bytes, at: int) -> tuple[list[bytes], int]:
     return ids, at
 
 
-def pack_series(task: str, queue: str, workflow: str) -> bytes:
-    """Return the series block of a task name, a queue and a workflow name, each cut at `MAX_NAME` characters."""
-    raw = "\x00".join(name[:MAX_NAME].replace("\x00", "") for name in (task, queue, workflow)).encode(
-        "utf-8", "replace"
-    )
+def pack_series(task: str, queue: str, workflow: str, routing_key: str = "", labels: str = "") -> bytes:
+    """Return the series block of a task, its queue, workflow and routing key, each cut at `MAX_NAME` characters.
+
+    `labels` are left out where the names alone fill a start slot.
+    """
+    names = (task, queue, workflow, routing_key) if routing_key not in {"", queue} else (task, queue, workflow)
+    raw = "\x00".join(name[:MAX_NAME].replace("\x00", "") for name in names).encode("utf-8", "replace")
+    if labels and len(raw) < _ROOM_FOR_LABELS:
+        raw += b"\x00" * (5 - len(names)) + labels.encode("ascii", "replace")[:MAX_NAME]
     return LENGTH.pack(len(raw)) + raw
+
+
+def pack_labels(at_us: int, own: bytes, run: bytes, labels: str, workflow: str = "", description: str = "") -> bytes:
+    """Return a LABELS payload; `own` is a packed id, empty for what is said of the run itself."""
+    raw = "\x00".join(text.replace("\x00", "") for text in (labels, workflow, description)).encode("utf-8", "replace")
+    return LABELS.pack(at_us, run, len(own)) + own + LENGTH.pack(len(raw)) + raw
 
 
 def pack_error(kind: str, message: str, traceback: str) -> bytes:
@@ -124,7 +151,7 @@ NO_ERROR: Final = LENGTH.pack(0)
 
 def pack_end(state: int, reason: int, runtime_us: int, begun: bytes, error: tuple[str, str, str]) -> bytes:
     """Return the ATTEMPT payload of an end that the attempt could not write itself; CPU and memory are unknown."""
-    end = END.pack(state, reason, runtime_us, -1, 0, 0)
+    end = END.pack(state, reason, _NO_RESULT, runtime_us, -1, 0, 0)
     return end + begun + (pack_error(*error) if any(error) else NO_ERROR)
 
 

@@ -18,7 +18,7 @@ from typing import Final
 
 VERSION: Final = 1
 ENVELOPE: Final = Struct("<IHBB")
-MAX_PAYLOAD: Final = 16 * 1024
+MAX_PAYLOAD: Final = 20 * 1024
 
 
 class Kind(enum.IntEnum):
@@ -28,6 +28,13 @@ class Kind(enum.IntEnum):
     ATTEMPT = 1  # a complete end of one attempt
     PUBLISH = 2  # one message handed to the broker
     FACT = 3  # what the worker's parent heard about an execution
+    LABELS = 4  # labels of a run or an execution, and what a run is called
+    PLAN = 5  # steps that a published message plans
+    SPAN = 6  # a named part of an attempt that has ended
+    WAIT = 7  # the beginning or the end of a wait for something outside
+    MEASURE = 8  # a number that was reported
+    LOG = 9  # a log record that was emitted inside an attempt
+    CONTENT = 10  # arguments or result of an attempt, when asked for
 
 
 class State(enum.IntEnum):
@@ -79,6 +86,18 @@ class Reason(enum.IntEnum):
     SYSTEM_EXIT = 23
 
 
+class ResultSize(enum.IntEnum):
+    """How large a successful attempt's result was when it was stored; values are stored and never renumbered."""
+
+    UNKNOWN = 0
+    NONE = 1  # it returned None, or nothing of it was stored
+    UP_TO_1_KIB = 2
+    UP_TO_10_KIB = 3
+    UP_TO_100_KIB = 4
+    UP_TO_1_MIB = 5
+    OVER_1_MIB = 6
+
+
 class Flag(enum.IntFlag):
     """What else is known of an attempt; values are stored and never renumbered."""
 
@@ -99,6 +118,7 @@ RUNTIME_LE: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0,
 WAIT_LE: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 """celery-exporter's buckets of `celery_task_queue_wait_time` in seconds."""
 _RUNTIME_US: Final = tuple(round(le * 1e6) for le in RUNTIME_LE)
+_SIZES: Final = (1024, 10 * 1024, 100 * 1024, 1024 * 1024)
 _WAIT_US: Final = tuple(round(le * 1e6) for le in WAIT_LE)
 
 
@@ -122,6 +142,15 @@ def runtime_le(us: int) -> int:
 def wait_le(us: int) -> int:
     """Return the index of the first bucket of `WAIT_LE` that holds a duration, ``len(WAIT_LE)`` for +Inf."""
     return bisect_left(_WAIT_US, us)
+
+
+def size_class(size: int) -> int:
+    """Return the `ResultSize` of so many bytes.
+
+    >>> ResultSize(size_class(1024)).name, ResultSize(size_class(1025)).name
+    ('UP_TO_1_KIB', 'UP_TO_10_KIB')
+    """
+    return 2 + bisect_left(_SIZES, size)
 
 
 _from_hex = bytes.fromhex

@@ -10,6 +10,7 @@ Head page (little endian)::
      24  8s ring id  32  16s instance 48  I pid   52  I parent's pid            56  q started, us
      64  Q head (bytes ever written)  128  Q tail (bytes ever drained)
     192  Q records dropped, ring full 200  Q records dropped, too large         208  Q attempts without a slot
+    216  Q details left out, as the ring was half full             224  Q log records over their budget
 
 A slot: ``I ended`` (serial whose end the drainer read), ``I serial``, ``I length`` (0: free), the attempt's BEGIN part.
 """
@@ -27,13 +28,15 @@ from typing import Final
 MAGIC: Final = b"CELMONRG"
 VERSION: Final = 1
 PAGE: Final = 4096
-SLOT_BYTES: Final = 768
+SLOT_BYTES: Final = 4288
+"""Room for the longest BEGIN part there is: four text ids and four names of 200 characters of 4 bytes."""
 SLOT_HEAD: Final = Struct("<III")
 U64: Final = Struct("<Q")
 HEAD: Final = Struct("<8sIIII8s16sIIq")
 _pack_number = U64.pack
 AT_PID: Final = 48
 AT_HEAD, AT_TAIL, AT_FULL, AT_LARGE, AT_UNSLOTTED = 64, 128, 192, 200, 208
+AT_DETAILS, AT_LOGS = 216, 224
 
 
 def put_number(memory: mmap.mmap, at: int, value: int) -> None:

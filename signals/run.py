@@ -1,8 +1,9 @@
 """Which run a message belongs to, decided once, at publish, so that nobody ever merges runs.
 
-First hit wins: the run of the attempt this publish happens in; our header already there (a retry published by the
-parent, a redelivery); the outermost group reached from the message's canvas; its own group; its root; itself. A worker
-applies the last four to a message whose publisher has no Monitor.
+First hit wins: the innermost open `with workflow()` of the attempt this publish happens in or, outside tasks, of its
+context; the run of that attempt; our header already there (a retry published by the parent, a redelivery); the
+outermost group reached from the message's canvas; its own group; its root; itself. A worker applies the last four to
+a message whose publisher has no Monitor.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def derive(shape: Shape) -> tuple[bytes, str]:
         if not isinstance(chord, Mapping):
             break
         body = str(chord.get("task") or body)
-        options = chord.get("options") or {}
+        options = _mapping(chord.get("options"))
         group, chord = options.get("group_id") or group, options.get("chord")
     run = fixed_id(pack_id(str(group or shape.root or shape.id)))
     if body:
@@ -56,6 +57,11 @@ def derive(shape: Shape) -> tuple[bytes, str]:
 def _tail(step: Any) -> tuple[str | None, Any]:
     """Return the group and chord of a chain's last step; a chord there counts through its body."""
     if isinstance(step, Mapping) and step.get("task") == "celery.chord":
-        step = (step.get("kwargs") or {}).get("body")
-    options = (step.get("options") or {}) if isinstance(step, Mapping) else {}
+        step = _mapping(step.get("kwargs")).get("body")
+    options = _mapping(_mapping(step).get("options"))
     return options.get("group_id"), options.get("chord")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Return a part of a signature; an empty one where a forged message has something else."""
+    return value if isinstance(value, Mapping) else {}

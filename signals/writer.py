@@ -11,6 +11,7 @@ from zlib import adler32  # half of what crc32 costs for a record, and no tables
 
 from celery_monitor.signals.record import ENVELOPE, MAX_PAYLOAD, VERSION, Kind
 from celery_monitor.signals.ring import (
+    AT_DETAILS,
     AT_FULL,
     AT_HEAD,
     AT_LARGE,
@@ -166,6 +167,21 @@ class Writer:
         if pad >= _ENVELOPE_BYTES:
             ENVELOPE.pack_into(self._memory, self._data + at, 0, 0, Kind.PAD, VERSION)
         return pad
+
+    def crowded(self) -> bool:
+        """Tell whether the ring is half full, and count what is left out for that: attempts need the rest."""
+        half = self._capacity >> 1
+        if self.head <= self._limit - half:
+            return False
+        self._limit = self.ring.number(AT_TAIL) + self._capacity
+        if self.head <= self._limit - half:
+            return False
+        self.left_out(AT_DETAILS)
+        return True
+
+    def left_out(self, at: int) -> None:
+        """Count what was not even tried to write, at one of the AT_ offsets; threads may lose a count to each other."""
+        self._count(at)
 
     def _count(self, at: int) -> None:
         put_number(self.ring.map, at, self.ring.number(at) + 1)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import hypothesis
 import pytest
 import redis
+from hypothesis import HealthCheck
 
 from celery_monitor.cli.embedded import EmbeddedServer
-from tests import parts
+from celery_monitor.store.connection import Store
+from tests import fleet, parts
 from tests.processes import CeleryProcess, worker_command
+
+# A busy machine is slow at anything, also at making examples: time decides nothing.
+hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.load_profile("any machine")
 
 
 class WorkerFactory(Protocol):
@@ -56,50 +64,42 @@ def redis_url(redis_server: EmbeddedServer) -> str:
     return redis_server.url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
+def store(redis_url: str) -> Iterator[Store]:
+    """The store of the app `shop`, with a small fleet's records in it."""
+    opened = Store.open(redis_url, "shop")
+    fleet.record(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
 def runtime_dir() -> Iterator[str]:
-    """A folder on the tmpfs for the rings of processes that tests start, killed ones too; gone afterwards."""
-    folder = tempfile.mkdtemp(prefix="celery-monitor-test-", dir="/dev/shm")
-    yield folder
+    """A folder on the tmpfs for the rings of whatever tests start, killed or not; gone afterwards."""
+    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    folder = tempfile.mkdtemp(prefix="celery-monitor-test-", dir=base)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CELERY_MONITOR_RUNTIME_DIR", folder)
+        yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
-def worker(redis_url: str, runtime_dir: str, tmp_path: Path) -> Iterator[WorkerFactory]:
+def worker(redis_url: str, tmp_path: Path) -> Iterator[WorkerFactory]:
     """Start real workers on `redis_url`: Celery itself reads CELERY_BROKER_URL and CELERY_RESULT_BACKEND."""
     started: list[CeleryProcess] = []
     numbers = itertools.count(1)
+    given = {"CELERY_BROKER_URL": redis_url, "CELERY_RESULT_BACKEND": redis_url}
 
     def start(
-        app: str,
-        *,
-        pool: str = "prefork",
-        concurrency: int = 2,
-        queues: Sequence[str] | None = None,
-        hostname: str | None = None,
-        env: Mapping[str, str] | None = None,
-        options: Sequence[str] = (),
-        cwd: Path | None = None,
+        app: str, *, env: Mapping[str, str] | None = None, cwd: Path | None = None, **options: Any
     ) -> CeleryProcess:
         name = f"worker-{next(numbers)}"
-        command = worker_command(
-            pool=pool,
-            concurrency=concurrency,
-            queues=queues,
-            hostname=hostname or f"{name}@%h",
-            options=options,
-        )
-        given = {
-            "CELERY_BROKER_URL": redis_url,
-            "CELERY_RESULT_BACKEND": redis_url,
-            "CELERY_MONITOR_RUNTIME_DIR": runtime_dir,
-        }
-        process = CeleryProcess(
-            app, command, tmp_path / f"{name}.log", ready=" ready.", env={**given, **(env or {})}, cwd=cwd
-        )
+        command = worker_command(**{"hostname": f"{name}@%h", **options})
+        log = tmp_path / f"{name}.log"
+        process = CeleryProcess(app, command, log, ready=" ready.", env={**given, **(env or {})}, cwd=cwd)
         started.append(process)
-        process.start()
-        return process
+        return process.start()
 
     yield start
     for process in started:

@@ -114,7 +114,12 @@ class CeleryProcess:
 
 
 def worker_command(
-    *, pool: str, concurrency: int, queues: Sequence[str] | None, hostname: str | None, options: Sequence[str]
+    *,
+    pool: str = "prefork",
+    concurrency: int = 2,
+    queues: Sequence[str] | None = None,
+    hostname: str | None = None,
+    options: Sequence[str] = (),
 ) -> list[str]:
     """Return the command line of a worker that starts fast: no gossip, no mingle."""
     command = ["worker", "--pool", pool, "--concurrency", str(concurrency), "--loglevel", "INFO"]

@@ -134,6 +134,9 @@ def test_an_unknown_environment_variable_is_named_with_the_nearest_known() -> No
         ("monitor_url", "localhost", "redis://"),
         ("monitor_runtime_dir", "shm", "an absolute path"),
         ("monitor_alerts", ["backlog"], "a dict of rule names"),
+        ("monitor_label_keys", "tenant", "a list of keys like ['tenant']"),
+        ("monitor_label_keys", ["ten ant"], "1 to 40 letters"),
+        ("monitor_identity_labels", [7], "a list of keys"),
     ],
 )
 def test_a_value_of_another_form_is_refused_naming_setting_value_and_form(
@@ -215,3 +218,25 @@ def test_the_page_of_settings_holds_the_table_the_code_checks_by() -> None:
 
     assert config.markdown_table() in page
     assert rules.markdown_table() in page
+
+
+def test_lists_of_label_keys_are_taken_from_code_json_and_commas() -> None:
+    assert load_settings(app()).identity_labels == ("session", "user", "correlation")
+    assert load_settings(app(monitor_label_keys=["tenant", "size"])).label_keys == ("tenant", "size")
+    assert hash(load_settings(app(monitor_label_keys={"tenant"})))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CELERY_MONITOR_LABEL_KEYS", "tenant,size")
+        patch.setenv("CELERY_MONITOR_IDENTITY_LABELS", '["account"]')
+        settings = load_settings(app())
+    assert (settings.label_keys, settings.identity_labels) == (("tenant", "size"), ("account",))
+
+
+def test_labels_cannot_be_anonymised_without_a_key_and_no_message_shows_one() -> None:
+    message = refused(app(monitor_anonymise_labels=["user"]))
+    assert "monitor_anonymise_key is not set" in message
+    assert "CELERY_MONITOR_ANONYMISE_KEY" in message
+    message = refused(app(monitor_anonymise_labels=["user"], monitor_anonymise_key="too-short"))
+    assert "at least 16 characters" in message
+    assert "too-short" not in message
+    settings = load_settings(app(monitor_anonymise_labels=["user"], monitor_anonymise_key="0123456789abcdef"))
+    assert "0123456789abcdef" not in repr(settings)

@@ -92,6 +92,10 @@ def test_uv_is_left_alone_where_pip_has_a_configuration(monkeypatch: pytest.Monk
     monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.example/simple")
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     assert dev.pip_is_configured()
+    if not dev.importlib.util.find_spec("pip"):
+        with pytest.raises(dev.CommandError, match="no pip"):
+            dev.installer(Path(sys.executable))
+        return
     assert not dev.installer(Path(sys.executable))[0].endswith("uv")
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from tests.parts import ROOT
 
-DISTRIBUTIONS = {"prometheus_client": "prometheus-client"}
+DISTRIBUTIONS = {"pythonjsonlogger": "python-json-logger", "prometheus_client": "prometheus-client"}
 """Import names that differ from the name of the distribution."""
 BROUGHT = {"kombu": "celery", "billiard": "celery", "vine": "celery", "click": "celery", "tornado": "flower"}
 """What a requirement of ours brings because it cannot work without: import name to that requirement."""

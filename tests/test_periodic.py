@@ -34,7 +34,15 @@ def ticker(store: Store, redis_url: str, role: str, boot: str = "b0") -> Ticker:
 
 def pace(intervals_ago: float, by: str = "somebody", role: str = "task") -> Pace:
     folded_us = int((time.time() - intervals_ago * INTERVAL_S) * 1e6)
-    return {"agents": 1, "folded_us": folded_us, "by": by, "role": role, "interval_s": INTERVAL_S, "queues": []}
+    return {
+        "agents": 1,
+        "folded_us": folded_us,
+        "by": by,
+        "role": role,
+        "interval_s": INTERVAL_S,
+        "queues": [],
+        "task_us": 0,
+    }
 
 
 def ticks(store: Store, redis_url: str, role: str, last: Pace | None, boot: str = "b0") -> bool:
@@ -61,6 +69,22 @@ def test_who_ticked_last_goes_on_at_the_normal_pace(store: Store, redis_url: str
 def test_the_task_in_a_pool_child_does_not_make_its_workers_agent_the_ticker(store: Store, redis_url: str) -> None:
     """They are one instance: else agent and task would both tick for ever."""
     assert not ticks(store, redis_url, "worker", pace(1.1, by="b0", role="task"))
+
+
+def test_what_an_agent_read_a_heartbeat_ago_does_not_make_it_step_in(store: Store, redis_url: str) -> None:
+    live.set_pace(store, pace(0.1))
+    assert not ticks(store, redis_url, "beat", pace(5))
+
+
+def test_when_the_task_last_ran_is_known_though_others_have_ticked_since(store: Store, redis_url: str) -> None:
+    ticker(store, redis_url, "task").tick()
+    ran = live.pace(store)
+    assert ran is not None
+    assert ran["task_us"] == ran["folded_us"]
+    ticker(store, redis_url, "beat").tick()
+    now = live.pace(store)
+    assert now is not None
+    assert (now["role"], now["task_us"]) == ("beat", ran["task_us"])
 
 
 def test_where_nobody_ever_ticked_anybody_does(store: Store, redis_url: str) -> None:

@@ -43,14 +43,6 @@ CONTRACT = {
 
 
 @pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    opened = Store.open(redis_url, "shop")
-    fleet.record(opened)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def reader(store: Store) -> Reader:
     return Reader(store)
 

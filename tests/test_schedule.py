@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shelve
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 import redis
 
+from celery_monitor.schedule import TickSchedule
 from celery_monitor.store import live
 from celery_monitor.store.connection import Store
 from tests.conftest import WorkerFactory
@@ -36,6 +38,8 @@ def hold(path):
     while True:
         time.sleep(0.1)
 """
+
+BEFORE = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 class Fleet(Protocol):
@@ -107,6 +111,17 @@ def waiting(broker: redis.Redis, queue: str = "celery") -> list[str]:
     return [json.loads(message)["headers"]["task"] for message in messages]
 
 
+def test_a_tick_that_has_run_is_followed_by_the_next_also_when_somebody_else_has_ticked_since() -> None:
+    told: Any = {"role": "task", "folded_us": 1, "task_us": 1}
+    timing = TickSchedule(60.0, lambda: told, lambda _: "celery", {})
+    due = [timing.is_due(BEFORE).is_due]
+    timing._sent -= 61
+    due.append(timing.is_due(BEFORE).is_due)
+    told |= {"role": "beat", "folded_us": 3, "task_us": 2}
+    due.append(timing.is_due(BEFORE).is_due)
+    assert due == [True, False, True]
+
+
 def test_beat_sends_the_tick_and_a_worker_does_it(
     fleet: Fleet, pace: Callable[[], dict[str, Any]], broker: redis.Redis
 ) -> None:
@@ -116,6 +131,23 @@ def test_beat_sends_the_tick_and_a_worker_does_it(
     processes["beat"].stop()
     assert "ERROR" not in processes["worker"].log
     assert "ERROR" not in processes["beat"].log
+
+
+LATE = """
+from celery.signals import task_prerun
+
+@task_prerun.connect
+def busy(task, **_):
+    time.sleep(0.5)
+"""
+
+
+def test_a_tick_that_always_comes_late_is_still_sent_and_left_to_the_task(
+    fleet: Fleet, pace: Callable[[], dict[str, Any]]
+) -> None:
+    """It runs after beat's agent has looked whether it did."""
+    fleet(LATE)
+    ticks_by(pace, "task", 6)
 
 
 def test_the_schedule_file_of_beat_never_names_us(

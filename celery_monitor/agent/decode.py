@@ -6,11 +6,17 @@ import struct
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from celery_monitor.agent.fingerprint import fingerprint
 from celery_monitor.model import Attempt, Publish
 from celery_monitor.signals.layout import BEGIN, END, FACT, NO_ERROR, PUBLISH, read_texts, unpack_ids
-from celery_monitor.signals.record import Flag
+from celery_monitor.signals.record import Flag, ResultSize
 
 NO_TEXTS = ("", "", "")
+Names = tuple[str, str, str, str]
+"""Task, queue, workflow, and the routing key where it is not the queue's name."""
+_NO_NAMES: Final = ("", "", "", "")
+UNHELD: Final = (-1, 0)
+"""A hold that nobody knows: us, and by how much that may be wrong."""
 _ATTEMPT: Final = struct.Struct(END.format + BEGIN.format.lstrip("<"))
 _ATTEMPT_BYTES: Final = _ATTEMPT.size
 _unpack_attempt, _unpack_begin = _ATTEMPT.unpack_from, BEGIN.unpack_from
@@ -28,8 +34,9 @@ class Begun(NamedTuple):
     published_us: int
     wait_us: int
     ids: list[bytes]
-    names: tuple[str, str, str]  # task, queue, workflow
+    names: Names
     end: int  # offset behind it
+    labels: str = ""  # those that are counted, as `signals.labels` writes them
 
 
 class Fact(NamedTuple):
@@ -41,15 +48,22 @@ class Fact(NamedTuple):
     serial: int
     at_us: int
     ids: list[bytes]
-    names: tuple[str, str, str]
+    names: Names
     error: tuple[str, str, str]
 
 
 @lru_cache(maxsize=10_000)
-def names_of(raw: bytes) -> tuple[str, str, str]:
-    """Return the three texts of a series or error block."""
+def labels_of(raw: bytes) -> str:
+    """Return the labels in a series block that are counted, "" for none."""
+    parts = raw.split(b"\x00", 4)
+    return parts[4].decode("utf-8", "replace") if len(parts) > 4 else ""
+
+
+@lru_cache(maxsize=10_000)
+def names_of(raw: bytes) -> Names:
+    """Return the texts of a series block."""
     parts = raw.decode("utf-8", "replace").split("\x00")
-    return (parts[0], parts[1], parts[2]) if len(parts) == 3 else NO_TEXTS
+    return (parts[0], parts[1], parts[2], parts[3] if len(parts) > 3 else "") if len(parts) > 2 else _NO_NAMES
 
 
 def begun(data: bytes, at: int = 0) -> Begun:
@@ -60,28 +74,33 @@ def begun(data: bytes, at: int = 0) -> Begun:
         raw, at = read_texts(data, at)
     except (struct.error, IndexError) as error:
         raise ValueError(f"an attempt's beginning of {len(data)} bytes is cut off") from error
-    return Begun._make((*fixed, ids, names_of(raw), at))
+    return Begun._make((*fixed, ids, names_of(raw), at, labels_of(raw)))
 
 
-def attempt(data: bytes, ring_id: bytes, worker: str, pid: int) -> tuple[Attempt, Begun]:
+def attempt(
+    data: bytes, ring_id: bytes, worker: str, pid: int, hold: tuple[int, int] = UNHELD
+) -> tuple[Attempt, Begun]:
     """Decode an ATTEMPT payload: the row and its beginning."""
     try:
         (
-            state, reason, runtime, cpu, rss, growth,
+            state, reason, size, runtime, cpu, rss, growth,
             serial, slot, flags, retries, priority, started, published, wait,
         ) = _unpack_attempt(data, 0)  # fmt: skip
         ids, at = unpack_ids(data, _ATTEMPT_BYTES)
     except (struct.error, IndexError) as error:
         raise ValueError(f"an attempt of {len(data)} bytes is cut off") from error
     raw, at = read_texts(data, at)
-    names = task, queue, workflow = names_of(raw)
+    names = task, queue, workflow, routing_key = names_of(raw)
+    counted = labels_of(raw)
     raw = b"" if data[at:] == NO_ERROR else read_texts(data, at)[0]
+    failure = _error(raw) if raw else NO_TEXTS
     row = Attempt._make((
         *ids, ring_id + serial.to_bytes(4, "little"), task, queue, worker, pid, state, reason, flags, retries, priority,
-        published, started, wait, runtime, cpu, rss, growth, workflow, task if workflow else "", *_error(raw),
+        published, started, wait, runtime, cpu, rss, growth, workflow, task if workflow else "", *failure,
+        routing_key, size, *hold, fingerprint(*failure) if raw else "",
     ))  # fmt: skip
     start = Begun._make((
-        serial, slot, flags, retries, priority, started, published, wait, ids, names, at,
+        serial, slot, flags, retries, priority, started, published, wait, ids, names, at, counted,
     ))  # fmt: skip
     return row, start
 
@@ -94,7 +113,7 @@ def publish(data: bytes) -> Publish:
         raw, _ = read_texts(data, at)
     except (struct.error, IndexError) as error:
         raise ValueError(f"a publish of {len(data)} bytes is cut off") from error
-    task, queue, workflow = names_of(raw)
+    task, queue, workflow, _ = names_of(raw)
     return Publish._make((*ids, task, queue, published, due, retries, flags, workflow))
 
 
@@ -112,16 +131,15 @@ def fact(data: bytes) -> Fact:
 
 def _error(raw: bytes) -> tuple[str, str, str]:
     """Return the three texts of an error block, empty ones when it has not three."""
-    if not raw:
-        return NO_TEXTS
     parts = raw.decode("utf-8", "replace").split("\x00", 2)
     return (parts[0], parts[1], parts[2]) if len(parts) == 3 else NO_TEXTS
 
 
 def unstarted(told: Fact, worker: str, uid: bytes) -> Attempt:
     """Return the row of an execution that ended without a body."""
-    task, queue, workflow = told.names
+    task, queue, workflow, routing_key = told.names
     return Attempt._make((
         *told.ids, uid, task, queue, worker, 0, told.state, told.reason, told.flags | Flag.UNSTARTED, 0, 0, 0,
         told.at_us, -1, -1, -1, 0, 0, workflow, task if workflow else "", *told.error,
+        routing_key, int(ResultSize.NONE), *UNHELD, fingerprint(*told.error),
     ))  # fmt: skip

@@ -9,9 +9,11 @@ from zlib import adler32
 
 from celery_monitor.signals.record import ENVELOPE, MAX_PAYLOAD, VERSION, Kind
 from celery_monitor.signals.ring import (
+    AT_DETAILS,
     AT_FULL,
     AT_HEAD,
     AT_LARGE,
+    AT_LOGS,
     AT_PID,
     AT_TAIL,
     AT_UNSLOTTED,
@@ -26,6 +28,7 @@ _ENDED: Final = Struct("<I")
 _LEAST_BEGIN: Final = 40
 _ENVELOPE_BYTES: Final = ENVELOPE.size
 _PAD: Final = int(Kind.PAD)
+_ANYWHERE: Final = 2 * (_ENVELOPE_BYTES + MAX_PAYLOAD)
 
 
 class RingReader:
@@ -60,6 +63,12 @@ class RingReader:
     def backlog(self) -> float:
         """Share of the ring that holds records whose batch is not acknowledged, 0..1."""
         return float(self.head - self.ring.number(AT_TAIL)) / self.ring.capacity
+
+    @property
+    def has_room(self) -> bool:
+        """Whether any record fits, at whatever place of the ring it comes to lie."""
+        used = self.head - self.ring.number(AT_TAIL)
+        return not used or self.ring.capacity - used >= _ANYWHERE
 
     def take(self, most: int, upto: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield (kind, payload) of at most `most` records, up to the head or to the offset `upto`."""
@@ -119,6 +128,8 @@ class RingReader:
             "ring_full": self.ring.number(AT_FULL),
             "record_too_large": self.ring.number(AT_LARGE),
             "start_not_noted": self.ring.number(AT_UNSLOTTED),
+            "details_left_out": self.ring.number(AT_DETAILS),
+            "logs_over_budget": self.ring.number(AT_LOGS),
             "record_unreadable": self.skipped,
         }
         return {reason: n for reason, n in found.items() if n}

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final, NamedTuple
 
 from celery_monitor.agent import decode, tally
 from celery_monitor.agent.decode import Fact
+from celery_monitor.agent.fingerprint import fingerprint
+from celery_monitor.agent.labelled import Labelled
 from celery_monitor.model import Attempt, Metrics
-from celery_monitor.signals.record import Flag, Reason, State
+from celery_monitor.signals.record import Flag, Reason, ResultSize, State
 
 GRACE_S: Final = 6.0
 """A parent hears of a killed child up to 5.0 s late (measured: 25 kills, 0.03 to 5.01 s)."""
@@ -49,12 +52,16 @@ class Ends:
     Attributes:
         worker: node name that rows carry.
         attempts, metrics: what the next batch will hold; the drainer empties them.
+        labelled: the labels of its attempts.
+        out_of_memory: tells whether the kernel's lack of memory explains a child's SIGKILL, noticed at a time (us).
 
     """
 
     worker: str
+    out_of_memory: Callable[[int], bool] = lambda _: False
     attempts: list[Attempt] = field(default_factory=list)
     metrics: Metrics = field(default_factory=Metrics)
+    labelled: Labelled = field(default_factory=Labelled)
     _told: dict[bytes, Told] = field(default_factory=dict)
     _interrupted: dict[bytes, tuple[Attempt, float]] = field(default_factory=dict)
     _recent: deque[Attempt] = field(default_factory=lambda: deque(maxlen=_RECENT))
@@ -65,8 +72,10 @@ class Ends:
         if not ours(rows[0].task):
             self.attempts += rows
 
-    def ended(self, row: Attempt, now: float) -> None:
+    def ended(self, row: Attempt, now: float, labels: str = "") -> None:
         """Take an end that an attempt's own process wrote."""
+        if labels:
+            self.labelled.note(row.uid, self.labelled.series(labels))
         if row.state == State.INTERRUPTED:
             told = self._told.pop(row.id, None)
             if told is not None:
@@ -82,6 +91,8 @@ class Ends:
     def told(self, fact: Fact, now: float) -> None:
         """Take what the parent heard."""
         own = fact.ids[0]
+        if fact.reason == Reason.KILLED and own not in self._told and self.out_of_memory(fact.at_us):
+            fact = fact._replace(reason=Reason.OUT_OF_MEMORY)
         if fact.state == State.NEVER_PUBLISHED:  # a plan that came to nothing is no end of anybody's attempt
             self.attempts.append(decode.unstarted(fact, "", hashlib.blake2b(own, digest_size=12).digest()))
         elif fact.flags & Flag.UNSTARTED:
@@ -93,7 +104,7 @@ class Ends:
         elif own not in self._told:
             self._told[own] = Told(fact, now)
 
-    def verdict(self, task_id: bytes, dead_for: float, *, alone: bool) -> Verdict | None:
+    def verdict(self, task_id: bytes, dead_for: float, now_us: int, *, alone: bool) -> Verdict | None:
         """Say how an attempt ended whose process is dead; None while its parent may still tell.
 
         `alone`: the parent is dead too, so nobody will tell more.
@@ -102,8 +113,11 @@ class Ends:
         if told is not None:
             fact = told.fact
             return Verdict(fact.state, fact.reason, fact.at_us, fact.error)
-        if alone or dead_for >= GRACE_S:
-            return Verdict(State.LOST, Reason.WORKER_GONE if alone else Reason.KILLED, 0, decode.NO_TEXTS)
+        if alone:
+            return Verdict(State.LOST, Reason.WORKER_GONE, 0, decode.NO_TEXTS)
+        if dead_for >= GRACE_S:
+            starved = self.out_of_memory(now_us - int(dead_for * 1e6))
+            return Verdict(State.LOST, Reason.OUT_OF_MEMORY if starved else Reason.KILLED, 0, decode.NO_TEXTS)
         return None
 
     def expire(self, now: float, *, alone: bool) -> None:
@@ -143,11 +157,13 @@ class Ends:
 
     def _replace(self, row: Attempt, better: Attempt) -> None:
         tally.correct(self.metrics, row, better)
+        self.labelled.correct(self.metrics, row, better)
         self.attempts.append(better)
         self._recent.append(better)
 
     def _book(self, row: Attempt) -> None:
         tally.count(self.metrics, row)
+        self.labelled.count(self.metrics, row)
         self._recent.append(row)
         if not ours(row.task):
             self.attempts.append(row)
@@ -160,7 +176,12 @@ def ours(task: str) -> bool:
 
 def _by_fact(row: Attempt, fact: Fact) -> Attempt:
     kind, message, traceback = fact.error
-    return row._replace(state=fact.state, reason=fact.reason, exception=kind, message=message, traceback=traceback)
+    left = row.reason == Reason.SYSTEM_EXIT and fact.reason == Reason.WORKER_LOST  # all that its parent could see
+    return row._replace(
+        state=fact.state, reason=row.reason if left else fact.reason,
+        exception=kind, message=message, traceback=traceback, fingerprint=fingerprint(*fact.error),
+        result_size=int(ResultSize.NONE),
+    )  # fmt: skip
 
 
 def _uid(fact: Fact) -> bytes:

@@ -10,11 +10,13 @@ import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from celery_monitor.agent import decode, tally
+from celery_monitor.agent import decode, details, tally
 from celery_monitor.agent.drain import RingReader
 from celery_monitor.agent.ends import Ends, ours
+from celery_monitor.agent.holds import Holds
+from celery_monitor.agent.insides import Insides
 from celery_monitor.agent.journal import Journal
 from celery_monitor.agent.successes import Successes
 from celery_monitor.model import Batch, Metrics, Publish, Running
@@ -28,7 +30,7 @@ MOST_RECORDS: Final = 5000
 _SPILL_AT: Final = 0.5
 _ATTEMPT: Final = int(Kind.ATTEMPT)
 _ROW_BYTES: Final = 700
-"""What a row costs in memory, roughly: a tuple of 27, six byte strings and its numbers."""
+"""What a row costs in memory, roughly: a tuple of 32, six byte strings and its numbers."""
 
 
 @dataclass(slots=True)
@@ -62,7 +64,10 @@ class Instance:
     ) -> None:
         self.instance, self.journal, self.folder, self.alone = instance, journal, folder, alone
         self.ends = Ends(worker)
+        self.holds = Holds()
         self.publishes: list[Publish] = []
+        self.details: dict[str, list[Any]] = {}
+        self.insides = Insides()
         self.readers: dict[bytes, RingReader] = {}
         self.flush: Flush | None = None
         self.dropped: dict[str, int] = {}
@@ -77,7 +82,8 @@ class Instance:
     def drain(self, kept: list[Ring], now: float, now_us: int) -> None:
         """Read what is new in every ring; `kept` are our rings in anonymous memory."""
         self._discover(kept)
-        room = MOST_RECORDS - len(self.ends.attempts) - len(self.publishes)
+        self.holds.drained(now_us)
+        room = MOST_RECORDS - sum(map(len, self._waiting))
         if self.spilled:
             room = max(room, MOST_RECORDS)
         for reader in list(self.readers.values()):
@@ -104,8 +110,8 @@ class Instance:
                     guard.note("opening a ring", error)
 
     def _read(self, reader: RingReader, most: int, now: float, upto: int | None = None) -> int:
-        n, pid, before = 0, reader.pid, len(self.ends.attempts)
-        successes = Successes(reader.ring.ring_id, self.ends.worker, pid)
+        n, pid, ends, before = 0, reader.pid, self.ends, len(self.ends.attempts)
+        successes = Successes(reader.ring.ring_id, ends.worker, pid, ends.labelled, self.holds.default)
         try:
             for kind, payload in reader.take(most, upto):
                 n += 1
@@ -120,19 +126,19 @@ class Instance:
                     guard.note("decoding a record", error)
         finally:
             self._settle(reader, successes)
-        self.ends.in_order(before)
+        ends.in_order(before)
         return n
 
     def _settle(self, reader: RingReader, successes: Successes) -> None:
         for rows in successes.settle(self.ends.metrics):
-            self.ends.succeeded(rows)
+            self.ends.succeeded(self.holds.of_all(rows))
         for slot, serial in successes.ended.items():
             reader.saw_end(slot, serial)
 
     def _record(self, reader: RingReader, pid: int, kind: int, payload: bytes, now: float) -> None:
         if kind == _ATTEMPT:
-            row, start = decode.attempt(payload, reader.ring.ring_id, self.ends.worker, pid)
-            self.ends.ended(row, now)
+            row, start = decode.attempt(payload, reader.ring.ring_id, self.ends.worker, pid, self.holds.default)
+            self.ends.ended(self.holds.of_all([row])[0], now, start.labels)
             reader.saw_end(start.slot, start.serial)
         elif kind == Kind.PUBLISH:
             published = decode.publish(payload)
@@ -142,7 +148,17 @@ class Instance:
         elif kind == Kind.FACT:
             self.ends.told(decode.fact(payload), now)
         else:
+            self._detail(reader, kind, payload)
+
+    def _detail(self, reader: RingReader, kind: int, payload: bytes) -> None:
+        found = details.decode(kind, payload, reader.ring.ring_id, self.ends.worker)
+        if found is None:
             reader.skipped += 1
+            return
+        table, rows = found
+        for row in rows:
+            self.insides.count(self.ends.metrics, table, row)
+        self.details.setdefault(table, []).extend(rows)
 
     def _bury(self, reader: RingReader, now: float, now_us: int, kept: list[Ring]) -> None:
         """Close what a dead writer left open, and remove its ring once everything in it is acknowledged."""
@@ -161,13 +177,15 @@ class Instance:
         waiting = False
         writer = Writer(reader.ring)
         for slot, _, raw in list(reader.open_attempts()):
+            if not reader.has_room:  # the batch in flight moves the tail; until then the slot keeps the attempt
+                return True
             try:
                 start = decode.begun(raw)
             except ValueError as error:
                 guard.note("decoding a start slot", error)
                 writer.end(slot)
                 continue
-            verdict = self.ends.verdict(start.ids[0], dead_for, alone=self.alone)
+            verdict = self.ends.verdict(start.ids[0], dead_for, now_us, alone=self.alone)
             waiting = True
             if verdict is not None:
                 lasted = max((verdict.at_us or now_us - int(dead_for * 1e6)) - start.started_us, 0)
@@ -217,7 +235,7 @@ class Instance:
             return self.flush
         if extra is not None:
             self.ends.metrics.merge(extra)
-        if not (self.ends.attempts or self.publishes or self.ends.metrics):
+        if not self.news:
             return None
         if self.spilled:  # what was read since belongs to memory too, else a successor would find and send it again
             self._let_go()
@@ -236,6 +254,10 @@ class Instance:
         batch.metrics, ends.metrics = ends.metrics, Metrics()
         batch.attempts, ends.attempts = ends.attempts[:most], ends.attempts[most:]
         batch.publishes, self.publishes = self.publishes[:most], self.publishes[most:]
+        batch.details = {table: rows[:most] for table, rows in self.details.items()}
+        self.details = {table: rows[most:] for table, rows in self.details.items() if len(rows) > most}
+        if abandoned := list(self.insides.abandoned(batch.attempts)):
+            batch.details.setdefault("waits", []).extend(abandoned)
         return batch
 
     def acknowledged(self) -> None:
@@ -248,7 +270,7 @@ class Instance:
                 self.readers[ring_id].commit(upto)
         self.journal.settle(flush.batch.n)
         self.flush = None
-        if not (self.ends.attempts or self.publishes):
+        if not any(self._waiting):
             self.spilled = False
 
     def spill(self) -> None:
@@ -257,8 +279,8 @@ class Instance:
         self._let_go()
         if self.flush is not None:
             self.flush.offsets = {}
-        for rows in (self.ends.attempts, self.publishes):
-            over = len(rows) - self._most_rows // 2
+        for rows in self._waiting:
+            over = len(rows) - self._most_rows // (len(self.details) + 2)
             if over > 0:
                 del rows[:over]
                 self.dropped["execution_buffer_full"] = self.dropped.get("execution_buffer_full", 0) + over
@@ -271,7 +293,17 @@ class Instance:
     def more(self) -> bool:
         """Whether records wait to be read or rows to be sent, beyond one batch."""
         waiting = any(reader.read < reader.head for reader in self.readers.values())
-        return waiting or bool(self.ends.attempts or self.publishes)
+        return waiting or any(self._waiting)
+
+    @property
+    def news(self) -> bool:
+        """Whether there is anything to send."""
+        return bool(self.ends.metrics) or any(self._waiting)
+
+    @property
+    def _waiting(self) -> list[list[Any]]:
+        """The rows that wait to be sent, one list for each table."""
+        return [self.ends.attempts, self.publishes, *self.details.values()]
 
     @property
     def finished(self) -> bool:
@@ -308,7 +340,7 @@ class Instance:
 
 
 def _running(uid: bytes, start: decode.Begun, pid: int) -> Running:
-    task, queue, workflow = start.names
+    task, queue, workflow, _ = start.names
     return {
         "uid": uid.hex(), "id": unpack_id(start.ids[0]), "run": (start.ids[4] or start.ids[0]).hex(), "task": task,
         "queue": queue, "pid": pid, "started_us": start.started_us, "workflow": workflow, "flags": start.flags,

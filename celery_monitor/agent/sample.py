@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import celery
 import psutil
 
 from celery_monitor.agent import tally
+from celery_monitor.agent.holds import Holds
 from celery_monitor.model import AgentState, HostSample, Metrics
 from celery_monitor.signals import attempts
 
@@ -25,13 +27,15 @@ class Sampler:
 
     Parameters:
         worker: Celery's worker instance, None in a producer or beat.
+        holds: what is told of the requests that are held.
     """
 
     worker: Any = None
+    holds: Holds = field(default_factory=Holds)
     _process: psutil.Process = field(default_factory=psutil.Process)
     _children: dict[int, psutil.Process] = field(default_factory=dict)
 
-    def state(self) -> AgentState:
+    def state(self, now_us: int) -> AgentState:
         """Return the sampled part of the live state."""
         found: AgentState = {"machine": machine()}
         with contextlib.suppress(psutil.Error):
@@ -41,7 +45,9 @@ class Sampler:
             found["pool"] = pool_of(self.worker)
             found["slots"] = int(self.worker.concurrency or 0)
             found["queues"] = sorted(self.worker.app.amqp.queues.consume_from)[:500]
-            found["prefetched"] = prefetched()
+            held = waiting()
+            self.holds.look(held, now_us, complete=len(held) < _MOST_REQUESTS)
+            found["prefetched"] = dict(Counter(held.values()))
             found["children"] = self._pool_children()
             found["cpu_percent"] = found.get("cpu_percent", 0.0) + sum(c["cpu_percent"] for c in found["children"])
             found["rss_bytes"] = found.get("rss_bytes", 0) + sum(c["rss_bytes"] for c in found["children"])
@@ -80,17 +86,17 @@ def machine() -> HostSample:
     }
 
 
-def prefetched() -> dict[str, int]:
-    """Return how many messages the worker holds and has not started, per queue, from its own requests."""
+def waiting() -> dict[str, str]:
+    """Return the ids of the messages that the worker holds and has not started, each with its queue."""
     from celery.worker import state  # noqa: PLC0415 - loads the whole worker, which a producer has no use for
 
-    found: dict[str, int] = {}
-    for request in list(state.requests.values())[:_MOST_REQUESTS]:
-        if request in state.active_requests:
-            continue
-        delivery = request.delivery_info or {}
-        queue = attempts.queue_of(delivery.get("exchange"), delivery.get("routing_key") or "")
-        found[queue] = found.get(queue, 0) + 1
+    found: dict[str, str] = {}
+    for task_id, request in list(state.requests.items()):
+        if request not in state.active_requests:
+            delivery = request.delivery_info or {}
+            found[task_id] = attempts.queue_of(delivery.get("exchange"), delivery.get("routing_key") or "")
+            if len(found) == _MOST_REQUESTS:
+                break
     return found
 
 

@@ -15,7 +15,8 @@ from struct import Struct
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.agent import tally
-from celery_monitor.agent.decode import NO_TEXTS, names_of
+from celery_monitor.agent.decode import NO_TEXTS, labels_of, names_of
+from celery_monitor.agent.labelled import Labelled
 from celery_monitor.model import Attempt, Cell, Metrics
 from celery_monitor.signals.layout import BEGIN, END, LENGTH, NO_ERROR, read_texts
 from celery_monitor.signals.record import GAMMA, RUNTIME_LE, WAIT_LE, Reason, State, bin_of
@@ -48,6 +49,8 @@ class _Shape(NamedTuple):
     task: str
     queue: str
     workflow: str
+    routing_key: str
+    labels: str  # those that are counted
 
 
 @lru_cache(maxsize=10_000)
@@ -60,21 +63,24 @@ def _shape(mask: bytes, tail: bytes) -> _Shape | None:
     if tail[end:] != NO_ERROR:
         return None
     parts = Struct(f"{_FIXED}2x{'16s' * (_WIDTH[mask] // 16)}{len(tail)}x")
-    return _Shape(parts, _HOW[mask], *names_of(raw))
+    return _Shape(parts, _HOW[mask], *names_of(raw), labels_of(raw))
 
 
 class Successes:
     """Successful ends of one ring on their way into rows and counters.
+
+    Parameters:
+        hold: what is known of an end's hold as long as nobody has looked closer: us, and by how much that may be wrong.
 
     Attributes:
         ended: the last serial that ended in each start slot.
 
     """
 
-    __slots__ = ("_pid", "_piles", "_ring", "_worker", "ended")
+    __slots__ = ("_hold", "_labelled", "_pid", "_piles", "_ring", "_worker", "ended")
 
-    def __init__(self, ring_id: bytes, worker: str, pid: int) -> None:
-        self._ring, self._worker, self._pid = ring_id, worker, pid
+    def __init__(self, ring_id: bytes, worker: str, pid: int, labelled: Labelled, hold: tuple[int, int]) -> None:
+        self._ring, self._worker, self._pid, self._labelled, self._hold = ring_id, worker, pid, labelled, hold
         self._piles: dict[tuple[bytes, bytes], list[bytes]] = {}
         self.ended: dict[int, int] = {}
 
@@ -102,22 +108,27 @@ class Successes:
 
     def _settle(self, metrics: Metrics, shape: _Shape, pile: list[bytes]) -> list[Attempt]:
         (
-            states, reasons, runtime, cpu, rss, growth,
+            states, reasons, sizes, runtime, cpu, rss, growth,
             serials, slots, flags, retries, priorities, started, published, wait, *raw,
         ) = zip(*shape.parts.iter_unpack(b"".join(pile)), strict=True)  # fmt: skip
         for slot, serial in dict(zip(slots, serials, strict=True)).items():
             self.ended[slot] = max(int.from_bytes(serial, "little"), self.ended.get(slot, 0))
-        series = tally.series_of(flags[0] & tally.INFRASTRUCTURE, shape.task, shape.queue, shape.workflow)
+        machinery = flags[0] & tally.INFRASTRUCTURE
+        labels = self._labelled.series(shape.labels) if shape.labels and not machinery else ()
+        series = tally.series_of(machinery, shape.task, shape.queue, shape.workflow) + labels
+        uids = list(map(self._ring.__add__, serials))
+        for uid in uids if labels else ():
+            self._labelled.note(uid, labels)
         for bucket, which in _buckets(started, runtime):
             cell = _sum(*(_only(column, which) for column in (runtime, cpu, rss, wait)))
             cells = metrics.cells.setdefault(bucket, {})
             for each in series:
                 cells.setdefault(each, Cell()).merge(cell)
-        constant = map(repeat, (shape.workflow, shape.task if shape.workflow else "", *NO_TEXTS))
+        names = map(repeat, (shape.workflow, shape.task if shape.workflow else "", *NO_TEXTS, shape.routing_key))
         return list(map(_row, zip(
-            *_ids(shape.how, raw), map(self._ring.__add__, serials), repeat(shape.task), repeat(shape.queue),
+            *_ids(shape.how, raw), uids, repeat(shape.task), repeat(shape.queue),
             repeat(self._worker), repeat(self._pid), states, reasons, flags, retries, priorities, published, started,
-            wait, runtime, cpu, rss, growth, *constant,
+            wait, runtime, cpu, rss, growth, *names, sizes, *map(repeat, self._hold), repeat(""),
         )))  # fmt: skip
 
 

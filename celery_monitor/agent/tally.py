@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from celery_monitor.model import BUCKET_S, FAILED, PUBLISHED, Attempt, Cell, Gauge, Metrics, Publish, Series
 from celery_monitor.signals.record import Flag, State, runtime_le, wait_le
 
@@ -26,8 +28,13 @@ def ended_us(row: Attempt) -> int:
 
 def count(metrics: Metrics, row: Attempt) -> None:
     """Add an end."""
+    add(metrics, row, _series(row))
+
+
+def add(metrics: Metrics, row: Attempt, into: Iterable[Series]) -> None:
+    """Add an end to the cells of some series."""
     cells = metrics.cells.setdefault(bucket_of(ended_us(row)), {})
-    for series in _series(row):
+    for series in into:
         cell = cells.get(series)
         if cell is None:
             cell = cells[series] = Cell()
@@ -37,8 +44,13 @@ def count(metrics: Metrics, row: Attempt) -> None:
 
 def correct(metrics: Metrics, booked: Attempt, row: Attempt) -> None:
     """Replace an end that was added, in its own bucket; its times stay in the sketches: the attempt did take them."""
+    swap(metrics, booked, row, _series(booked))
+
+
+def swap(metrics: Metrics, booked: Attempt, row: Attempt, of: Iterable[Series]) -> None:
+    """Replace an end in the cells of some series."""
     cells = metrics.cells.setdefault(bucket_of(ended_us(booked)), {})
-    for series in _series(booked):
+    for series in of:
         cell = cells.setdefault(series, Cell())
         _book(cell, booked, -1)
         _book(cell, row, 1)

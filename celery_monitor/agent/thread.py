@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from celery_monitor.agent import adopt
+from celery_monitor.agent import adopt, oom
 from celery_monitor.agent import sample as sampling
+from celery_monitor.agent.holds import Holds
 from celery_monitor.agent.instance import Flush, Instance
 from celery_monitor.agent.journal import Journal
+from celery_monitor.agent.oom import OutOfMemory
 from celery_monitor.errors import ConfigurationError, StoreError
 from celery_monitor.model import AgentState, Metrics, Pace
 from celery_monitor.signals import guard, process
@@ -25,7 +27,8 @@ from celery_monitor.store.connection import Store
 HEARTBEAT_S: Final = 10.0
 BEAT_HEARTBEAT_S: Final = 5.0
 """Beat's agent must know whether the tick runs, so it asks as often as the tick is due."""
-_IDLE_S: Final = 30.0
+_IDLE_S: Final = 5.0
+"""A connection that was not used for this long is closed; after a mere heartbeat it is closed at once."""
 _PRODUCER_HEARTBEAT_S: Final = 3600.0
 """A web process that publishes nothing needs no connection: plans count them."""
 _ADOPT_S: Final = 5.0
@@ -67,10 +70,12 @@ class Agent:
         self.failing = ""
         self.instance: Instance | None = None
         self.orphans: list[Instance] = []
-        self._sampler = sampling.Sampler(plan.worker)
+        self._started_us = time.time_ns() // 1000
+        self._holds = Holds(self._started_us) if plan.worker is not None else Holds()
+        self._sampler = sampling.Sampler(plan.worker, self._holds)
+        self._memory: OutOfMemory | None = None
         self._sample: AgentState = {}
         self._gauges = Metrics()
-        self._started_us = time.time_ns() // 1000
         self._last = {"sample": 0.0, "send": 0.0, "adopt": 0.0}
         self._shown: tuple[str, ...] = ()
         self._checked = False
@@ -122,7 +127,7 @@ class Agent:
         while not goodbye:
             instance.drain(process.me.kept, time.monotonic(), time.time_ns() // 1000)
             flush = instance.next_flush(self._take_gauges())
-            goodbye = flush is None
+            goodbye = flush is None and not instance.more
             if not self._ship(instance, flush, self._state(goodbye=goodbye)) or time.monotonic() > until:
                 break
         if goodbye and not instance.more and process.me.writer is not None and process.me.instance == self._own:
@@ -177,11 +182,20 @@ class Agent:
             if journal is None:
                 return None
             self.instance = Instance(own, journal, folder, self.plan.hostname, self.plan.buffer_bytes)
+            self.instance.holds = self._holds
+            if self.plan.role == "worker":
+                self._memory = OutOfMemory(oom.find(), self._started_us)
+                self.instance.ends.out_of_memory = self._starved
             self.instance.replay(time.monotonic())
         return self.instance
 
+    def _starved(self, noticed_us: int) -> bool:
+        return self._memory is not None and self._memory.explains(noticed_us, time.time_ns() // 1000)
+
     def _look(self, now_us: int) -> None:
-        self._sample = self._sampler.state()
+        self._sample = self._sampler.state(now_us)
+        if self._memory is not None:
+            self._memory.look(now_us)
         instance = self.instance
         busy = len(instance.running()) if instance is not None else 0
         if self.plan.role == "producer":  # its host is sampled by a worker, if it has one
@@ -192,14 +206,16 @@ class Agent:
     def _flush(self, instance: Instance, now: float) -> None:
         running = instance.running()
         shown = tuple(sorted(run["uid"] for run in running))
-        rows = instance.flush is not None or bool(instance.ends.attempts or instance.publishes or instance.ends.metrics)
+        rows = instance.flush is not None or instance.news
         idle_s = now - self._last["send"]
         if not rows and shown == self._shown and idle_s < self._heartbeat():
-            if self.plan.role == "producer" and idle_s > _IDLE_S:
+            if idle_s > _IDLE_S:
                 self.store.close()
             return
         flush = instance.next_flush(self._take_gauges())
         if self._ship(instance, flush, self._state()):
+            if not rows and shown == self._shown:
+                self.store.close()  # a thousand idle workers hold no connections: to connect costs 0.3 ms in 10 s
             self._last["send"] = now
             self._shown = shown
 
@@ -268,7 +284,8 @@ class Agent:
         return 1.0 if agents <= 20 else 2.0 if agents <= 200 else 5.0 if agents <= 500 else 10.0
 
     def _heartbeat(self) -> float:
-        return {"beat": BEAT_HEARTBEAT_S, "producer": _PRODUCER_HEARTBEAT_S}.get(self.plan.role, HEARTBEAT_S)
+        beat = min(BEAT_HEARTBEAT_S, self.pace["interval_s"]) if self.pace else BEAT_HEARTBEAT_S
+        return {"beat": beat, "producer": _PRODUCER_HEARTBEAT_S}.get(self.plan.role, HEARTBEAT_S)
 
     def _state(self, *, goodbye: bool = False) -> AgentState:
         instance = self.instance

@@ -45,7 +45,7 @@ def _chosen(settings: Settings) -> str:
     """Return the namespace that was set, the default one when it is in use, else the only one in use."""
     if not settings.namespace_is_default:
         return settings.namespace
-    store = Store.open(settings.url, settings.namespace)
+    store = Store.open(settings.url, settings.namespace, shards=settings.shards)
     try:
         names = namespaces(store)
     finally:
@@ -68,12 +68,13 @@ def namespaces(store: Store) -> list[str]:
     pattern = Keys("*").meta
     before, after = (re.escape(part) for part in pattern.split("*"))
     names: set[str] = set()
-    cursor = 0
     with store.translated():
-        for _ in range(_LOOKS):
-            cursor, keys = store.client.scan(cursor, match=pattern, count=_PER_LOOK)
-            texts = (key.decode("utf-8", "replace") for key in keys)
-            names.update(m[1] for text in texts if (m := re.fullmatch(f"{before}(.*){after}", text)))
-            if not cursor:
-                break
+        for server in store.servers():
+            cursor = 0
+            for _ in range(_LOOKS):
+                cursor, keys = server.scan(cursor, match=pattern, count=_PER_LOOK)
+                texts = (key.decode("utf-8", "replace") for key in keys)
+                names.update(m[1] for text in texts if (m := re.fullmatch(f"{before}(.*){after}", text)))
+                if not cursor:
+                    break
     return sorted(names)

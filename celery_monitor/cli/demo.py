@@ -23,6 +23,7 @@ from celery_monitor.cli.embedded import EmbeddedServer
 from celery_monitor.cli.fleet import Fleet
 from celery_monitor.cli.preflight import DEFAULT_PORT, HOST, check_flower, choose_port, environment, find_examples
 from celery_monitor.cli.tally import Tally, recorded, settle, waiting
+from celery_monitor.signals import process
 
 WORKERS: Final = {"counter": ("orders", "payments"), "backoffice": ("media", "mail", "reports")}
 """Worker name to its queues."""
@@ -47,7 +48,8 @@ def run(seconds: float | None = None, port: int = DEFAULT_PORT) -> int:
     check_flower()
     port = choose_port(port)
     with _interruptible(), EmbeddedServer(os.environ.get("REDIS_URL")) as server, _log_folder() as logs:
-        env = environment(server.url, logs / "ledger.txt", examples)
+        # A worker that is killed at the end leaves billiard's temporary folder; there it goes with the logs.
+        env = environment(server.url, logs / "ledger.txt", examples) | {"TMPDIR": str(logs)}
         os.environ.update({key: env[key] for key in ("SHOP_REDIS_URL", "SHOP_LEDGER")})
         app = _import_app(examples)
         demo = _Demo(app, server, Fleet(examples, logs, env), port, logs)
@@ -56,6 +58,9 @@ def run(seconds: float | None = None, port: int = DEFAULT_PORT) -> int:
             return demo.watch(seconds)
         finally:
             demo.fleet.stop()
+            if not server.given and process.place.folder is not None:
+                # Named after a server that is gone: nobody would look into it again.
+                shutil.rmtree(process.place.folder, ignore_errors=True)
 
 
 def _import_app(examples: Path) -> Any:

@@ -98,15 +98,11 @@ class _Handler(BaseHTTPRequestHandler):
         params = dict(parse_qsl(url.query, keep_blank_values=True))
         if path == "/metrics":
             return prometheus.render(self._reader, self.headers.get("Accept", ""))
-        if path.startswith(f"{API}/executions/"):
-            params["id"] = unquote(path.removeprefix(f"{API}/executions/"))
-            return answers.execution(self._reader, params), _JSON
-        verb = {"summary": answers.summary, "health": answers.health, "executions": answers.executions}.get(
-            path.removeprefix(f"{API}/")
-        )
-        if verb is None:
-            raise answers.NotFound(f"{path}: no such page; there are /metrics and {API}/summary, health, executions")
-        return verb(self._reader, params), _JSON
+        for pattern, answer in answers.PATHS.items():
+            parts = _parts(pattern, path.removeprefix(API)) if path.startswith(API) else None
+            if parts is not None:
+                return answer(self._reader, answers.joined(parts, params)), _JSON
+        raise answers.NotFound(f"{path}: no such page; there are /metrics and {API}{', '.join(answers.PATHS)}")
 
     def _send(self, status: int, body: bytes, kind: str) -> None:
         self.send_response(status)
@@ -116,6 +112,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+def _parts(pattern: str, path: str) -> list[str] | None:
+    """Return what stands for the parts in braces of a path's pattern, None when it is another path."""
+    names, given = pattern.split("/"), path.split("/")
+    if len(names) != len(given) or not all(n == g or (n[:1] == "{" and g) for n, g in zip(names, given, strict=True)):
+        return None
+    return [unquote(g) for n, g in zip(names, given, strict=True) if n[:1] == "{"]
 
 
 def _tick(monitor: Any, trouble: str, tell: Callable[[str], None]) -> str:

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from heapq import merge
 from typing import Any, Final
 
+from celery_monitor.analytics.executions import end_of, last_word, real
 from celery_monitor.errors import BadRequest
-from celery_monitor.model import FINAL, PUBLISHED, Attempt, Publish, Running
-from celery_monitor.query import live, rows
+from celery_monitor.model import PUBLISHED, Attempt, Publish, Running
+from celery_monitor.query import live, paging, rows
 from celery_monitor.query.rows import Blocks, Candidate, Found
 from celery_monitor.query.times import iso, parse_iso, seconds
-from celery_monitor.signals.record import Flag, Reason, State, fixed_id, pack_id, unpack_id
+from celery_monitor.signals.record import Flag, Reason, ResultSize, State, fixed_id, pack_id, unpack_id
 from celery_monitor.store import blocks
 from celery_monitor.store import live as live_table
 from celery_monitor.store.blocks import Info
 from celery_monitor.store.columns import Blob
 from celery_monitor.store.connection import Store
 
-DEFAULT_LIMIT: Final = 50
-MOST_LIMIT: Final = 500
 WAITING: Final = "WAITING"
 STARTED: Final = State.STARTED.name
 _SEARCHED: Final = 20_000
 """Candidates looked at for one page: a filter that almost nothing matches ends with a cursor to go on from."""
+
+_SIZES: Final = {int(s): s.name.lower() for s in ResultSize if s is not ResultSize.UNKNOWN}
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 
 Runnings = dict[bytes, Running]
 
@@ -47,9 +48,10 @@ class Filters:
     queue: str | None = None
     worker: str | None = None
     run: bytes | None = None
+    fingerprint: str | None = None
     since_us: int | None = None
     until_us: int | None = None
-    limit: int = DEFAULT_LIMIT
+    limit: int = paging.DEFAULT_LIMIT
     before: tuple[int, bytes] | None = None
 
     @property
@@ -68,6 +70,7 @@ def parse(
     queue: str | None = None,
     worker: str | None = None,
     run: str | None = None,
+    fingerprint: str | None = None,
     since: str | None = None,
     until: str | None = None,
     limit: int | str | None = None,
@@ -80,15 +83,16 @@ def parse(
     """
     return Filters(
         task=task,
-        state=_name("state", state, [WAITING, *State.__members__]),
-        reason=_name("reason", reason, list(Reason.__members__)),
+        state=paging.one_of("state", state, [WAITING, *State.__members__]),
+        reason=paging.one_of("reason", reason, list(Reason.__members__)),
         queue=queue,
         worker=worker,
         run=fixed_id(pack_id(run)) if run else None,
+        fingerprint=_fingerprint(fingerprint),
         since_us=parse_iso("since", since) if since else None,
         until_us=parse_iso("until", until) if until else None,
-        limit=_limit(limit),
-        before=_position(cursor) if cursor else None,
+        limit=paging.limit(limit),
+        before=paging.position(cursor),
     )
 
 
@@ -140,23 +144,23 @@ def page(store: Store, filters: Filters, now_us: int) -> dict[str, Any]:
             shown = row(candidate.id, found, running.get(candidate.id))
             if _wanted(shown, filters):
                 if len(out) == filters.limit:
-                    return {"executions": out, "next": _cursor(place)}
+                    return {"executions": out, "next": paging.cursor(place)}
                 out.append(shown)
                 taken.add(candidate.id)
                 place = candidate
         looked += len(chunk)
         if looked >= _SEARCHED:
-            return {"executions": out, "next": _cursor(chunk[-1])}
+            return {"executions": out, "next": paging.cursor(chunk[-1])}
     return {"executions": out, "next": None}
 
 
 def row(packed: bytes, found: Found, running: Running | None) -> dict[str, Any]:
     """Return an execution as the API shows it, from its rows and from what a worker says it runs."""
-    attempts = sorted(found.attempts.values(), key=lambda a: (a.started_us, a.uid))
+    attempts = real(found.attempts.values(), published=bool(found.publishes))
     publishes = sorted(found.publishes, key=lambda p: p.published_us)
     if running and bytes.fromhex(running["uid"]) in found.attempts:
         running = None  # its end is here already
-    newest = _last_word(attempts)
+    newest = last_word(attempts)
     first: Attempt | Publish | None = publishes[0] if publishes else attempts[0] if attempts else None
     known: Attempt | Publish | None = newest or (publishes[-1] if publishes else None)
     state = STARTED if running else State(newest.state).name if newest else WAITING
@@ -172,17 +176,10 @@ def row(packed: bytes, found: Found, running: Running | None) -> dict[str, Any]:
         "run_id": _run_id(packed, known, running),
         "workflow": known.workflow or None if known else None,
         "published_at": iso(first.published_us) if first else None,
-        "ended_at": iso(rows.ended_us(newest)) if newest and not running else None,
+        "ended_at": iso(end_of(newest)) if newest and not running else None,
         "flags": [f.name.lower() for f in Flag if f.name and newest and newest.flags & f],
         "attempts": [_attempt(a) for a in attempts],
     }
-
-
-def _last_word(attempts: list[Attempt]) -> Attempt | None:
-    """Return the attempt that speaks for the execution: the last to start, a lost one only when no other ended it."""
-    ended = [a for a in attempts if a.state in FINAL and a.state != State.LOST and a.reason != Reason.REQUEUED]
-    known = ended or attempts
-    return known[-1] if known else None
 
 
 def _attempt(a: Attempt) -> dict[str, Any]:
@@ -194,15 +191,29 @@ def _attempt(a: Attempt) -> dict[str, Any]:
         "worker": a.worker or None,
         "pid": a.pid or None,
         "started_at": iso(a.started_us),
-        "ended_at": iso(rows.ended_us(a)),
+        "ended_at": iso(end_of(a)),
         "retries": a.retries,
+        "routing_key": a.routing_key or a.queue or None,
         "wait_seconds": seconds(a.wait_us),
+        **_hold(a),
         "runtime_seconds": seconds(a.runtime_us),
         "cpu_seconds": seconds(a.cpu_us),
         "rss_bytes": a.rss_kib * 1024 if a.rss_kib > 0 else None,
         "rss_growth_bytes": a.growth_kib * 1024 if a.rss_kib > 0 else None,
+        "result_size_class": _SIZES.get(a.result_size),
         "exception": failed if a.exception else None,
+        "fingerprint": a.fingerprint or None,
     }
+
+
+def _hold(a: Attempt) -> dict[str, float | None]:
+    """Return how long a worker held the message, and by how much that may be wrong: never longer than the wait."""
+    if a.hold_us < 0 or a.flags & (Flag.EAGER | Flag.UNSTARTED):
+        return {"hold_seconds": None, "hold_error_seconds": None}
+    least, most = max(a.hold_us - a.hold_error_us, 0), a.hold_us + a.hold_error_us
+    if a.wait_us >= 0 and not a.flags & Flag.SKEWED:
+        least, most = min(least, a.wait_us), min(most, a.wait_us)
+    return {"hold_seconds": (least + most) / 2e6, "hold_error_seconds": (most - least) / 2e6}
 
 
 def _run_id(packed: bytes, known: Attempt | Publish | None, running: Running | None) -> str | None:
@@ -236,7 +247,7 @@ def _matches(blob: Blob, filters: Filters) -> Iterator[Candidate]:
         keep = _filtered(blob, "attempts", filters)
         uids, ids = blob.column("attempts", "uid"), blob.column("attempts", "id")
         yield from (Candidate(ends[at], uids[at], ids[at]) for at in keep)
-    if filters.state in {None, WAITING} and filters.reason is None and filters.worker is None:
+    if filters.state in {None, WAITING} and filters.reason is filters.worker is filters.fingerprint is None:
         times = blob.column("publishes", "published_us")
         ids = blob.column("publishes", "id")
         yield from (Candidate(times[at], ids[at], ids[at]) for at in _filtered(blob, "publishes", filters))
@@ -251,6 +262,7 @@ def _filtered(blob: Blob, table: str, filters: Filters) -> Iterable[int]:
     wanted: dict[str, Any] = {"task": filters.task, "queue": filters.queue}
     if table == "attempts":
         wanted["worker"] = filters.worker
+        wanted["fingerprint"] = filters.fingerprint
         wanted["reason"] = int(Reason[filters.reason]) if filters.reason else None
         wanted["state"] = int(State[filters.state]) if filters.state else None
     for name, value in wanted.items():
@@ -283,7 +295,7 @@ def _place(packed: bytes, found: Found, running: Running | None) -> Candidate:
     if running and bytes.fromhex(running["uid"]) not in found.attempts:
         return Candidate(running["started_us"], bytes.fromhex(running["uid"]), packed)
     if found.attempts:
-        return max(Candidate(rows.ended_us(a), uid, packed) for uid, a in found.attempts.items())
+        return max(Candidate(end_of(a), uid, packed) for uid, a in found.attempts.items())
     return max((Candidate(p.published_us, packed, packed) for p in found.publishes), default=Candidate(0, b"", packed))
 
 
@@ -297,9 +309,12 @@ def _wanted(shown: Mapping[str, Any], filters: Filters) -> bool:
         return False
     if filters.queue is not None and shown["queue"] != filters.queue:
         return False
-    if filters.worker is None:
-        return True
-    return any(a["worker"] == filters.worker for a in shown["attempts"])
+    return _has(shown, "worker", filters.worker) and _has(shown, "fingerprint", filters.fingerprint)
+
+
+def _has(shown: Mapping[str, Any], name: str, wanted: str | None) -> bool:
+    """Return whether any attempt of an execution has what is wanted."""
+    return wanted is None or any(a[name] == wanted for a in shown["attempts"])
 
 
 def _chunks(candidates: Iterator[Candidate], limit: int) -> Iterator[list[Candidate]]:
@@ -318,36 +333,9 @@ def _running(store: Store, now_us: int) -> Runnings:
     return {pack_id(r["id"]): r for a in agents for r in a.get("running") or ()}
 
 
-def _cursor(place: Candidate | None) -> str | None:
-    if place is None:
-        return None
-    raw = place.at_us.to_bytes(8, "big") + place.tie
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def _position(cursor: str) -> tuple[int, bytes]:
-    try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
-        raw = b""
-    if not 8 <= len(raw) <= 300:
-        raise BadRequest("bad_cursor", f"cursor: {cursor[:40]!r} is none; give the 'next' of an earlier answer")
-    return int.from_bytes(raw[:8], "big"), raw[8:]
-
-
-def _name(what: str, text: str | None, known: list[str]) -> str | None:
+def _fingerprint(text: str | None) -> str | None:
     if not text:
         return None
-    if text.upper() not in known:
-        raise BadRequest(f"bad_{what}", f"{what}: {text[:40]!r} is none; give one of {', '.join(known)}")
-    return text.upper()
-
-
-def _limit(limit: int | str | None) -> int:
-    if limit is None:
-        return DEFAULT_LIMIT
-    try:
-        number = int(limit)
-    except ValueError:
-        raise BadRequest("bad_limit", f"limit: {limit!r} is no number; give 1 to {MOST_LIMIT}") from None
-    return min(max(number, 1), MOST_LIMIT)
+    if not _FINGERPRINT.fullmatch(text.lower()):
+        raise BadRequest("bad_fingerprint", f"fingerprint: {text[:40]!r} is none; give an attempt's, 16 hex digits")
+    return text.lower()

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from celery_monitor.model import AgentState, Pace
 from celery_monitor.query import live as agents_live
 from celery_monitor.query.times import iso
-from celery_monitor.store import inbox, live, memory
+from celery_monitor.store import inbox, live, memory, tiers, usage
 from celery_monitor.store.connection import Store
-from celery_monitor.store.cursor import TasksCursor
-from celery_monitor.store.memory import Memory
+from celery_monitor.store.cursor import MetricsCursor
+from celery_monitor.store.memory import Budget, Memory
 from celery_monitor.store.packing import BROKEN
 from celery_monitor.store.report import UNDECODABLE
+from celery_monitor.store.usage import Usage
 
 STALE_S: Final = 30.0
 """Figures are called stale when nothing was folded for this long."""
 _MOST_NOTES: Final = 50
+_FULL: Final = 0.9
+_UNITS: Final = {10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 21_600: "6 h"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,11 @@ class Facts:
     agents: list[AgentState]
     pace: Pace | None
     skipped: dict[str, int]
-    stored_bytes: int
     room: Memory
+    usage: Usage
+    budget: Budget
+    cut: dict[int, int]
+    rollup_days: int
 
     def lag_s(self, now_us: int) -> float | None:
         """Seconds since the last fold; None when there never was one."""
@@ -44,26 +50,54 @@ class Facts:
         return any(now_us - a.get("started_us", now_us) > STALE_S * 1e6 for a in self.agents)
 
 
-def read(store: Store) -> Facts:
+def read(store: Store, now_us: int) -> Facts:
     """Read the facts.
 
     Raises:
         StoreError: the store does not answer.
     """
+    each = [_of_shard(shard, now_us) for shard in store.shards]
+    return each[0] if len(each) == 1 else _together(each)
+
+
+def _of_shard(store: Store, now_us: int) -> Facts:
     keys = store.keys
     with store.translated():
         pipe = store.client.pipeline(transaction=False)
         pipe.hvals(keys.live)
         pipe.get(keys.pace)
         pipe.hgetall(keys.skipped)
-        pipe.get(keys.cursor(inbox.TASKS))
+        pipe.get(keys.cursor(inbox.METRICS))
         states, pace, skipped, cursor = pipe.execute()
+    room = memory.read(store)
     return Facts(
         agents=live.decode(states),
         pace=live.decode_pace(pace),
         skipped={k.decode("utf-8", "replace"): int(v) for k, v in skipped.items()},
-        stored_bytes=_stored(cursor),
-        room=memory.read(store),
+        room=room,
+        usage=usage.read(store, now_us),
+        budget=memory.budget(store, room),
+        cut=_cut(cursor),
+        rollup_days=store.rollup_days,
+    )
+
+
+def _together(each: Sequence[Facts]) -> Facts:
+    """Return the facts of all shards: sums, the fullest server, the shard that was cut the most."""
+    skipped: Counter[str] = Counter()
+    cut: dict[int, int] = {}
+    for facts in each:
+        skipped.update(facts.skipped)
+        cut = {step: max(cut.get(step, 0), facts.cut.get(step, 0)) for step in cut.keys() | facts.cut.keys()}
+    return Facts(
+        agents=[agent for facts in each for agent in facts.agents],
+        pace=each[0].pace,
+        skipped=dict(skipped),
+        room=max((facts.room for facts in each), key=lambda room: (bool(room.max_bytes), room.ratio)),
+        usage=sum((facts.usage for facts in each), start=Usage()),
+        budget=Budget(sum(f.budget.executions for f in each), sum(f.budget.counters for f in each)),
+        cut=cut,
+        rollup_days=each[0].rollup_days,
     )
 
 
@@ -82,8 +116,10 @@ def row(facts: Facts, now_us: int, *, tail_truncated: bool = False) -> dict[str,
         "agents": len(living),
         "dropped": dict(dropped),
         "skipped_entries": facts.skipped.get(UNDECODABLE, 0),
-        "stored_bytes": facts.stored_bytes,
-        "notes": _notes(facts, living, tail_truncated=tail_truncated),
+        "stored_bytes": facts.usage.total,
+        "stored": asdict(facts.usage),
+        "budget_bytes": facts.budget.total,
+        "notes": _notes(facts, living, now_us, tail_truncated=tail_truncated),
     }
 
 
@@ -94,8 +130,8 @@ def _ticker(facts: Facts) -> str | None:
     return next((a.get("hostname") for a in facts.agents if a["boot"] == by), None) or facts.pace.get("role")
 
 
-def _notes(facts: Facts, living: Sequence[AgentState], *, tail_truncated: bool) -> list[str]:
-    notes = list(_memory_notes(facts.room))
+def _notes(facts: Facts, living: Sequence[AgentState], now_us: int, *, tail_truncated: bool) -> list[str]:
+    notes = [*_memory_notes(facts.room), *_budget_notes(facts, now_us)]
     notes += [f"left out since ever: {what}: {n}" for what, n in sorted(facts.skipped.items())]
     if tail_truncated:
         notes.append("so much is waiting to be folded that the newest figures are incomplete")
@@ -118,16 +154,39 @@ def _memory_notes(room: Memory) -> list[str]:
         notes.append(f"the server's memory is {room.ratio:.0%} used: counters wait, executions are dropped")
     elif not room.takes_executions:
         notes.append(f"the server's memory is {room.ratio:.0%} used: executions are dropped, counters go on")
-    if room.policy.startswith("allkeys-"):
-        notes.append(f"maxmemory-policy {room.policy} may evict what is stored here, and your messages")
+    if room.max_bytes and room.policy != "noeviction":
+        more = ", and your messages" if room.policy.startswith("allkeys-") else ""
+        notes.append(f"maxmemory-policy {room.policy} may evict what is stored here{more}; noeviction does not")
     return notes
 
 
-def _stored(raw: bytes | None) -> int:
+def _budget_notes(facts: Facts, now_us: int) -> list[str]:
+    """Return what our own share of the memory has led to: history cut short, an inbox that is full."""
+    used, mine = facts.usage, facts.budget
+    notes = []
+    if used.total > mine.total * 1.1:
+        notes.append(f"{_mb(used.total)} are stored, more than the {_mb(mine.total)} that are ours here")
+    if used.inbox > _FULL * mine.counters_inbox and facts.stale(now_us):
+        notes.append(f"{_mb(used.inbox)} wait to be folded: what finds no room stays with the agents, or is dropped")
+    for tier in tiers.TIERS:
+        cut = facts.cut.get(tier.step_s, 0)
+        if tiers.expires_in(tier, cut, now_us // 1_000_000, facts.rollup_days) > 0:
+            notes.append(
+                f"figures in steps of {_UNITS[tier.step_s]} go back to {iso(cut * 1_000_000)} only: rollups have used "
+                f"up their {_mb(mine.rollups(used.rest))}; more maxmemory or monitor_rollup_bytes keeps more"
+            )
+    return notes
+
+
+def _mb(n: int) -> str:
+    return f"{n / 1_000_000:.1f} MB"
+
+
+def _cut(raw: bytes | None) -> dict[int, int]:
     try:
-        return TasksCursor.load(raw).stored_bytes
+        return MetricsCursor.load(raw).cut
     except BROKEN:
-        return 0
+        return {}
 
 
 def dropped_any(health: Mapping[str, Any]) -> bool:

@@ -6,12 +6,15 @@ from typing import Any
 
 from celery_monitor import __version__
 from celery_monitor.alerts import ledger
+from celery_monitor.analytics.judged import id_of
 from celery_monitor.model import AgentState, Cell, Series
-from celery_monitor.query import executions, health, summary, tables, window
+from celery_monitor.query import executions, health, labels, logs, run, runs, stats, summary, tables, waits, window
 from celery_monitor.query.rollups import RollupReader, Want
+from celery_monitor.query.times import iso
+from celery_monitor.signals.record import pack_id
 from celery_monitor.store import lease, live, meta
 from celery_monitor.store.connection import Store
-from celery_monitor.store.tiers import GAUGES, TASKS
+from celery_monitor.store.tiers import GAUGES, OTHER, TASKS
 
 QUEUES_S = 300
 """A queue that was not sampled for this long is no queue of now."""
@@ -42,14 +45,15 @@ class Reader:
     def health(self, now_us: int | None = None) -> dict[str, Any]:
         """Return how the monitor itself is, with the versions."""
         now = self._now(now_us)
-        row = health.row(health.read(self._store), now)
+        row = health.row(health.read(self._store, now), now)
         return row | {"version": __version__, "schema": meta.SCHEMA}
 
     def executions(self, *, now_us: int | None = None, **filters: Any) -> dict[str, Any]:
         """Return a page of executions: ``{"executions": [...], "next": cursor or None}``.
 
         Parameters:
-            filters: `task`, `state`, `reason`, `queue`, `worker`, `run`, `since`, `until`, `limit`, `cursor`.
+            filters: `task`, `state`, `reason`, `queue`, `worker`, `run`, `fingerprint`, `since`, `until`, `limit`,
+                `cursor`.
 
         Raises:
             BadRequest: a filter is not of the accepted form.
@@ -64,6 +68,91 @@ class Reader:
     def ended_uids(self, task_ids: list[str], now_us: int | None = None) -> set[str]:
         """Return the uids (hex) of the attempts of these executions whose end is stored."""
         return executions.ended_uids(self._store, task_ids, self._now(now_us))
+
+    def runs(self, *, now_us: int | None = None, **filters: Any) -> dict[str, Any]:
+        """Return a page of runs: ``{"runs": [...], "next": cursor or None}``.
+
+        Parameters:
+            filters: `workflow`, `state`, `label` (key:value), `worker`, `since`, `until`, `limit`, `cursor`.
+
+        Raises:
+            BadRequest: a filter is not of the accepted form.
+        """
+        asked = runs.parse(**filters)
+        return runs.page(self._store, asked, self._now(now_us))
+
+    def run(self, run_id: str, *, limit: int | str | None = None, now_us: int | None = None) -> dict[str, Any] | None:
+        """Return one run with its tree, None when nothing is known of it; `limit` executions are shown one by one."""
+        return run.one(self._store, run_id, limit, self._now(now_us))
+
+    def run_logs(self, run_id: str, *, now_us: int | None = None, **filters: Any) -> dict[str, Any]:
+        """Return a page of a run's log records: ``{"logs": [...], "next": ...}``.
+
+        Parameters:
+            filters: `level`, `limit`, `cursor`.
+        """
+        return logs.page(self._store, id_of(run_id), "run", self._now(now_us), **filters)
+
+    def execution_logs(self, task_id: str, *, now_us: int | None = None, **filters: Any) -> dict[str, Any]:
+        """Return a page of an execution's log records, as `run_logs` does."""
+        return logs.page(self._store, pack_id(task_id), "id", self._now(now_us), **filters)
+
+    def workflows(self, window: str = "24h", now_us: int | None = None) -> dict[str, Any]:
+        """Return the statistics of every workflow over a window."""
+        asked = _window(window, self._now(now_us))
+        return _framed(asked, "workflows", stats.workflows(self._rollups, asked))
+
+    def workflow(self, name: str, window: str = "24h", now_us: int | None = None) -> dict[str, Any] | None:
+        """Return a workflow's statistics with its steps and its newest runs, None when nothing is known of it."""
+        now = self._now(now_us)
+        asked = _window(window, now)
+        found = stats.workflow(self._rollups, name, asked)
+        newest = runs.page(self._store, runs.parse(workflow=name), now)["runs"]
+        if found is None and not newest:
+            return None
+        return {"window": frame(asked), **(found or {"workflow": name, "steps": []}), "runs": newest}
+
+    def workflow_steps(self, name: str, window: str = "24h", now_us: int | None = None) -> dict[str, Any] | None:
+        """Return the statistics of a workflow's steps, None when nothing of it ended in the window."""
+        asked = _window(window, self._now(now_us))
+        found = stats.workflow(self._rollups, name, asked)
+        return _framed(asked, "steps", found["steps"]) | {"workflow": name} if found else None
+
+    def waits(self, *, window: str = "24h", now_us: int | None = None, **filters: Any) -> dict[str, Any]:
+        """Return a page of waits with the statistics of each name; filters `state`, `name`, `limit`, `cursor`.
+
+        Raises:
+            BadRequest: a filter is not of the accepted form.
+        """
+        now = self._now(now_us)
+        asked, wanted = _window(window, now), waits.parse(**filters)
+        found = waits.page(self._store, wanted, now)
+        return _framed(asked, "statistics", stats.waits(self._rollups, asked)) | found
+
+    def spans(self, window: str = "24h", now_us: int | None = None) -> dict[str, Any]:
+        """Return the statistics of every name and kind of span."""
+        asked = _window(window, self._now(now_us))
+        return _framed(asked, "spans", stats.spans(self._rollups, asked))
+
+    def measures(self, window: str = "24h", now_us: int | None = None) -> dict[str, Any]:
+        """Return the statistics of every measure."""
+        asked = _window(window, self._now(now_us))
+        return _framed(asked, "measures", stats.measures(self._rollups, asked))
+
+    def label(
+        self, key: str, value: str, *, window: str = "24h", limit: int | str | None = None, now_us: int | None = None
+    ) -> dict[str, Any] | None:
+        """Return what is known of a label: when it was seen, its runs and outcomes; None when nothing is.
+
+        Raises:
+            BadRequest: values of this key are neither indexed nor counted.
+        """
+        now = self._now(now_us)
+        asked = _window(window, now)
+        found = labels.one(self._store, key, value, limit, now)
+        if found is None:
+            return None
+        return {"window": frame(asked), **found, "statistics": stats.label(self._rollups, key, value, asked)}
 
     def lifetime(self, now_us: int | None = None) -> dict[Series, Cell]:
         """Return the totals of each ("task", name, queue) since ever, what is not folded yet included."""
@@ -90,7 +179,7 @@ class Reader:
 
     def queue_names(self, now_us: int | None = None) -> list[str]:
         """Return every queue that tasks were ever published to or taken from."""
-        return sorted({series[2] for series in self.lifetime(now_us) if series[2]})
+        return sorted({series[2] for series in self.lifetime(now_us) if series[2] and series[2] != OTHER})
 
     def alerts(self) -> list[dict[str, Any]]:
         """Return the `alerts` rows of the summary."""
@@ -101,3 +190,17 @@ class Reader:
 
 
 _window = window.parse
+
+
+def frame(asked: window.Window) -> dict[str, Any]:
+    """Return a window as answers name it."""
+    return {
+        "seconds": asked.seconds,
+        "start": iso(asked.start_s * 1_000_000),
+        "end": iso(asked.now_us),
+        "clamped": asked.clamped,
+    }
+
+
+def _framed(asked: window.Window, name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"window": frame(asked), name: rows}

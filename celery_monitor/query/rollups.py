@@ -49,36 +49,22 @@ class Segment(NamedTuple):
     raw: bool
 
 
-@dataclass(frozen=True, slots=True)
 class Rollups:
-    """What was read: blobs by (step, bucket, part), and the tail by (bucket, part)."""
+    """What was read: the sums, counts and levels of its segments.
 
-    cursor: MetricsCursor
-    blobs: dict[BlobKey, Raw]
-    tail: Parts
+    Attributes:
+        truncated: whether more waits to be folded than was read.
+    """
+
     truncated: bool
-    totals: bytes | None = None
 
     def lifetime(self) -> Lifetime:
         """Return the totals since ever, the tail included; asked for with ``read(..., lifetime=True)``."""
-        try:
-            found = lifetimes.load(self.totals)
-        except Undecodable:
-            found = Lifetime()
-        for (bucket, name), part in self.tail.items():
-            if name == tiers.TASKS:
-                found.add(bucket, part)
-        return found
+        raise NotImplementedError
 
     def segments(self, want: Want) -> Iterator[Segment]:
         """Yield the buckets of a want, then those of the tail that lie in it."""
-        for step, bucket in tiers.cover(want.start, want.end, self.cursor.rolled, want.steps):
-            raw = self.blobs[step, bucket, want.part]
-            if raw:
-                yield Segment(bucket, raw, raw=True)
-        for (bucket, name), part in self.tail.items():
-            if name == want.part and want.start <= bucket < want.end:
-                yield Segment(bucket, part, raw=False)
+        raise NotImplementedError
 
     def total(self, want: Want) -> Part:
         """Return the sum over a want, by series."""
@@ -103,8 +89,72 @@ class Rollups:
                 yield segment.bucket, series, value if segment.raw else tiers.dump_of(value)
 
 
+@dataclass(frozen=True)
+class _OfShard(Rollups):
+    """What was read of one shard: blobs by (step, bucket, part), and the tail by (bucket, part)."""
+
+    cursor: MetricsCursor
+    blobs: dict[BlobKey, Raw]
+    tail: Parts
+    truncated: bool
+    totals: bytes | None = None
+
+    def lifetime(self) -> Lifetime:
+        try:
+            found = lifetimes.load(self.totals)
+        except Undecodable:
+            found = Lifetime()
+        for (bucket, name), part in self.tail.items():
+            if name == tiers.TASKS:
+                found.add(bucket, part)
+        return found
+
+    def segments(self, want: Want) -> Iterator[Segment]:
+        for step, bucket in tiers.cover(want.start, want.end, self.cursor.rolled, want.steps, self.cursor.cut):
+            raw = self.blobs[step, bucket, want.part]
+            if raw:
+                yield Segment(max(bucket, want.start), raw, raw=True)
+        for (bucket, name), part in self.tail.items():
+            if name == want.part and want.start <= bucket < want.end:
+                yield Segment(bucket, part, raw=False)
+
+
+class _Merged(Rollups):
+    """What was read of several shards, one after the other."""
+
+    def __init__(self, shards: Sequence[Rollups]) -> None:
+        self._shards = shards
+        self.truncated = any(shard.truncated for shard in shards)
+
+    def lifetime(self) -> Lifetime:
+        total, *others = (shard.lifetime() for shard in self._shards)
+        for other in others:
+            total.merge(other)
+        return total
+
+    def segments(self, want: Want) -> Iterator[Segment]:
+        for shard in self._shards:
+            yield from shard.segments(want)
+
+
 class RollupReader:
-    """Reads rollups; keeps decoded buckets that only late data can change, and forgets them when it did."""
+    """Reads the rollups of all shards."""
+
+    def __init__(self, store: Store) -> None:
+        self._shards = [_ShardReader(shard) for shard in store.shards]
+
+    def read(self, wants: Sequence[Want], now_us: int, *, lifetime: bool = False) -> Rollups:
+        """Return the rollups that several wants need.
+
+        Raises:
+            StoreError: the store does not answer, or the fold did not stand still for eight tries.
+        """
+        found = [shard.read(wants, now_us, lifetime=lifetime) for shard in self._shards]
+        return found[0] if len(found) == 1 else _Merged(found)
+
+
+class _ShardReader:
+    """Reads one shard; keeps decoded buckets that only late data can change, and forgets them when it did."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -136,7 +186,8 @@ class RollupReader:
             pipe = client.pipeline(transaction=True)
             pipe.get(keys.cursor(inbox.METRICS))
             inbox.read(pipe, keys.inbox_metrics, cursor.last, _TAIL)
-            pipe.mget([keys.rollup(*key) for key in missing] + [keys.lifetime] * lifetime or [keys.lifetime])
+            asked = [keys.rollup(*key) for key in missing] + [keys.lifetime] * lifetime or [keys.lifetime]
+            pipe.execute_command("MGET", *asked)  # a Cluster's pipeline has no `mget`: it does not look at the slots
             answers = pipe.execute()
         if answers[0] != guess:
             return None
@@ -149,7 +200,7 @@ class RollupReader:
         self._keep(decoded, cursor)
         whole = {key: raw if raw is not None else decoded[key][1] for key, raw in blobs.items()}
         tail = _tail(entries, known, now_us, step)
-        return Rollups(cursor, whole, tail, len(answers[1]) >= _TAIL, answers[2][-1] if lifetime else None)
+        return _OfShard(cursor, whole, tail, len(answers[1]) >= _TAIL, answers[2][-1] if lifetime else None)
 
     def _seen(self, entries: list[inbox.Entry], now_us: int, guess: bytes | None) -> Seen | None:
         """Return which of the tail's batches were folded before; None when the fold moved meanwhile."""
@@ -174,7 +225,7 @@ class RollupReader:
             self._as_of = (cursor.late, cursor.newest)
             found: dict[BlobKey, Raw | None] = {}
             for want in wants:
-                for step, bucket in tiers.cover(want.start, want.end, cursor.rolled, want.steps):
+                for step, bucket in tiers.cover(want.start, want.end, cursor.rolled, want.steps, cursor.cut):
                     key = (step, bucket, want.part)
                     if key not in found:
                         kept = self._cache.get(key)

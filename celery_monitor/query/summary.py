@@ -14,6 +14,7 @@ from celery_monitor.query.health import Facts
 from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.times import iso
 from celery_monitor.query.window import Window
+from celery_monitor.store import waits
 from celery_monitor.store.connection import Store
 from celery_monitor.store.lifetime import Lifetime
 from celery_monitor.store.tiers import ALL
@@ -35,7 +36,7 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
     table_wants = tables.wants(window)
     rollups = reader.read([*charts.wants(window), *table_wants, before], window.now_us, lifetime=True)
     totals = rollups.lifetime()
-    facts = health.read(store)
+    facts = health.read(store, window.now_us)
     alerts = ledger.read(store)
     firing = {a["subject"]: a["severity"] for a in alerts if a["state"] == "firing"}
     cells = rollups.total(table_wants[0])
@@ -62,6 +63,7 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
         "queues": tables.queues(rollups, window, cells, facts.agents, firing),
         "workers": tables.workers(rollups, window, facts.agents, firing),
         "workflows": tables.workflows(rollups.total(table_wants[1]), window),
+        "waits": {"open": len(waits.open_waits(store))},
         "alerts": alerts,
         "health": health_row,
     }

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 from zlib import crc32
 
-from celery_monitor.model import PUBLISHED
-from celery_monitor.store import columns, packing
-from celery_monitor.store.columns import ATTEMPTS, PUBLISHES, Columns
+from celery_monitor.model import PUBLISHED, ended_us
+from celery_monitor.signals import labels
+from celery_monitor.store import columns, index, packing
+from celery_monitor.store.columns import SCHEMAS, Columns
 from celery_monitor.store.packing import Undecodable
 
 ROWS: Final = 2000
 KEEP_S: Final = 30 * 86_400
 """Executions go after this time even when there is room; the keys themselves a little later."""
 _OVERHEAD: Final = 400
-"""Bytes a block costs beside its data: key, note, members."""
+"""Bytes a block costs beside its data: key, note, members, its part of the index's keys."""
+_TASK_BYTES: Final = 8  # in the note, per task name
+_INDEX_BYTES: Final = 6.4
+"""What an index entry of 4 bytes costs in a string that grows: the server leaves it room."""
 
 Tables = dict[str, Columns]
+_ALWAYS: Final = ("attempts", "publishes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +32,10 @@ class Info:
 
     Attributes:
         oldest_us, newest_us: first and last end (of publishes: the publish time).
-        rows: attempts and publishes.
+        rows: of all tables.
         stored_bytes: what the block costs with its index entries.
         states: crc32 of a task name to a bit set: bit n for an attempt of state n, bit 0 for a publish.
+        index_bytes: the part of `stored_bytes` that goes with the block's group only.
     """
 
     oldest_us: int
@@ -37,10 +43,11 @@ class Info:
     rows: int
     stored_bytes: int
     states: dict[int, int]
+    index_bytes: int = 0
 
     def dump(self) -> bytes:
         """Return its bytes."""
-        return packing.pack([self.oldest_us, self.newest_us, self.rows, self.stored_bytes, self.states])
+        return packing.pack([getattr(self, name) for name in self.__slots__])
 
     def may_hold(self, task: str | None, states: Iterable[int]) -> bool:
         """Return whether the block can hold a row of a task (None: any) in one of some states."""
@@ -57,14 +64,14 @@ def load_info(raw: bytes) -> Info:
         Undecodable: broken.
     """
     try:
-        return Info(*packing.unpack(raw)[:5])
+        return Info(*packing.unpack(raw)[:6])
     except packing.BROKEN as e:
         raise Undecodable(f"block note: {e}") from e
 
 
 def empty() -> Tables:
     """Return tables without rows."""
-    return {schema.name: {name: [] for name in schema.columns} for schema in (ATTEMPTS, PUBLISHES)}
+    return {schema.name: {name: [] for name in schema.columns} for schema in SCHEMAS.values()}
 
 
 def count(tables: Tables) -> int:
@@ -75,7 +82,7 @@ def count(tables: Tables) -> int:
 def extend(into: Tables, other: Tables) -> None:
     """Append the rows of other tables."""
     for name, table in other.items():
-        mine = into[name]
+        mine = into.setdefault(name, {column: [] for column in SCHEMAS[name].columns})
         for column, values in table.items():
             mine[column].extend(values)
 
@@ -87,14 +94,7 @@ def read(data: bytes) -> Tables:
         Undecodable: broken, or of a newer version.
     """
     blob = columns.Blob(data)
-    return {schema.name: blob.columns(schema.name) for schema in (ATTEMPTS, PUBLISHES)}
-
-
-def ended_us(started_us: int, runtime_us: int, published_us: int, wait_us: int) -> int:
-    """Return when an attempt ended; one without a body ended when its wait did."""
-    if started_us:
-        return started_us + max(runtime_us, 0)
-    return published_us + max(wait_us, 0)
+    return {name: blob.columns(name) for name in SCHEMAS if blob.rows(name) or name in _ALWAYS}
 
 
 def ends(attempts: Columns) -> list[int]:
@@ -110,34 +110,43 @@ def ends(attempts: Columns) -> list[int]:
     )
 
 
-def index_ids(tables: Tables) -> set[bytes]:
-    """Return the ids a block is found by: of its executions and of their runs."""
+def times(tables: Tables) -> dict[str, list[int]]:
+    """Return when each row of each table became true, in us."""
+    known = {name: table["at_us"] for name, table in tables.items() if "at_us" in table}
+    return known | {"attempts": ends(tables["attempts"]), "publishes": tables["publishes"]["published_us"]}
+
+
+def index_ids(tables: Tables, identity: Collection[str] = ()) -> set[bytes]:
+    """Return the ids a block is found by: of its executions, of their runs, and of labels with the `identity` keys."""
     found: set[bytes] = set()
     for table in tables.values():
         found.update(table["id"], table["run"])
+    for text in set(tables["labels"]["labels"]) if "labels" in tables else ():
+        found.update(index.label_id(key, value) for key, value in labels.read(text).items() if key in identity)
     found.discard(b"")
     return found
 
 
-def build(tables: Tables) -> tuple[bytes, Info]:
-    """Return the bytes of a block and the note on it."""
+def build(tables: Tables, ids: int | None = None) -> tuple[bytes, Info]:
+    """Return the bytes of a block and the note on it; `ids` is the number of `index_ids` when it is known."""
     data = columns.encode(tables)
-    times = ends(tables["attempts"]) + tables["publishes"]["published_us"]
+    when = [at for of in times(tables).values() for at in of]
     states: dict[int, int] = {}
     for task, state in set(zip(tables["attempts"]["task"], tables["attempts"]["state"], strict=True)):
         _mark(states, task, state)
     for task in set(tables["publishes"]["task"]):
         _mark(states, task, PUBLISHED)
-    cost = len(data) + len(index_ids(tables)) * 4 + _OVERHEAD
-    return data, Info(min(times), max(times), count(tables), cost, states)
+    indexed = int((len(index_ids(tables)) if ids is None else ids) * _INDEX_BYTES)
+    cost = packing.allocated(len(data)) + indexed + _OVERHEAD + _TASK_BYTES * len(states)
+    return data, Info(min(when), max(when), count(tables), cost, states, indexed)
 
 
 def without_late(tables: Tables, oldest_us: int) -> Tables:
     """Return the tables without rows that ended (were published) before a time."""
-    times = {"attempts": ends(tables["attempts"]), "publishes": tables["publishes"]["published_us"]}
-    if all(not of or min(of) >= oldest_us for of in times.values()):
+    when = times(tables)
+    if all(not of or min(of) >= oldest_us for of in when.values()):
         return tables
-    kept = {name: [at for at, t in enumerate(of) if t >= oldest_us] for name, of in times.items()}
+    kept = {name: [at for at, t in enumerate(of) if t >= oldest_us] for name, of in when.items()}
     return {
         name: {column: [values[at] for at in kept[name]] for column, values in table.items()}
         for name, table in tables.items()

@@ -10,6 +10,8 @@ i     integers: ``lo, delta, width, bytes``: value minus `lo`, `width` bytes eac
 t     texts: the distinct texts, and integers that point into them
 d     ids: integers; 0 is the empty id, then `ids`, then `odd ids`
 u     uids of 12 bytes: the distinct first 8 bytes, integers that point into them, the last 4 as integers
+b     short bytes: the distinct values, integers that point into them
+f     floats: IEEE 754 doubles, 8 bytes each, little endian
 ====  ==================================================================================================
 
 `bytes` and text lists start with 0 for plain or 1 for zlib, whichever is shorter. A reader ignores columns it does
@@ -25,6 +27,7 @@ from itertools import accumulate, chain
 from operator import add, sub
 from typing import Any, Final, get_type_hints
 
+from celery_monitor.details import ROWS
 from celery_monitor.model import Attempt, Publish
 from celery_monitor.store import packing
 from celery_monitor.store.packing import Undecodable
@@ -43,28 +46,32 @@ class Schema:
 
     Attributes:
         near: integer column to a pair of columns whose difference it mostly equals; the rest is stored.
+        missing: column to its value in blobs that are older than the column, where that is not the empty one.
     """
 
     name: str
     columns: dict[str, str]
     near: dict[str, tuple[str, str]] = field(default_factory=dict)
+    missing: dict[str, Any] = field(default_factory=dict)
 
     @property
     def empty(self) -> dict[str, Any]:
         """Column to the value of a column that is missing."""
-        values: dict[str, Any] = {"i": 0, "t": "", "d": b"", "u": b""}
-        return {name: values[code] for name, code in self.columns.items()}
+        values: dict[str, Any] = {"i": 0, "t": "", "d": b"", "u": b"", "b": b"", "f": 0.0}
+        return {name: values[code] for name, code in self.columns.items()} | self.missing
 
 
-def _schema(name: str, row: type, near: dict[str, tuple[str, str]]) -> Schema:
-    codes = {bytes: "d", str: "t", int: "i"}
+def _schema(name: str, row: Any, near: dict[str, tuple[str, str]]) -> Schema:
+    codes = {bytes: "d", str: "t", int: "i", float: "f"}
+    special = {"uid": "u", "key": "b"}
     hints = get_type_hints(row)
-    return Schema(name, {k: "u" if k == "uid" else codes[t] for k, t in hints.items()}, near)
+    columns = {k: special.get(k) or codes[t] for k, t in hints.items()}
+    return Schema(name, columns, near, row._field_defaults)
 
 
 ATTEMPTS: Final = _schema("attempts", Attempt, {"wait_us": ("started_us", "published_us")})
 PUBLISHES: Final = _schema("publishes", Publish, {})
-SCHEMAS: Final = {s.name: s for s in (ATTEMPTS, PUBLISHES)}
+SCHEMAS: Final = {s.name: s for s in (ATTEMPTS, PUBLISHES, *(_schema(name, row, {}) for name, row in ROWS.items()))}
 
 
 def from_rows(schema: Schema, rows: Sequence[Sequence[Any]]) -> Columns:
@@ -167,6 +174,13 @@ class _Writer:
             return [self._numbers[values[0]], None, 0, b""]
         return self._i(list(map(self._numbers.__getitem__, values)))
 
+    def _b(self, values: list[bytes]) -> list[Any]:
+        numbers = {value: n for n, value in enumerate(dict.fromkeys(values))}
+        return [list(numbers), self._i(list(map(numbers.__getitem__, values)))]
+
+    def _f(self, values: list[float]) -> list[Any]:
+        return [self._squeezed(array("d", values).tobytes())]
+
     def _u(self, values: list[bytes]) -> list[Any]:
         padded = [v if len(v) == _UID else v[:_UID].ljust(_UID, b"\0") for v in values]
         heads = [v[:8] for v in padded]
@@ -216,6 +230,11 @@ class Blob:
             raw = self._raw_ids
             self._ids = [b"", *(raw[i : i + 16] for i in range(0, self._known * 16, 16)), *self._odd]
         return self._ids
+
+    @property
+    def odd(self) -> list[bytes]:
+        """The distinct ids that are not 16 bytes long: texts."""
+        return self._odd
 
     def number(self, packed_id: bytes) -> int | None:
         """Return the number of an id, None when no row mentions it."""
@@ -297,6 +316,16 @@ class Blob:
         if number > self._known:
             return self._odd[number - self._known - 1]
         return bytes(self._raw_ids[(number - 1) * 16 : number * 16]) if number else b""
+
+    def _b(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[bytes]:
+        return [bytes(raw[0][n]) for n in _ints(raw[1], rows, positions)]
+
+    def _f(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[float]:
+        values = array("d")
+        values.frombytes(_plain(raw[0], 8 * rows))
+        if len(values) != rows:
+            raise Undecodable(f"{len(values)} floats in {rows} rows")
+        return values.tolist() if positions is None else [values[at] for at in positions]
 
     def _u(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[bytes]:
         heads = [raw[0][i : i + 8] for i in range(0, len(raw[0]), 8)]

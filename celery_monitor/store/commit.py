@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ReadOnlyError
 
 from celery_monitor.store.connection import Store
 
@@ -19,13 +19,19 @@ def _script(name: str) -> tuple[str, str]:
 
 
 def run_script(store: Store, name: str, keys: list[str], args: list[Any]) -> Any:
-    """Run ``lua/<name>.lua``; a server that does not know it (restart, failover) gets the text."""
+    """Run ``lua/<name>.lua``; a server that does not know it (restart, failover) gets the text.
+
+    A server that has become a replica is left: the next call asks anew for the name's or the sentinels' primary.
+    """
     text, sha = _script(name)
     with store.translated():
         try:
             return store.client.evalsha(sha, len(keys), *keys, *args)
         except NoScriptError:
             return store.client.eval(text, len(keys), *keys, *args)
+        except ReadOnlyError:
+            store.close()
+            raise
 
 
 class Commit:
@@ -45,6 +51,11 @@ class Commit:
         """Add one write; `command` is any Redis command whose first argument is its only key."""
         at = self._keys.setdefault(key, len(self._keys) + 1)
         self._args += (command, at, len(args), *args)
+
+    def lead(self, command: str, key: str, *args: Any) -> None:
+        """Add one write before all others; one that frees memory is never refused, nor are those behind it."""
+        at = self._keys.setdefault(key, len(self._keys) + 1)
+        self._args[:0] = (command, at, len(args), *args)
 
     def run(self, store: Store, following: bytes) -> bool:
         """Apply all writes and move the cursor to `following`; False when somebody else has moved it."""

@@ -15,17 +15,28 @@ from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import AHEAD, BROKEN_BLOB, LATE, FoldReport, Step
 from celery_monitor.store.rolling import keep_s, load_or_nothing
 from celery_monitor.store.slices import Slices
-from celery_monitor.store.tiers import TASKS, TIERS, Part, Parts, Tier
+from celery_monitor.store.tier_bytes import TierBytes
+from celery_monitor.store.tiers import MAX_SERIES, TASKS, TIERS, Part, Parts, Tier
 
 ENTRIES: Final = 200
 """Per commit: about 1 MB at most, a few ms in the server."""
 
 
-def fold_once(store: Store, now_us: int, report: FoldReport, slices: Slices) -> bool:
-    """Fold the next entries in one commit; return whether there were any and nobody else was faster."""
+_LIFETIME_PART: Final = 20
+"""The totals since ever take so many times less than the rollups at most."""
+_TOTALS_BYTES: Final = 100
+"""What the totals of one series take, roughly."""
+
+
+def fold_once(store: Store, now_us: int, most: int, report: FoldReport, slices: Slices) -> bool:
+    """Fold the next entries in one commit; return whether there were any and nobody else was faster.
+
+    Parameters:
+        most: bytes that all rollups may take; one bucket takes a small part of it.
+    """
     key = store.keys.cursor(inbox.METRICS)
     with store.translated():
-        raw = store.client.get(key)
+        raw, weighed = store.client.mget([key, store.keys.rollup_bytes])
         cursor = MetricsCursor.load(raw)
         entries = inbox.read(store.client, store.keys.inbox_metrics, cursor.last, ENTRIES)
     if not entries:
@@ -43,10 +54,14 @@ def fold_once(store: Store, now_us: int, report: FoldReport, slices: Slices) -> 
         slices.breathe()
     cursor.last = fresh.stream_id(entries[-1])
     commit = Commit(key, raw or b"")
-    _write(store, tiers.with_sums(folded), cursor, now_us // 1_000_000, commit, step, slices)
+    held = TierBytes.load(weighed)
+    held.expire(cursor, now_us // 1_000_000, store.rollup_days)
+    _write(store, tiers.with_sums(folded), cursor, now_us // 1_000_000, most, held, commit, step, slices)
+    if folded:
+        commit.add("SET", store.keys.rollup_bytes, held.dump())
     known.write(commit, store.keys, inbox.METRICS, now_us)
     step.write(commit, store.keys)
-    commit.add("XTRIM", store.keys.inbox_metrics, "MINID", after(cursor.last))
+    inbox.trim(commit, store.keys, inbox.METRICS, [fields for _, fields in entries], after(cursor.last))
     if not commit.run(store, cursor.dump()):
         report.races += 1
         return False
@@ -73,6 +88,8 @@ def _write(
     folded: Parts,
     cursor: MetricsCursor,
     now_s: int,
+    most: int,
+    held: TierBytes,
     commit: Commit,
     step: Step,
     slices: Slices,
@@ -87,16 +104,18 @@ def _write(
     keys = [store.keys.rollup(tier.step_s, at, name) for tier, at, name in writes]
     with store.translated():
         *blobs, totals = store.client.mget([*keys, store.keys.lifetime])
-    for (tier, at, _), key, blob, parts in zip(writes, keys, blobs, writes.values(), strict=True):
+    for (tier, at, name), key, blob, parts in zip(writes, keys, blobs, writes.values(), strict=True):
         ttl = keep_s(tier, at, cursor, now_s, store.rollup_days)
         if ttl <= 0:
             continue
         raw = load_or_nothing(blob, step)
         for part in parts:
             tiers.absorb(raw, part)
-        commit.add("SET", key, tiers.dump(raw, 1 if tier is TIERS[0] else 6), "EX", ttl)
+        data = tiers.dump_within(raw, tiers.most_bytes(name, most), 1 if tier is TIERS[0] else 6)
+        held.add(tier, at, key, blob, data)
+        commit.add("SET", key, data, "EX", ttl)
         slices.breathe()
-    _write_lifetime(store, folded, totals, commit, step)
+    _write_lifetime(store, folded, totals, most // _LIFETIME_PART, commit, step)
 
 
 def _targets(bucket: int, cursor: MetricsCursor) -> list[tuple[Tier, int]]:
@@ -111,16 +130,18 @@ def _targets(bucket: int, cursor: MetricsCursor) -> list[tuple[Tier, int]]:
     return found
 
 
-def _write_lifetime(store: Store, folded: Parts, raw: bytes | None, commit: Commit, step: Step) -> None:
+def _write_lifetime(store: Store, folded: Parts, raw: bytes | None, most: int, commit: Commit, step: Step) -> None:
     try:
         totals = lifetime.load(raw)
     except Undecodable:
         step.skipped[BROKEN_BLOB] += 1
         totals = lifetime.Lifetime()
+    # Counters since ever may not fall, so a series that has its own keeps it; only new ones may have to share.
+    series = 0 if len(raw or b"") >= most else min(MAX_SERIES, most // _TOTALS_BYTES)
     changed = False
     for (bucket, name), part in folded.items():
         if name == TASKS:
-            totals.add(bucket, part)
+            totals.add(bucket, part, series)
             changed = True
     if changed:
         commit.add("SET", store.keys.lifetime, totals.dump())

@@ -15,22 +15,25 @@ class MetricsCursor:
         last: id of the last entry folded, "" for none.
         rolled: step of a tier to the end (s) of what is rolled into it.
         newest: end (s) of the newest 10 s bucket ever written; what is after it is empty.
-        late: how often a bucket that was rolled already was changed; readers that cache look at it.
+        late: another number whenever a bucket that was rolled already was changed, and in each new store; readers
+            that cache look at it.
+        cut: step of a tier to the time (s) before which its buckets had to go for want of room.
     """
 
     last: str = ""
     rolled: dict[int, int] = field(default_factory=dict)
     newest: int = 0
     late: int = 0
+    cut: dict[int, int] = field(default_factory=dict)
 
     def dump(self) -> bytes:
         """Return its bytes."""
-        return packing.pack([self.last, self.rolled, self.newest, self.late])
+        return packing.pack([self.last, self.rolled, self.newest, self.late, self.cut])
 
     @classmethod
     def load(cls, raw: bytes | None) -> MetricsCursor:
         """Return the cursor in its bytes, a new one for None; items appended by newer releases are ignored."""
-        return cls(*packing.unpack(raw)[:4]) if raw else cls()
+        return cls(*packing.unpack(raw)[:5]) if raw else cls()
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class TasksCursor:
         first, number: the oldest block, and the block that is being filled.
         rows: rows in the block that is being filled; 0 when it does not exist yet.
         stored_bytes: bytes of all blocks and their index.
+        orphan_bytes: those of them that are index of blocks dropped already, in a group of which others are left.
     """
 
     last: str = ""
@@ -49,15 +53,16 @@ class TasksCursor:
     number: int = 1
     rows: int = 0
     stored_bytes: int = 0
+    orphan_bytes: int = 0
 
     def dump(self) -> bytes:
         """Return its bytes."""
-        return packing.pack([self.last, self.first, self.number, self.rows, self.stored_bytes])
+        return packing.pack([self.last, self.first, self.number, self.rows, self.stored_bytes, self.orphan_bytes])
 
     @classmethod
     def load(cls, raw: bytes | None) -> TasksCursor:
         """Return the cursor in its bytes, a new one for None; items appended by newer releases are ignored."""
-        return cls(*packing.unpack(raw)[:5]) if raw else cls()
+        return cls(*packing.unpack(raw)[:6]) if raw else cls()
 
 
 def after(entry_id: str) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from celery_monitor.store import blocks, fresh, inbox, index, lost
+from celery_monitor.details import Wait
+from celery_monitor.store import blocks, columns, fresh, inbox, index, lost, runs, waits
 from celery_monitor.store.blocks import Tables
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import TasksCursor, after
-from celery_monitor.store.keys import DAY_S, LATE_S
-from celery_monitor.store.memory import EXECUTIONS_SHARE, Memory
+from celery_monitor.store.filler import Filler
+from celery_monitor.store.keys import LATE_S
+from celery_monitor.store.memory import Memory
 from celery_monitor.store.packing import Undecodable
-from celery_monitor.store.report import BROKEN_BLOB, FULL, LATE_ROWS, UNDECODABLE, FoldReport, Step
+from celery_monitor.store.report import FULL, LATE_ROWS, TOO_MANY_WAITS, UNDECODABLE, FoldReport, Step
 from celery_monitor.store.slices import Slices
 
 MAX_ROWS: Final = 10_000
@@ -23,11 +25,15 @@ MAX_ENTRY_ROWS: Final = 50_000
 """No agent sends that many in one flush."""
 _DROP: Final = 16
 """Blocks dropped per commit."""
-_EXPIRY_S: Final = blocks.KEEP_S + 2 * DAY_S
 
 
-def fold_once(store: Store, now_us: int, room: Memory, report: FoldReport, slices: Slices) -> bool:
-    """Fold the next entries in one commit; return whether there is more to do and nobody else was faster."""
+def fold_once(store: Store, now_us: int, room: Memory, most: int, report: FoldReport, slices: Slices) -> bool:
+    """Fold the next entries in one commit; return whether there is more to do and nobody else was faster.
+
+    Parameters:
+        room: the server's memory.
+        most: bytes that all blocks and their index may take.
+    """
     key = store.keys.cursor(inbox.TASKS)
     with store.translated():
         raw = store.client.get(key)
@@ -37,9 +43,10 @@ def fold_once(store: Store, now_us: int, room: Memory, report: FoldReport, slice
     commit = Commit(key, raw or b"")
     written = cursor.number
     if entries:
-        _take(store, entries, cursor, now_us, room, commit, step, slices)
-        commit.add("XTRIM", store.keys.inbox_tasks, "MINID", after(cursor.last))
-    dropped = _drop_oldest(store, cursor, written, now_us, room, commit)
+        taken = _take(store, entries, cursor, now_us, room, commit, step, slices)
+        folded, full = [fields for _, fields in taken], not room.takes_executions
+        inbox.trim(commit, store.keys, inbox.TASKS, folded, after(cursor.last), full=full)
+    dropped = _drop_oldest(store, cursor, written, now_us, most, commit)
     if not entries and not dropped:
         return False
     step.write(commit, store.keys)
@@ -48,6 +55,21 @@ def fold_once(store: Store, now_us: int, room: Memory, report: FoldReport, slice
         return False
     report.committed(step)
     return True
+
+
+def shed(store: Store, now_us: int, most: int, report: FoldReport) -> None:
+    """Drop the oldest blocks until the others are within `most` bytes: possible though the server takes no writes."""
+    while True:
+        key = store.keys.cursor(inbox.TASKS)
+        with store.translated():
+            raw = store.client.get(key)
+        cursor, commit = TasksCursor.load(raw), Commit(key, raw or b"")
+        if not _drop_oldest(store, cursor, cursor.number, now_us, most, commit):
+            return
+        if not commit.run(store, cursor.dump()):
+            report.races += 1
+            return
+        report.commits += 1
 
 
 def _take(
@@ -59,24 +81,44 @@ def _take(
     commit: Commit,
     step: Step,
     slices: Slices,
-) -> None:
+) -> fresh.RawEntries:
+    """Add the next entries to the commit; return those, the others are for the next one."""
     known = fresh.seen_before(store, inbox.TASKS, fresh.heads(entries, Step()), now_us)
     filler = Filler(store, cursor, commit, step)
-    booked = lost.Booked(store)
-    taken = 0
-    for raw in entries:
+    booked, pairs = lost.Booked(store), waits.Pairs(store)
+    touched: set[bytes] = set()
+    taken = count = 0
+    for count, raw in enumerate(entries, 1):  # noqa: B007 - how many were taken
         for entry in fresh.heads([raw], step):
             if fresh.take(known, entry, step):
                 tables = fresh.twice(partial(blocks.read, entry.data), step)
                 if tables is not None:
                     booked.take_back(entry.boot, tables["attempts"]["uid"], commit, now_us)
-                    taken += _put(filler, tables, now_us, room, step)
+                    _pair(store, pairs, tables, commit, now_us)
+                    rows = _put(filler, tables, now_us, room, step)
+                    touched |= runs.of(tables) if rows else set()
+                    taken += rows
         cursor.last = fresh.stream_id(raw)
         slices.breathe()
         if taken >= MAX_ROWS:
             break
     filler.close()
+    pairs.write(commit)
+    if pairs.refused:
+        step.skipped[TOO_MANY_WAITS] += pairs.refused
+    runs.touch(store, touched, commit, now_us)
     known.write(commit, store.keys, inbox.TASKS, now_us)
+    return entries[:count]
+
+
+def _pair(store: Store, pairs: waits.Pairs, tables: Tables, commit: Commit, now_us: int) -> None:
+    """Put the waits that are whole now in the place of their beginnings and ends."""
+    schema = columns.SCHEMAS["waits"]
+    if "waits" in tables:
+        told = [Wait._make(row) for row in columns.to_rows(schema, tables["waits"])]
+        whole = pairs.pair(told)
+        waits.count(whole, store, commit, now_us)
+        tables["waits"] = columns.from_rows(schema, whole)
 
 
 def _put(filler: Filler, tables: Tables, now_us: int, room: Memory, step: Step) -> int:
@@ -96,105 +138,37 @@ def _put(filler: Filler, tables: Tables, now_us: int, room: Memory, step: Step) 
     return rows
 
 
-class Filler:
-    """Fills the open block, and opens the next when it is full.
-
-    The open block is written anew with each commit: its rows are few, and only new ids go into the index.
-    """
-
-    def __init__(self, store: Store, cursor: TasksCursor, commit: Commit, step: Step) -> None:
-        self._store = store
-        self._cursor = cursor
-        self._commit = commit
-        self._step = step
-        self._tables: Tables | None = None
-        self._indexed: set[bytes] = set()
-        self._before = 0  # bytes of the open block as it is stored now
-
-    def add(self, tables: Tables) -> None:
-        """Add the rows of one batch."""
-        if self._tables is None:
-            self._tables = self._opened()
-        blocks.extend(self._tables, tables)
-        if blocks.count(self._tables) >= blocks.ROWS:
-            self.close()
-
-    def close(self) -> None:
-        """Write the open block; when it is full the next rows go into a new one."""
-        tables, self._tables = self._tables, None
-        if tables is None:
-            return
-        cursor, keys, number = self._cursor, self._store.keys, self._cursor.number
-        data, info = blocks.build(tables)
-        self._commit.add("SET", keys.block(number), data, "EX", _EXPIRY_S)
-        self._commit.add("HSET", keys.block_info, number, info.dump())
-        self._commit.add("ZADD", keys.blocks, info.newest_us, number)
-        self._commit.add("EXPIRE", keys.block_info, _EXPIRY_S)
-        self._commit.add("EXPIRE", keys.blocks, _EXPIRY_S)
-        found = index.entries(blocks.index_ids(tables) - self._indexed, number)
-        for part, data in found.items():
-            key = keys.index(index.group_of(number), part)
-            self._commit.add("APPEND", key, data)
-            self._commit.add("EXPIRE", key, _EXPIRY_S)
-        cursor.stored_bytes += info.stored_bytes - self._before
-        full = info.rows >= blocks.ROWS
-        cursor.number, cursor.rows = (number + 1, 0) if full else (number, info.rows)
-        self._indexed, self._before = set(), 0
-
-    def _opened(self) -> Tables:
-        cursor, keys = self._cursor, self._store.keys
-        self._indexed, self._before = set(), 0
-        if not cursor.rows:
-            return blocks.empty()
-        with self._store.translated():
-            data = self._store.client.get(keys.block(cursor.number))
-            note = self._store.client.hget(keys.block_info, cursor.number)
-        try:
-            tables = blocks.read(data or b"")
-            self._before = blocks.load_info(note or b"").stored_bytes
-        except Undecodable:
-            self._step.skipped[BROKEN_BLOB] += 1
-            cursor.number, cursor.rows = cursor.number + 1, 0
-            return blocks.empty()
-        self._indexed = blocks.index_ids(tables)
-        return tables
-
-
-def budget(store: Store, room: Memory) -> int:
-    """Return how many bytes of executions may be stored: none of the old ones while counters find no room."""
-    if not room.takes_counters:
-        return 0
-    return room.share(EXECUTIONS_SHARE, store.executions_bytes)
-
-
-def _drop_oldest(store: Store, cursor: TasksCursor, written: int, now_us: int, room: Memory, commit: Commit) -> bool:
+def _drop_oldest(store: Store, cursor: TasksCursor, written: int, now_us: int, most: int, commit: Commit) -> bool:
     """Add the removal of the oldest blocks below `written` to the commit: beyond the budget, or too old."""
     numbers = list(range(cursor.first, min(cursor.first + _DROP, written)))
     if not numbers:
         return False
     with store.translated():
         notes = store.client.hmget(store.keys.block_info, numbers)
-    most = budget(store, room)
     before = cursor.first
     for number, note in zip(numbers, notes, strict=True):
         info = _note(note)
         old = info is None or info.newest_us < now_us - blocks.KEEP_S * 1_000_000
         if cursor.stored_bytes <= most and not old:
             break
-        _drop(store, number, commit)
-        cursor.stored_bytes -= info.stored_bytes if info else 0
+        _drop(store, number, info, cursor, commit)
         cursor.first = number + 1
     return cursor.first > before
 
 
-def _drop(store: Store, number: int, commit: Commit) -> None:
+def _drop(store: Store, number: int, info: blocks.Info | None, cursor: TasksCursor, commit: Commit) -> None:
     keys = store.keys
+    if info is not None:
+        cursor.stored_bytes -= info.stored_bytes - info.index_bytes
+        cursor.orphan_bytes += info.index_bytes
     commit.add("UNLINK", keys.block(number))
     commit.add("HDEL", keys.block_info, number)
     commit.add("ZREM", keys.blocks, number)
     if index.group_of(number + 1) != index.group_of(number):
         for part in range(index.PARTS):
             commit.add("UNLINK", keys.index(index.group_of(number), part))
+        cursor.stored_bytes -= cursor.orphan_bytes
+        cursor.orphan_bytes = 0
 
 
 def _note(raw: Any) -> blocks.Info | None:

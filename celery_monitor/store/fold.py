@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from celery_monitor.store import counters, executions, memory, meta, rolling
+from celery_monitor.store import counters, executions, memory, meta, rolling, thinning, usage
 from celery_monitor.store.connection import Store
 from celery_monitor.store.report import FoldReport
 from celery_monitor.store.slices import Slices
@@ -33,20 +33,32 @@ def fold(store: Store, now_us: int, *, slice_s: float = 0.05, pause: Callable[[]
     if not meta.may_fold(store):
         report.aside = "the store is written by a newer release: upgrade this process"
         return report
+    for shard in store.shards:
+        _fold_shard(shard, now_us, report, slices)
+    return report
+
+
+def _fold_shard(store: Store, now_us: int, report: FoldReport, slices: Slices) -> None:
     room = memory.read(store)
+    mine, rest = memory.budget(store, room), usage.read(store, now_us).rest
+    # While counters find no room there is none for old executions either.
+    most = mine.blocks(rest) if room.takes_counters else 0
+    if not most:
+        executions.shed(store, now_us, most, report)
     for _ in range(_COMMITS):
-        if not executions.fold_once(store, now_us, room, report, slices):
+        if not executions.fold_once(store, now_us, room, most, report, slices):
             break
     else:
         report.more = True
     if not room.takes_counters:
         report.aside = f"{room.ratio:.0%} of the server's memory is used: counters wait in the inbox"
-        return report
-    if not rolling.roll(store, now_us, report, slices):
-        return report
+        return
+    most = mine.rollups(rest)
+    if not rolling.roll(store, now_us, most, report, slices) or not thinning.thin(store, most, now_us, report):
+        return
     for _ in range(_COMMITS):
-        if not counters.fold_once(store, now_us, report, slices):
+        if not counters.fold_once(store, now_us, most, report, slices):
             break
+        thinning.thin(store, most, now_us, report)
     else:
         report.more = True
-    return report

@@ -1,25 +1,32 @@
 """What agents hand in: two streams, one of counters and one of task rows, which the fold empties.
 
 An entry has the fields ``v`` (version), ``b`` (boot, 16 bytes), ``n``, ``h`` (host), ``t`` (the agent's clock, us) and
-``d`` (the bytes): of counters msgpack in zlib, of rows `store.columns`.
+``d`` (the bytes): of counters msgpack in zlib, of rows `store.columns`. Beside the streams lies how many bytes wait in
+them: who adds an entry adds them, the fold takes them off, and what finds no room stays with the agent.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from celery_monitor.errors import StoreRefused
+from celery_monitor.errors import StoreError, StoreRefused
 from celery_monitor.model import AgentState, Batch, Cell, Gauge, Metrics, Pace, Series
+from celery_monitor.signals.record import fixed_id
 from celery_monitor.store import columns, live, memory, packing
+from celery_monitor.store.commit import Commit, run_script
 from celery_monitor.store.connection import Store
+from celery_monitor.store.keys import Keys
 from celery_monitor.store.packing import Undecodable
 
 VERSION: Final = 1
 METRICS: Final = "m"
 TASKS: Final = "t"
+_ENTRY_BYTES: Final = 200
+"""What an entry costs in the stream beside its data."""
 _MEMORY_S: Final = 20.0
 """INFO is asked once in this time: it is the only command that is not part of the flush's round trip."""
 
@@ -39,28 +46,91 @@ class Entry:
 def send(store: Store, batch: Batch | None, state: AgentState | None) -> Pace | None:
     """Hand in a batch and the live state in one round trip, and learn the pace.
 
-    A batch may be sent again after any error: the fold takes ``(boot, n)`` once. Where the server's memory is short,
-    task rows are left out and counted in ``store.dropped``, which goes into the state's ``dropped``.
+    Of several shards the host's takes counters and state, each of the others the rows of its runs, in a round trip of
+    its own. A batch may be sent again after any error: each fold takes ``(boot, n)`` once. Where the server's memory is
+    short, task rows are left out and counted in ``store.dropped``, which goes into the state's ``dropped``.
 
     Raises:
         StoreUnreachable: no answer; whether the batch arrived is unknown.
-        StoreRefused: the server said no, or its memory is so full that not even counters may be added.
+        StoreRefused: the server said no, or there is room for nothing, not even counters: in its memory, or in the
+            inbox, because nobody folds.
     """
-    room = _room(store) if batch else memory.Memory()
+    host = batch.host if batch is not None else state["host"] if state is not None else ""
+    home = store.home_of(host)
+    split = {home: batch} if batch is None or len(store.shards) == 1 else _split(store, home, batch)
+    before = Counter(store.dropped)
+    try:
+        told = _send(home, split.pop(home), state)
+        for shard, rest in split.items():
+            _send(shard, rest, None)
+    except StoreError:
+        store.dropped.clear()  # nothing is dropped yet: all of it is sent again
+        store.dropped.update(before)
+        raise
+    return told
+
+
+def _send(store: Store, batch: Batch | None, state: AgentState | None) -> Pace | None:
+    """Hand in what one shard takes."""
+    room = _room(store)
+    mine = memory.budget(store, room)
+    takes = batch is not None and room.takes_counters
+    counters, cost_m, rows, cost_t = _entries(store, batch, room) if batch is not None and takes else ([], 0, [], 0)
+    told = ("", b"") if state is None else (state["boot"], _packed(store, state, mine.state(store.agents)))
     keys = store.keys
-    with store.translated():
-        pipe = store.client.pipeline(transaction=False)
-        if batch and room.takes_counters:
-            _add(store, pipe, batch, room)
-        if state is not None:
-            pipe.hset(keys.live, state["boot"], packing.pack(_with_dropped(store, state)))
-        pipe.get(keys.pace)
-        pace: bytes | None = pipe.execute()[-1]
-    if not room.takes_counters:
+    took_counters, took_rows, *pace = run_script(
+        store, "handin", [keys.inbox_metrics, keys.inbox_tasks, keys.inbox_bytes, keys.live, keys.pace],
+        [*told, mine.counters_inbox, cost_m, len(counters), mine.rows_inbox, cost_t, len(rows), *counters, *rows],
+    )  # fmt: skip
+    if batch and not room.takes_counters:
         raise StoreRefused(
             f"{store.where}: {room.ratio:.0%} of maxmemory is used; nothing is added above {memory.COUNTERS_BELOW:.0%}"
         )
-    return live.decode_pace(pace)
+    if not took_counters:
+        raise StoreRefused(f"{store.where}: {mine.counters_inbox} bytes of counters wait there: does nobody fold?")
+    if batch is not None and rows and not took_rows:
+        store.dropped["executions: the inbox is full"] += batch.rows
+    found = live.decode_pace(pace[0] if pace else None)
+    store.agents = found["agents"] if found else store.agents
+    return found
+
+
+def _split(store: Store, home: Store, batch: Batch) -> dict[Store, Batch]:
+    """Return what each shard takes of a batch, the same however often it is sent."""
+    parts = {home: replace(batch, attempts=[], publishes=[], details={})}
+    tables = [("attempts", batch.attempts), ("publishes", batch.publishes), *batch.details.items()]
+    for table, rows in tables:
+        for row in rows:
+            shard = store.shard_of(row.run or fixed_id(row.id))
+            if shard not in parts:
+                parts[shard] = Batch(batch.boot, batch.n, batch.host, batch.at_us)
+            part = parts[shard]
+            (getattr(part, table) if table not in batch.details else part.details.setdefault(table, [])).append(row)
+    return parts
+
+
+def add(commit: Commit, keys: Keys, batch: Batch) -> None:
+    """Add a batch of counters to a commit of the fold."""
+    data = encode_metrics(batch.metrics)
+    commit.add("HINCRBY", keys.inbox_bytes, METRICS, cost(data))
+    commit.add("XADD", keys.inbox_metrics, "*", *fields(batch, data))
+
+
+def trim(
+    commit: Commit, keys: Keys, kind: str, entries: Iterable[Mapping[bytes, bytes]], before: str, *, full: bool = False
+) -> None:
+    """Add the removal of folded entries to the commit that folds them; `before` is the id of the first one left.
+
+    Parameters:
+        full: the server is short of memory: the removal comes first, so that it cannot be refused.
+    """
+    (commit.lead if full else commit.add)("XTRIM", keys.inbox(kind), "MINID", before)
+    commit.add("HINCRBY", keys.inbox_bytes, kind, -sum(cost(fields.get(b"d", b"")) for fields in entries))
+
+
+def cost(data: bytes) -> int:
+    """Return what an entry with these bytes takes in its stream."""
+    return len(data) + _ENTRY_BYTES
 
 
 def encode_metrics(metrics: Metrics) -> bytes:
@@ -116,6 +186,7 @@ def encode_rows(batch: Batch) -> bytes:
     tables = {
         "attempts": columns.from_rows(columns.ATTEMPTS, batch.attempts),
         "publishes": columns.from_rows(columns.PUBLISHES, batch.publishes),
+        **{name: columns.from_rows(columns.SCHEMAS[name], rows) for name, rows in batch.details.items()},
     }
     return columns.encode(tables, level=1, whole=True)
 
@@ -153,26 +224,30 @@ def _fields(batch: Batch, data: bytes) -> dict[str, Any]:
     return {"v": VERSION, "b": batch.boot, "n": batch.n, "h": batch.host, "t": batch.at_us, "d": data}
 
 
-def _add(store: Store, pipe: Any, batch: Batch, room: memory.Memory) -> None:
+def _entries(store: Store, batch: Batch, room: memory.Memory) -> tuple[list[Any], int, list[Any], int]:
+    """Return a batch's counters as XADD takes them and their cost, then the same of its rows."""
+    counters: list[Any] = []
+    rows: list[Any] = []
+    cost_m = cost_t = 0
     if batch.metrics:
         data = encode_metrics(batch.metrics)
-        most = room.share(memory.METRICS_INBOX_SHARE, memory.METRICS_INBOX_BYTES)
-        _xadd(pipe, store.keys.inbox_metrics, _fields(batch, data), most)
-    if not (batch.attempts or batch.publishes):
-        return
-    if not room.takes_executions:
-        store.dropped["executions: server memory above 70 %"] += len(batch.attempts) + len(batch.publishes)
-        return
-    data = encode_rows(batch)
-    most = room.share(memory.TASKS_INBOX_SHARE, memory.TASKS_INBOX_BYTES)
-    _xadd(pipe, store.keys.inbox_tasks, _fields(batch, data), most)
+        counters, cost_m = fields(batch, data), cost(data)
+    if batch.rows and not room.takes_executions:
+        store.dropped["executions: server memory above 70 %"] += batch.rows
+    elif batch.rows:
+        data = encode_rows(batch)
+        rows, cost_t = fields(batch, data), cost(data)
+    return counters, cost_m, rows, cost_t
 
 
-def _xadd(pipe: Any, stream: str, fields: dict[str, Any], most_bytes: int) -> None:
-    # The fuse for the time when nobody folds: as many entries of this size as the budget has room for. The lowest
-    # number that any agent gives holds, so agents with big batches keep the bound for all.
-    entries = max(2, most_bytes // (len(fields["d"]) + 150))
-    pipe.xadd(stream, fields, maxlen=entries, approximate=True)
+def _packed(store: Store, state: AgentState, most: int) -> bytes:
+    """Return a state's bytes; where they are too many, it names fewer of the attempts that are running."""
+    whole = _with_dropped(store, state)
+    data = packing.pack(whole)
+    while len(data) > most and whole.get("running"):
+        whole["running"] = whole["running"][: len(whole["running"]) // 2]
+        data = packing.pack(whole)
+    return data
 
 
 def _room(store: Store) -> memory.Memory:

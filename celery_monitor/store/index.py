@@ -6,6 +6,7 @@ others by 32 bits within 128 blocks, and a wrong hit costs one block read, no wr
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Final
 
@@ -30,6 +31,11 @@ def entries(ids: Iterable[bytes], number: int) -> dict[int, bytes]:
         whole = fixed_id(packed)
         parts.setdefault(whole[0], []).append(whole[1:4] + place)
     return {part: b"".join(found) for part, found in parts.items()}
+
+
+def label_id(key: str, value: str) -> bytes:
+    """Return the 16 bytes by which the runs with a label are found."""
+    return hashlib.blake2b(f"{key}={value}".encode(), digest_size=16, person=b"label").digest()
 
 
 def search(part: bytes | None, packed: bytes, group: int) -> set[int]:

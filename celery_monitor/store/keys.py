@@ -14,6 +14,10 @@ SEEN_S: Final = 3 * DAY_S
 """A batch is remembered for two to three days, longer than `LATE_S`, so nothing late can count twice."""
 UNROLLED_S: Final = 92 * DAY_S
 """A bucket whose coarser bucket is not written yet must outlive any pause of the fold."""
+RUNS_S: Final = 8 * DAY_S
+"""A run that nobody has heard of for a week is not followed any more."""
+WAITS_S: Final = 92 * DAY_S
+"""An approval may take its time; a hash of open waits that nobody touches goes after this."""
 LIVE_S: Final = 2 * DAY_S
 """The live table and the pace go when nobody has ticked for this long."""
 
@@ -36,6 +40,8 @@ class Keys:
         self.meta = self.tag + "meta"
         self.inbox_metrics = self.tag + "m"
         self.inbox_tasks = self.tag + "t"
+        self.inbox_bytes = self.tag + "inboxbytes"  # hash: kind to the bytes of what waits in its stream
+        self.rollup_bytes = self.tag + "rollupbytes"  # bytes of rollups by tier, written with them
         self.blocks = self.tag + "blocks"  # zset: block number by its newest end
         self.block_info = self.tag + "blockinfo"  # hash: block number to what it holds
         self.live = self.tag + "live"
@@ -44,6 +50,8 @@ class Keys:
         self.lifetime = self.tag + "lifetime"
         self.alerts = self.tag + "alerts"
         self.lost = self.tag + "lost"  # hash: uid of an attempt the sweep booked as LOST, to its booking
+        self.runs = self.tag + "runs"  # zset: runs that are not over, by the time (us) of their last news
+        self.waits = self.tag + "waits"  # hash: key of a wait to its row, for those that are open
         self.findings = self.tag + "findings"
         self.skipped = self.tag + "skipped"  # hash: what the fold left out and why, since ever
 

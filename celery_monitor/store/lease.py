@@ -37,16 +37,12 @@ def take(store: Store, owner: str, hold_s: float) -> Lease | None:
         StoreError: the store cannot be reached or refuses.
     """
     token = f"{owner}:{secrets.token_hex(8)}"
-    with store.translated():
-        pipe = store.client.pipeline(transaction=False)
-        pipe.set(store.keys.lease, token, nx=True, px=int(hold_s * 1000))
-        pipe.time()
-        taken, (seconds, micros) = pipe.execute()
-    return Lease(store, token, seconds * 1_000_000 + micros) if taken else None
+    taken, seconds, micros = run_script(store, "take", [store.keys.lease], [token, int(hold_s * 1000)])
+    return Lease(store, token, int(seconds) * 1_000_000 + int(micros)) if taken else None
 
 
 def now_us(store: Store) -> int:
     """Return the server's clock in us."""
     with store.translated():
-        seconds, micros = store.client.time()
-    return int(seconds) * 1_000_000 + int(micros)
+        seconds, micros = store.time()
+    return seconds * 1_000_000 + micros

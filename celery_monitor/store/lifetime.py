@@ -27,11 +27,16 @@ class Lifetime:
     since_us: int = 0
     cells: tiers.Raw = field(default_factory=dict)
 
-    def add(self, bucket: int, part: tiers.Part) -> None:
-        """Add the task cells of one bucket (s)."""
+    def add(self, bucket: int, part: tiers.Part, most: int = tiers.MAX_SERIES) -> None:
+        """Add the task cells of one bucket (s); beyond `most` series new ones count under `tiers.OTHER`."""
         at_us = bucket * 1_000_000
         self.since_us = min(self.since_us or at_us, at_us)
-        tiers.absorb(self.cells, {series: without_bins(cell) for series, cell in part.items()})
+        tiers.absorb(self.cells, {series: without_bins(cell) for series, cell in part.items()}, most)
+
+    def merge(self, other: Lifetime) -> None:
+        """Add the totals of another shard."""
+        self.since_us = min(self.since_us or other.since_us, other.since_us or self.since_us)
+        tiers.absorb(self.cells, other.loaded())
 
     def loaded(self) -> dict[Series, Cell]:
         """Return the totals as cells."""

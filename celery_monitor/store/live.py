@@ -17,9 +17,7 @@ LOST_S: Final = 10.0
 
 def agents(store: Store) -> list[AgentState]:
     """Return the last state of every agent that was not forgotten, oldest process first."""
-    with store.translated():
-        raw = store.client.hvals(store.keys.live)
-    return decode(raw)
+    return decode(_raw(store))
 
 
 def decode(raw: Iterable[bytes]) -> list[AgentState]:
@@ -37,10 +35,13 @@ def decode(raw: Iterable[bytes]) -> list[AgentState]:
 
 def silent(store: Store, now_us: int) -> list[tuple[AgentState, bytes]]:
     """Return the agents that missed three heartbeats without a goodbye and were running something, with their bytes."""
-    with store.translated():
-        raws = store.client.hvals(store.keys.live)
-    found = [(state, raw) for raw in raws for state in decode([raw])]
+    found = [(state, raw) for raw in _raw(store) for state in decode([raw])]
     return [(state, raw) for state, raw in found if state.get("running") and is_silent(state, now_us)]
+
+
+def _raw(store: Store) -> list[bytes]:
+    with store.translated():
+        return [raw for shard in store.shards for raw in store.client.hvals(shard.keys.live)]
 
 
 def is_silent(agent: AgentState, now_us: int) -> bool:
@@ -54,16 +55,18 @@ def forget(store: Store, boots: Iterable[str]) -> None:
     gone = list(boots)
     if gone:
         with store.translated():
-            store.client.hdel(store.keys.live, *gone)
+            for shard in store.shards:
+                store.client.hdel(shard.keys.live, *gone)
 
 
 def set_pace(store: Store, pace: Pace) -> None:
     """Tell agents how many they are and when the fold last ran."""
     with store.translated():
-        pipe = store.client.pipeline(transaction=False)
-        pipe.set(store.keys.pace, packing.pack(pace), ex=LIVE_S)
-        pipe.expire(store.keys.live, LIVE_S)
-        pipe.execute()
+        for shard in store.shards:
+            pipe = store.client.pipeline(transaction=False)
+            pipe.set(shard.keys.pace, packing.pack(pace), ex=LIVE_S)
+            pipe.expire(shard.keys.live, LIVE_S)
+            pipe.execute()
 
 
 def pace(store: Store) -> Pace | None:
@@ -81,4 +84,5 @@ def decode_pace(raw: bytes | None) -> Pace | None:
         return None
     if not isinstance(value, dict) or not isinstance(value.get("folded_us"), int):
         return None
+    value.setdefault("task_us", 0)
     return cast("Pace", value)

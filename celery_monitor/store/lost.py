@@ -12,17 +12,22 @@ from typing import Any, Final
 
 from celery_monitor.model import BUCKET_S, AgentState, Attempt, Batch, Cell, Metrics, Running, Series
 from celery_monitor.signals.record import Flag, Reason, State, fixed_id, pack_id
-from celery_monitor.store import inbox, packing
+from celery_monitor.store import inbox, memory, packing
 from celery_monitor.store.commit import Commit, run_script
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import SEEN_S
 
 SWEEPER: Final = b"sweeper-"
 """First bytes of the boot of a sweep's batches: their rows are no word of the attempt's own."""
+_NOTE_BYTES: Final = 500
+"""Most of the notes on lost attempts are smaller."""
 
 
 def book(store: Store, agent: AgentState, raw: bytes, ended: set[str], now_us: int) -> int:
     """Book what a silent agent was running as LOST, at once or not at all; return how many.
+
+    Of several shards each books the rows of its runs; the agent's own comes last and decides. Where the agent has
+    spoken meanwhile, the ends of what the others have booked take it back.
 
     Parameters:
         agent, raw: its state, and the bytes it was read from.
@@ -33,22 +38,46 @@ def book(store: Store, agent: AgentState, raw: bytes, ended: set[str], now_us: i
         StoreError: the store does not answer; sweep again.
     """
     rows = [_row(run, agent, now_us) for run in agent.get("running") or () if run["uid"] not in ended]
+    home = store.home_of(str(agent.get("host", "")))
+    parts: dict[Store, list[Attempt]] = {}
+    for row in rows:
+        parts.setdefault(store.shard_of(row.run or fixed_id(row.id)), []).append(row)
+    mine = parts.pop(home, [])
+    for shard, its in parts.items():
+        _book(shard, agent, b"", _unbooked(shard, its), now_us)
+    return len(rows) if _book(home, agent, raw, mine, now_us) else 0
+
+
+def _unbooked(shard: Store, rows: list[Attempt]) -> list[Attempt]:
+    """Return the rows without those that an earlier sweep has booked, before it was cut off."""
+    with shard.translated():
+        notes = shard.client.hmget(shard.keys.lost, [row.uid for row in rows])
+    return [row for row, note in zip(rows, notes, strict=True) if note is None]
+
+
+def _book(store: Store, agent: AgentState, raw: bytes, rows: list[Attempt], now_us: int) -> bool:
+    """Book rows in one shard; without `raw` whatever the agent has said meanwhile."""
+    if not rows and not raw:
+        return True
     batch = Batch(SWEEPER + bytes.fromhex(agent["boot"])[:8], agent["at_us"], str(agent.get("host", "")), now_us)
     bucket = now_us // 1_000_000 // BUCKET_S * BUCKET_S
     notes: list[Any] = []
+    room = _notes(store) if rows else 0
     for row in rows:
         add(batch.metrics, bucket, row, 1)
-        notes += (row.uid, packing.pack([bucket, list(row)]))
+        if len(notes) < 2 * room:
+            notes += (row.uid, packing.pack([bucket, list(row)]))
     batch.attempts = rows
     silenced = packing.pack({**agent, "running": []})
-    counters = inbox.fields(batch, inbox.encode_metrics(batch.metrics))
-    executions = inbox.fields(batch, inbox.encode_rows(batch))
+    counters, executions = inbox.encode_metrics(batch.metrics), inbox.encode_rows(batch)
+    first, second = inbox.fields(batch, counters), inbox.fields(batch, executions)
     keys = store.keys
     done = run_script(
-        store, "sweep", [keys.live, keys.lost, keys.inbox_metrics, keys.inbox_tasks],
-        [agent["boot"], raw, silenced, SEEN_S, len(rows), *notes, len(counters), *counters, *executions],
+        store, "sweep", [keys.live, keys.lost, keys.inbox_metrics, keys.inbox_tasks, keys.inbox_bytes],
+        [agent["boot"] if raw else "", raw, silenced, SEEN_S, inbox.cost(counters), inbox.cost(executions),
+         len(notes) // 2, *notes, len(first), *first, *second],
     )  # fmt: skip
-    return len(rows) if done else 0
+    return bool(done)
 
 
 class Booked:
@@ -72,7 +101,7 @@ class Booked:
             add(metrics, bucket, Attempt._make(fields), -1)
             who = hashlib.blake2b(uid, digest_size=16, person=b"came back").digest()
             batch = Batch(who, 1, "fold", now_us, metrics)
-            commit.add("XADD", self._store.keys.inbox_metrics, "*", *inbox.fields(batch, inbox.encode_metrics(metrics)))
+            inbox.add(commit, self._store.keys, batch)
             commit.add("HDEL", self._store.keys.lost, uid)
 
 
@@ -90,6 +119,13 @@ def add(metrics: Metrics, bucket: int, row: Attempt, times: int) -> None:
         cell = cells.setdefault(name, Cell())
         cell.counts[row.state] = cell.counts.get(row.state, 0) + times
         cell.reasons[row.reason] = cell.reasons.get(row.reason, 0) + times
+
+
+def _notes(store: Store) -> int:
+    """Return how many more notes there is room for; an attempt without one is not taken back when it ends after all."""
+    with store.translated():
+        held = int(store.client.hlen(store.keys.lost))
+    return memory.budget(store, memory.read(store)).notes // _NOTE_BYTES - held
 
 
 def _row(run: Running, agent: AgentState, now_us: int) -> Attempt:

@@ -9,14 +9,19 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from celery_monitor.store.connection import Store
 
+TOTAL_SHARE: Final = 0.20
 EXECUTIONS_SHARE: Final = 0.15
-METRICS_INBOX_SHARE: Final = 0.02
-TASKS_INBOX_SHARE: Final = 0.03
-"""Together a fifth of ``maxmemory``; live state and rollups are small beside it."""
 EXECUTIONS_BELOW: Final = 0.70
 COUNTERS_BELOW: Final = 0.85
-METRICS_INBOX_BYTES: Final = 24 * 1024 * 1024
-TASKS_INBOX_BYTES: Final = 64 * 1024 * 1024
+_INBOX_PART: Final = 0.2
+"""Of either budget: what waits for the fold, for minutes when nobody folds."""
+_COUNTERS_INBOX_BYTES: Final = 24 * 1024 * 1024
+_ROLLUPS_PART: Final = 0.25
+"""Of the budget of counters: the least that rollups get, however much all else takes; executions make room then."""
+_LIVE_PART: Final = 0.1
+_LEAST_STATE: Final = 2_000
+"""Bytes of an agent's state without the attempts it is running, with some of those."""
+_NOTES_PART: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +52,72 @@ class Memory:
         """Whether new counters may be written."""
         return self.ratio <= COUNTERS_BELOW
 
-    def share(self, share: float, configured: int) -> int:
-        """Return the lesser of configured bytes and a share of the limit."""
-        return min(configured, int(self.max_bytes * share)) if self.max_bytes else configured
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The bytes that are ours: those configured, or shares of the server's limit where that is less.
+
+    Attributes:
+        executions: for rows, their index, and their inbox.
+        counters: for all else: rollups, totals since ever, live table, what was seen, and their inbox.
+    """
+
+    executions: int
+    counters: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.executions + self.counters
+
+    @property
+    def rows_inbox(self) -> int:
+        """Most that may wait in the inbox of rows."""
+        return int(self.executions * _INBOX_PART)
+
+    @property
+    def counters_inbox(self) -> int:
+        """Most that may wait in the inbox of counters."""
+        return min(int(self.counters * _INBOX_PART), _COUNTERS_INBOX_BYTES)
+
+    def rollups(self, rest: int) -> int:
+        """Most that rollups may take beside `rest` bytes of totals, live table and so on."""
+        return max(self.counters - self.counters_inbox - rest, int(self.counters * _ROLLUPS_PART))
+
+    def blocks(self, rest: int) -> int:
+        """Most that stored rows and their index may take."""
+        beside = self.counters_inbox + self.rollups(rest) + rest
+        return max(0, self.executions - self.rows_inbox - max(0, beside - self.counters))
+
+    def state(self, agents: int) -> int:
+        """Most bytes of one agent's state in the live table."""
+        return max(_LEAST_STATE, int(self.counters * _LIVE_PART) // max(agents, 8))
+
+    @property
+    def notes(self) -> int:
+        """Most bytes of notes on lost attempts."""
+        return int(self.counters * _NOTES_PART)
+
+
+def budget(store: Store, room: Memory) -> Budget:
+    """Return what is ours on a server with so much memory.
+
+    >>> store = Store.open("redis://h", "shop")
+    >>> budget(store, Memory(0, 1_000_000_000))
+    Budget(executions=150000000, counters=50000000)
+    """
+    if not room.max_bytes:
+        return Budget(store.executions_bytes, store.rollup_bytes)
+    # In a Cluster all shards may come to lie on one node.
+    executions = min(store.executions_bytes, int(room.max_bytes * EXECUTIONS_SHARE) // store.parts)
+    return Budget(executions, min(store.rollup_bytes, int(room.max_bytes * TOTAL_SHARE) // store.parts - executions))
 
 
 def read(store: Store) -> Memory:
-    """Ask the server; where INFO is forbidden nothing is known and the configured bytes hold."""
+    """Ask the server of one shard; where INFO is forbidden nothing is known and the configured bytes hold."""
     with store.translated():
         try:
-            info = store.client.info("memory")
+            info = store.info("memory")
         except NoPermissionError:
             return Memory()
         except ResponseError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from celery_monitor.errors import ConfigurationError, StoreTooNew
+from celery_monitor.errors import ConfigurationError, StoreRefused, StoreTooNew
 from celery_monitor.store import live
 from celery_monitor.store.connection import Store
 
@@ -22,21 +22,29 @@ def check(store: Store, *, create: bool = True) -> None:
 
     Raises:
         StoreTooNew: a newer release wrote what this one cannot read.
-        StoreRefused: not a Redis, wrong password.
+        StoreRefused: not a Redis, wrong password, or the data lie in another number of shards.
         StoreUnreachable: no answer.
     """
     with store.translated():
-        raw = store.client.hget(store.keys.meta, "min_read")
+        raw, shards = store.client.hmget(store.keys.meta, ["min_read", "shards"])
         if raw is None and create:
             pipe = store.client.pipeline(transaction=True)
             pipe.hsetnx(store.keys.meta, "min_read", SCHEMA)
             pipe.hsetnx(store.keys.meta, "write", SCHEMA)
-            pipe.execute()
+            pipe.hsetnx(store.keys.meta, "shards", len(store.shards))
+            pipe.hget(store.keys.meta, "shards")
+            *_, shards = pipe.execute()
     least = _number(raw)
     if least is None or least > SCHEMA:
         raise StoreTooNew(
             f"{store.where}: namespace {store.namespace!r} was written in format {raw!r}; this release of "
             f"celery-monitor reads {SCHEMA}: upgrade it, or give another monitor_namespace"
+        )
+    if shards is not None and shards != b"%d" % len(store.shards):
+        found = shards.decode("ascii", "replace")
+        raise StoreRefused(
+            f"monitor_shards: namespace {store.namespace!r} in {store.where} lies in {found} shards, not in "
+            f"{len(store.shards)}; give that number in all processes, or another monitor_namespace"
         )
 
 

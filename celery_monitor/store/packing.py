@@ -27,6 +27,17 @@ BROKEN: Final = (
 """What decoding of broken bytes may raise (`Undecodable` and msgpack's errors are ValueErrors)."""
 
 
+def allocated(size: int) -> int:
+    """Return the bytes that the server's allocator gives a string: four sizes from one power of two to the next.
+
+    >>> [allocated(n) for n in (50, 200, 1000, 5000)]
+    [64, 224, 1024, 5120]
+    """
+    size += 10
+    grain = 1 << max(4, (size - 1).bit_length() - 3)
+    return -(-size // grain) * grain
+
+
 def deflate(data: bytes, level: int = 6) -> bytes:
     """Return zlib-compressed bytes."""
     return zlib.compress(data, level)

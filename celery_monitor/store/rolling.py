@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Final
 
 from celery_monitor.store import tiers
@@ -13,7 +13,8 @@ from celery_monitor.store.keys import UNROLLED_S
 from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import BROKEN_BLOB, FoldReport, Step
 from celery_monitor.store.slices import Slices
-from celery_monitor.store.tiers import GRACE_S, PARTS, TIERS, Tier
+from celery_monitor.store.tier_bytes import TierBytes
+from celery_monitor.store.tiers import GRACE_S, PAIRS, PARTS, TIERS, Tier
 
 _BUCKETS: Final = 10
 """Coarse buckets per commit: after a long pause of the fold there may be thousands."""
@@ -28,17 +29,23 @@ def target(step: int, now_s: int) -> int:
     return (now_s - GRACE_S) // step * step
 
 
-def roll(store: Store, now_us: int, report: FoldReport, slices: Slices) -> bool:
-    """Write every coarse bucket that is over; return False when somebody else was faster."""
+def roll(store: Store, now_us: int, most: int, report: FoldReport, slices: Slices) -> bool:
+    """Write every coarse bucket that is over; return False when somebody else was faster.
+
+    Parameters:
+        most: bytes that all rollups may take; one bucket takes a small part of it.
+    """
     now_s = now_us // 1_000_000
     while True:
         with store.translated():
-            raw = store.client.get(store.keys.cursor("m"))
-        cursor = MetricsCursor.load(raw)
+            raw, weighed = store.client.mget([store.keys.cursor("m"), store.keys.rollup_bytes])
+        cursor = MetricsCursor.load(raw) if raw else MetricsCursor(late=now_us)
         commit = Commit(store.keys.cursor("m"), raw or b"")
         step = Step()
-        if not _roll_some(store, cursor, now_s, commit, step, slices):
+        roller = _Roller(store, now_s, most, commit, step, TierBytes.load(weighed))
+        if not _roll_some(roller, cursor, slices):
             return True
+        commit.add("SET", store.keys.rollup_bytes, roller.held.dump())
         step.write(commit, store.keys)
         if not commit.run(store, cursor.dump()):
             report.races += 1
@@ -46,11 +53,54 @@ def roll(store: Store, now_us: int, report: FoldReport, slices: Slices) -> bool:
         report.committed(step)
 
 
-def _roll_some(store: Store, cursor: MetricsCursor, now_s: int, commit: Commit, step: Step, slices: Slices) -> bool:
+@dataclass(slots=True)
+class _Roller:
+    """Adds coarse buckets to one commit."""
+
+    store: Store
+    now_s: int
+    most: int
+    commit: Commit
+    step: Step
+    held: TierBytes
+
+    def roll(self, finer: Tier, tier: Tier, bucket: int) -> None:
+        """Add one bucket, made of those of the next finer tier."""
+        buckets = range(bucket, bucket + tier.step_s, finer.step_s)
+        keys = [self.store.keys.rollup(finer.step_s, b, part) for part in PARTS for b in buckets]
+        with self.store.translated():
+            blobs = self.store.client.mget(keys)
+        for number, name in enumerate(PARTS):
+            part: tiers.Part = {}
+            for at, b in enumerate(buckets):
+                raw = blobs[number * len(buckets) + at]
+                if raw is None:
+                    continue
+                tiers.merge_raw(part, load_or_nothing(raw, self.step))
+                left = tiers.expires_in(finer, b, self.now_s, self.store.rollup_days)
+                self.commit.add("EXPIRE", self.store.keys.rollup(finer.step_s, b, name), max(1, left))
+            if part:
+                self._write(tier, bucket, name, part)
+
+    def _write(self, tier: Tier, bucket: int, name: str, part: tiers.Part) -> None:
+        ttl = keep_s(tier, bucket, MetricsCursor(), self.now_s, self.store.rollup_days)
+        if ttl <= 0:
+            return
+        raw: tiers.Raw = {}
+        tiers.absorb(raw, part)
+        key, data = self.store.keys.rollup(tier.step_s, bucket, name), tiers.dump_within(raw, self._most(name))
+        self.held.add(tier, bucket, key, None, data)
+        self.commit.add("SET", key, data, "EX", ttl)
+
+    def _most(self, name: str) -> int:
+        return tiers.most_bytes(name, self.most)
+
+
+def _roll_some(roller: _Roller, cursor: MetricsCursor, slices: Slices) -> bool:
     """Add the next few buckets to the commit, finest tier first; False when there is nothing left to roll."""
     begun = False
-    for finer, tier in pairwise(TIERS):
-        until = target(tier.step_s, now_s)
+    for finer, tier in PAIRS:
+        until = target(tier.step_s, roller.now_s)
         at = cursor.rolled.get(tier.step_s)
         if at is None:
             # A new store has nothing to roll: what comes from before this moment is written to every tier.
@@ -64,7 +114,7 @@ def _roll_some(store: Store, cursor: MetricsCursor, now_s: int, commit: Commit, 
             if at >= cursor.newest:
                 at = until  # nothing was ever written behind the newest bucket
                 break
-            _roll_bucket(store, finer, tier, at, now_s, commit, step)
+            roller.roll(finer, tier, at)
             slices.breathe()
             at += tier.step_s
             done += 1
@@ -73,31 +123,10 @@ def _roll_some(store: Store, cursor: MetricsCursor, now_s: int, commit: Commit, 
     return begun
 
 
-def _roll_bucket(store: Store, finer: Tier, tier: Tier, bucket: int, now_s: int, commit: Commit, step: Step) -> None:
-    buckets = range(bucket, bucket + tier.step_s, finer.step_s)
-    keys = [store.keys.rollup(finer.step_s, b, part) for part in PARTS for b in buckets]
-    with store.translated():
-        blobs = store.client.mget(keys)
-    for number, part_name in enumerate(PARTS):
-        part: tiers.Part = {}
-        for at, b in enumerate(buckets):
-            raw = blobs[number * len(buckets) + at]
-            if raw is None:
-                continue
-            tiers.merge_raw(part, load_or_nothing(raw, step))
-            left = tiers.expires_in(finer, b, now_s, store.rollup_days)
-            commit.add("EXPIRE", store.keys.rollup(finer.step_s, b, part_name), max(1, left))
-        if part:
-            raw_part: tiers.Raw = {}
-            tiers.absorb(raw_part, part)
-            ttl = keep_s(tier, bucket, MetricsCursor(), now_s, store.rollup_days)
-            if ttl > 0:
-                key = store.keys.rollup(tier.step_s, bucket, part_name)
-                commit.add("SET", key, tiers.dump(raw_part), "EX", ttl)
-
-
 def keep_s(tier: Tier, bucket: int, cursor: MetricsCursor, now_s: int, rollup_days: int) -> int:
     """Return the time to live of a bucket written now; 0 and less: do not write it."""
+    if bucket < cursor.cut.get(tier.step_s, 0):
+        return 0
     coarser = next((t for t in TIERS if t.step_s > tier.step_s), None)
     if coarser and bucket >= cursor.rolled.get(coarser.step_s, 0):
         return UNROLLED_S

@@ -49,9 +49,12 @@ def add(spans: Spans, n: int) -> None:
 
 
 def days(now_us: int) -> list[int]:
-    """Return the days whose hashes count, today first."""
+    """Return the days whose hashes count, today first.
+
+    Tomorrow counts too: after a failover the new server's clock may be behind the one that was folded by.
+    """
     today = now_us // 1_000_000 // DAY_S
-    return [today - back for back in range(SEEN_S // DAY_S)]
+    return [today, today + 1, *(today - back for back in range(1, SEEN_S // DAY_S))]
 
 
 class Seen:

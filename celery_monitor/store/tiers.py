@@ -8,6 +8,7 @@ with coarse buckets where they are written, and with finer ones at the edges.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import Cell, Gauge, Series
@@ -38,16 +39,28 @@ TIERS: Final = (
     Tier(21_600, 92 * DAY_S),
 )
 STEPS: Final = tuple(t.step_s for t in TIERS)
+PAIRS: Final = tuple(pairwise(TIERS))
+"""Each tier with the next coarser one."""
 
 ALL: Final = "all"  # one cell: the sum of all task series
 TASKS: Final = "tq"  # ("task", name, queue)
 WORKERS: Final = "w"  # ("worker", hostname), counts and runtime only
 WORKFLOWS: Final = "wf"  # ("workflow", name) and ("step", workflow, step)
+INSIDES: Final = "in"  # ("span", name, kind), ("wait", name) and ("measure", name, kind, unit), values in millionths
+LABELS: Final = "lb"  # ("label", key, value) of the keys that are listed for it
 INFRA: Final = "infra"  # ("infra", name)
 GAUGES: Final = "g"  # any series to {name: Gauge}
-PARTS: Final = (ALL, TASKS, WORKERS, WORKFLOWS, INFRA, GAUGES)
-_PART_OF: Final = {"task": TASKS, "worker": WORKERS, "workflow": WORKFLOWS, "step": WORKFLOWS, "infra": INFRA}
+PARTS: Final = (ALL, TASKS, WORKERS, WORKFLOWS, INSIDES, LABELS, INFRA, GAUGES)
+_PART_OF: Final = {
+    "task": TASKS, "worker": WORKERS, "workflow": WORKFLOWS, "step": WORKFLOWS, "span": INSIDES, "wait": INSIDES,
+    "measure": INSIDES, "label": LABELS, "infra": INFRA,
+}  # fmt: skip
 _ALL_SERIES: Final = ("all",)
+_PORTION: Final = {ALL: 1 / 2000, INFRA: 1 / 2000, TASKS: 1 / 250, GAUGES: 1 / 250}
+_PORTION_OF_OTHERS: Final = 1 / 600
+"""Most of a rollup budget that one blob takes: some 65 buckets are not over in the next tier and may not be dropped."""
+_OTHERS: Final = 200
+"""Per part, beyond `MAX_SERIES`: series that keep what is beside the name, like the queue."""
 
 Level = dict[str, Gauge]
 Part = dict[Series, Any]
@@ -134,10 +147,35 @@ def dump(raw: Raw, level: int = 6) -> bytes:
     return packing.deflate(packing.pack([VERSION, list(raw.items())]), level)
 
 
-def absorb(raw: Raw, part: Part) -> None:
-    """Add a part to a blob's series; only those that change are decoded."""
+def most_bytes(part: str, budget: int) -> int:
+    """Return how big a blob of a part may get when all rollups together have so many bytes."""
+    return int(budget * _PORTION.get(part, _PORTION_OF_OTHERS))
+
+
+def dump_within(raw: Raw, most: int, level: int = 6) -> bytes:
+    """Return the blob; where it would be bigger than `most` bytes, the series with least in them count as one per kind.
+
+    `raw` is changed then.
+    """
+    data = dump(raw, level)
+    while len(data) > most:
+        named = [series for series in raw if OTHER not in series]
+        series = sorted(named or [s for s in raw if s != _all_other(s)], key=lambda s: _ends(raw[s]), reverse=True)
+        if not series or len(raw) < 2:
+            break
+        keep = min(len(series) * most // len(data) * 9 // 10, len(series) - 1)
+        rest: Part = {}
+        for one in series[keep:]:
+            add(rest, _all_other(one), value_of(raw.pop(one)))
+        absorb(raw, rest)
+        data = dump(raw, level)
+    return data
+
+
+def absorb(raw: Raw, part: Part, most: int = MAX_SERIES) -> None:
+    """Add a part to a blob's series, of which there are `most`; only those that change are decoded."""
     for series, value in part.items():
-        known = series if series in raw or len(raw) < MAX_SERIES else _other(series)
+        known = _place(raw, series, most)
         before = raw.get(known)
         if before is None:
             raw[known] = dump_of(value)
@@ -180,26 +218,55 @@ def expires_in(tier: Tier, bucket: int, now_s: int, rollup_days: int) -> int:
     return bucket + tier.step_s + min(tier.keep_s, rollup_days * DAY_S) - now_s
 
 
-def cover(start: int, end: int, rolled: Mapping[int, int], steps: Iterable[int] = STEPS) -> list[tuple[int, int]]:
+def cover(
+    start: int,
+    end: int,
+    rolled: Mapping[int, int],
+    steps: Iterable[int] = STEPS,
+    cut: Mapping[int, int] | None = None,
+) -> list[tuple[int, int]]:
     """Return the (step, bucket) of the blobs that together are exactly the window.
+
+    Where the buckets that would fit had to go, a coarser one stands for them, which may begin before or end after it.
 
     Parameters:
         start, end: seconds; `start` is a multiple of 10.
         rolled: step of a tier to the end of what is written in it; 10 s buckets are always written.
         steps: tiers allowed; without the 10 s tier the part that is not rolled yet is taken from it all the same.
+        cut: step of a tier to the time before which it has no buckets any more.
 
     >>> cover(50, 150, {60: 120})
     [(10, 50), (60, 60), (10, 120), (10, 130), (10, 140)]
+    >>> cover(50, 150, {60: 120}, cut={10: 60})
+    [(60, 0), (60, 60), (10, 120), (10, 130), (10, 140)]
     """
+    cut = cut or {}
     coarse = sorted((s for s in steps if s != STEPS[0]), reverse=True)
     out = []
     at = start
     while at < end:
         step = next((s for s in coarse if at % s == 0 and at + s <= min(end, rolled.get(s, 0))), STEPS[0])
-        out.append((step, at))
-        at += step
+        if at < cut.get(step, 0):
+            step = next((s for s in STEPS if s > step and cut.get(s, 0) <= at < rolled.get(s, 0)), step)
+        bucket = at // step * step
+        out.append((step, bucket))
+        at = bucket + step
     return out
 
 
-def _other(series: Series) -> Series:
-    return (series[0], OTHER, *series[2:]) if len(series) > 1 else series
+def _place(raw: Raw, series: Series, most: int) -> Series:
+    """Return the series under which one counts: itself, or those that stand for what is too much."""
+    if series in raw or len(raw) < most:
+        return series
+    other = (series[0], OTHER, *series[2:]) if len(series) > 1 else series
+    return other if other in raw or len(raw) < most + _OTHERS else _all_other(series)
+
+
+def _all_other(series: Series) -> Series:
+    return (series[0], *(OTHER for _ in series[1:]))
+
+
+def _ends(value: Any) -> int:
+    """Return how much is in a dump: messages and ends, or samples."""
+    counts = [gauge[0] for gauge in value.values()] if isinstance(value, dict) else value[0].values()
+    return sum(map(abs, counts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
 from celery_monitor.errors import (
@@ -74,7 +74,8 @@ def health(reader: Any, params: Mapping[str, str]) -> bytes:
     return dumps(reader.health())
 
 
-FILTERS: Final = ("task", "state", "reason", "queue", "worker", "run", "since", "until", "limit", "cursor")
+_ABOUT: Final = ("task", "state", "reason", "queue", "worker", "run", "fingerprint")
+FILTERS: Final = (*_ABOUT, "since", "until", "limit", "cursor")
 
 
 def executions(reader: Any, params: Mapping[str, str]) -> bytes:
@@ -88,6 +89,7 @@ def executions(reader: Any, params: Mapping[str, str]) -> bytes:
 
 def execution(reader: Any, params: Mapping[str, str]) -> bytes:
     """Answer ``/executions/{id}``; `params` holds the id alone."""
+    _asked(params, ())
     found = reader.execution(params["id"])
     if found is None:
         raise NotFound(f"id: no execution {params['id']!r} is recorded (never seen, or expired)")
@@ -96,6 +98,114 @@ def execution(reader: Any, params: Mapping[str, str]) -> bytes:
 
 T = TypeVar("T")
 Answer = Callable[[Any, Mapping[str, str]], T]
+RUN_FILTERS: Final = ("workflow", "state", "label", "worker", "since", "until", "limit", "cursor")
+_LOG_FILTERS: Final = ("level", "limit", "cursor")
+_WAIT_FILTERS: Final = ("state", "name", "window", "limit", "cursor")
+_WINDOW: Final = ("window",)
+
+
+def runs(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/runs``."""
+    return dumps(reader.runs(**_asked(params, RUN_FILTERS)))
+
+
+def run(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/runs/{id}``."""
+    return _found(reader.run(params["id"], **_asked(params, ("limit",))), "run", params["id"])
+
+
+def run_logs(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/runs/{id}/logs``."""
+    return dumps(reader.run_logs(params["id"], **_asked(params, _LOG_FILTERS)))
+
+
+def execution_logs(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/executions/{id}/logs``."""
+    return dumps(reader.execution_logs(params["id"], **_asked(params, _LOG_FILTERS)))
+
+
+def workflows(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/workflows``."""
+    return dumps(reader.workflows(**_asked(params, _WINDOW)))
+
+
+def workflow(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/workflows/{name}``."""
+    return _found(reader.workflow(params["id"], **_asked(params, _WINDOW)), "workflow", params["id"])
+
+
+def workflow_steps(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/workflows/{name}/steps``."""
+    return _found(reader.workflow_steps(params["id"], **_asked(params, _WINDOW)), "workflow", params["id"])
+
+
+def waits(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/waits``."""
+    return dumps(reader.waits(**_asked(params, _WAIT_FILTERS)))
+
+
+def spans(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/spans``."""
+    return dumps(reader.spans(**_asked(params, _WINDOW)))
+
+
+def measures(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/measures``."""
+    return dumps(reader.measures(**_asked(params, _WINDOW)))
+
+
+def label(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/labels/{key}/{value}``."""
+    key, value = params["id"], params["value"]
+    return _found(reader.label(key, value, **_asked(params, ("window", "limit"))), "label", f"{key}={value}")
+
+
+PATHS: Final[Mapping[str, Answer[bytes]]] = {
+    "/summary": summary,
+    "/health": health,
+    "/executions": executions,
+    "/executions/{id}": execution,
+    "/executions/{id}/logs": execution_logs,
+    "/runs": runs,
+    "/runs/{id}": run,
+    "/runs/{id}/logs": run_logs,
+    "/workflows": workflows,
+    "/workflows/{id}": workflow,
+    "/workflows/{id}/steps": workflow_steps,
+    "/waits": waits,
+    "/spans": spans,
+    "/measures": measures,
+    "/labels/{id}/{value}": label,
+}
+"""Path below the API's root to what answers it; a part in braces comes as a parameter of that name."""
+_PARTS: Final = ("id", "value")
+
+
+def joined(parts: Iterable[str], query: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of a question: those of its query, and the parts of its path under their names.
+
+    Raises:
+        BadRequest: the query has a name of a part.
+    """
+    for name in _PARTS:
+        if name in query:
+            raise BadRequest("unknown_parameter", f"{name}: is no parameter; it is a part of the path")
+    return {**query, **dict(zip(_PARTS, parts, strict=False))}
+
+
+def _asked(params: Mapping[str, str], known: tuple[str, ...]) -> dict[str, Any]:
+    """Return the parameters that are no parts of the path, when they are of the known ones."""
+    asked: dict[str, Any] = {name: value for name, value in params.items() if name not in _PARTS}
+    _only(asked, known)
+    if "limit" in asked:
+        asked["limit"] = _limit(asked["limit"])
+    return asked
+
+
+def _found(row: dict[str, Any] | None, what: str, name: str) -> bytes:
+    if row is None:
+        raise NotFound(f"{what}: nothing is recorded of {name[:200]!r} (never seen, or expired)")
+    return dumps(row)
 
 
 def problem(error: BaseException) -> Problem:

@@ -10,7 +10,6 @@ import tornado.template
 import tornado.web
 from flower.views import BaseHandler
 
-from celery_monitor.errors import BadRequest
 from celery_monitor.web import answers, assets
 from celery_monitor.web.site import Site
 
@@ -124,14 +123,10 @@ class Question(ApiHandler):
         super().initialize(site)
         self.answer = answer
 
-    async def get(self, *id_: str) -> None:
-        """Answer; `id_` is the part of the path that names an execution, where there is one."""
-        params = {name: self.get_query_argument(name) or "" for name in self.request.query_arguments}
-        if id_:
-            if params:
-                raise BadRequest("unknown_parameter", "/executions/{id} takes no parameters")
-            params = {"id": id_[0]}
-        self._send_json(await self.site.answer(self.answer, params))
+    async def get(self, *parts: str) -> None:
+        """Answer; `parts` are those of the path that name an execution, a run, a workflow or a label."""
+        query = {name: self.get_query_argument(name) or "" for name in self.request.query_arguments}
+        self._send_json(await self.site.answer(self.answer, answers.joined(parts, query)))
 
 
 class Metrics(ApiHandler):

@@ -29,12 +29,14 @@ def routes(site: Site, prefix: str) -> list[Any]:
 
     return [
         url(root, handlers.OverviewPage, shared, name="celery-monitor"),
-        question("/summary", answers.summary),
-        question("/health", answers.health),
-        question("/executions", answers.executions),
-        question("/executions/([^/]+)", answers.execution),
+        *(question(_pattern(path), answer) for path, answer in answers.PATHS.items()),
         url(root + "/api(?:/.*)?", handlers.NoSuchPath, shared),
         url(root + "/metrics", handlers.Metrics, shared),
         url(root + "/ws", LiveSocket, shared),
         url(root + "/static/(.*)", handlers.StaticFile, {"path": str(STATIC)}),
     ]
+
+
+def _pattern(path: str) -> str:
+    """Return the expression of a path whose parts in braces stand for anything without a slash."""
+    return re.sub(r"\{\w+\}", "([^/]+)", path)

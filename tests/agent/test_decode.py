@@ -11,20 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from celery_monitor.agent import decode
+from celery_monitor.agent.fingerprint import fingerprint
 from celery_monitor.signals import layout
 from celery_monitor.signals.record import Flag, Reason, State, pack_id
 
 IDS = layout.pack_ids("task-1", "root-1", "parent-1", None, b"r" * 16)
-SERIES = layout.pack_series("shop.charge", "payments", "daily")
+SERIES = layout.pack_series("shop.charge", "payments", "daily", "payments.eu")
 ERROR = layout.pack_error("ValueError", "no money", "line 1")
 BEGIN = layout.BEGIN.pack(7, 3, Flag.REDELIVERED, 2, 9, 1_000, 900, 100) + IDS + SERIES
-ATTEMPT = layout.END.pack(State.FAILURE, Reason.ERROR, 500, 40, 2048, -8) + BEGIN + ERROR
+ATTEMPT = layout.END.pack(State.FAILURE, Reason.ERROR, 4, 500, 40, 2048, -8) + BEGIN + ERROR
 PUBLISH = layout.PUBLISH.pack(900, 950, 2, 0) + IDS + SERIES
 FACT = layout.FACT.pack(State.REVOKED, Reason.TERMINATED, 0, 0, 7, 999) + IDS + SERIES + ERROR
 
 
 def an_attempt(data: bytes) -> Any:
-    return decode.attempt(data, b"ring-id-", "celery@a", 42)
+    return decode.attempt(data, b"ring-id-", "celery@a", 42, (5000, 2500))
 
 
 def test_an_attempt_comes_back_as_it_was_written() -> None:
@@ -38,7 +39,13 @@ def test_an_attempt_comes_back_as_it_was_written() -> None:
     assert (row.published_us, row.started_us, row.wait_us, row.runtime_us, row.cpu_us) == (900, 1000, 100, 500, 40)
     assert (row.rss_kib, row.growth_kib, row.workflow, row.step) == (2048, -8, "daily", "shop.charge")
     assert (row.exception, row.message, row.traceback) == ("ValueError", "no money", "line 1")
+    assert (row.routing_key, row.result_size, row.hold_us, row.hold_error_us) == ("payments.eu", 4, 5000, 2500)
+    assert row.fingerprint == fingerprint("ValueError", "no money", "line 1")
     assert (start.serial, start.slot) == (7, 3)
+
+
+def test_a_routing_key_that_is_the_queue_is_not_written_down_a_second_time() -> None:
+    assert layout.pack_series("t", "q", "w", "q") == layout.pack_series("t", "q", "w")
 
 
 def test_a_publish_comes_back_as_it_was_written() -> None:
@@ -51,7 +58,7 @@ def test_a_publish_comes_back_as_it_was_written() -> None:
 def test_a_fact_comes_back_as_it_was_written() -> None:
     fact = decode.fact(FACT)
     assert (fact.state, fact.reason, fact.serial, fact.at_us) == (State.REVOKED, Reason.TERMINATED, 7, 999)
-    assert fact.names == ("shop.charge", "payments", "daily")
+    assert fact.names == ("shop.charge", "payments", "daily", "payments.eu")
     assert fact.error == ("ValueError", "no money", "line 1")
 
 

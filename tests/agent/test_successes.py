@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from celery_monitor.agent import decode, tally
+from celery_monitor.agent.labelled import Labelled
 from celery_monitor.agent.successes import Successes
 from celery_monitor.model import Attempt, Metrics
 from celery_monitor.signals import layout
@@ -17,14 +18,18 @@ from celery_monitor.store import inbox
 RING = b"ring-id-"
 UUIDS = [f"{n:08x}-1111-4222-8333-444455556666" for n in range(4)]
 IDS = st.sampled_from(UUIDS)
-NAMES = [("shop.charge", "payments", "daily"), ("shop.mail", "celery", ""), ("celery_monitor.tick", "q", "")]
+NAMES = [
+    ("shop.charge", "payments", "daily"), ("shop.mail", "celery", ""), ("celery_monitor.tick", "q", ""),
+    ("shop.charge", "payments", "daily", "payments.eu"), ("shop.mail", "celery", "", "", "tenant=a&size=L"),
+]  # fmt: skip
+HOLD = (300_000, 200_000)
 US = st.integers(-1, 3_000_000) | st.integers(-1, 1 << 40)
 FACTS = st.fixed_dictionaries({
     "ids": st.tuples(
         IDS, st.none() | IDS, st.none() | IDS, st.none() | IDS, st.sampled_from([b"r" * 16, layout.pack_id(UUIDS[0])])
     ),
     "names": st.sampled_from(NAMES),
-    "end": st.tuples(US.map(abs), US, st.integers(0, 1 << 20), st.integers(-5, 5)),
+    "end": st.tuples(st.integers(0, 6), US.map(abs), US, st.integers(0, 1 << 20), st.integers(-5, 5)),
     "begin": st.tuples(st.integers(1, 1 << 31), st.integers(0, 9), st.sampled_from([0, 2]), st.integers(0, 3)),
     "times": st.tuples(st.integers(1 << 50, (1 << 50) + 30_000_000), US),
 })  # fmt: skip
@@ -46,10 +51,13 @@ def payload(facts: dict[str, Any]) -> bytes:
 
 
 def one_by_one(payloads: list[bytes]) -> tuple[list[Attempt], Metrics]:
-    metrics, rows = Metrics(), []
+    metrics, rows, labelled = Metrics(), [], Labelled()
     for each in payloads:
-        rows.append(decode.attempt(each, RING, "celery@a", 42)[0])
-        tally.count(metrics, rows[-1])
+        row, start = decode.attempt(each, RING, "celery@a", 42, HOLD)
+        rows.append(row)
+        tally.count(metrics, row)
+        labelled.note(row.uid, labelled.series(start.labels))
+        labelled.count(metrics, row)
     return rows, metrics
 
 
@@ -61,7 +69,7 @@ def dumped(metrics: Metrics) -> dict[Any, Any]:
 @given(st.lists(FACTS, min_size=1, max_size=40))
 def test_a_pile_of_successes_is_what_they_are_one_by_one(facts: list[dict[str, Any]]) -> None:
     payloads = [payload(each) for each in facts]
-    piles, metrics = Successes(RING, "celery@a", 42), Metrics()
+    piles, metrics = Successes(RING, "celery@a", 42, Labelled(), HOLD), Metrics()
     assert all(piles.add(each) for each in payloads)
     rows = [row for pile in piles.settle(metrics) for row in pile]
     expected, counted = one_by_one(payloads)
@@ -72,7 +80,7 @@ def test_a_pile_of_successes_is_what_they_are_one_by_one(facts: list[dict[str, A
 
 @given(st.lists(FACTS, min_size=1, max_size=20))
 def test_the_newest_end_of_each_slot_is_remembered_whatever_pile_is_taken_last(facts: list[dict[str, Any]]) -> None:
-    piles, newest = Successes(RING, "celery@a", 42), {}
+    piles, newest = Successes(RING, "celery@a", 42, Labelled(), HOLD), {}
     for serial, each in enumerate(facts, 1):
         _, slot, *rest = each["begin"]
         assert piles.add(payload({**each, "begin": (serial, slot, *rest)}))
@@ -83,7 +91,7 @@ def test_the_newest_end_of_each_slot_is_remembered_whatever_pile_is_taken_last(f
 
 WHOLE = payload({
     "ids": (UUIDS[0], UUIDS[0], UUIDS[1], None, b"r" * 16), "names": ("shop.charge", "payments", "daily"),
-    "end": (1, 2, 3, 4), "begin": (1, 2, 0, 0), "times": (1 << 50, 7),
+    "end": (2, 1, 2, 3, 4), "begin": (1, 2, 0, 0), "times": (1 << 50, 7),
 })  # fmt: skip
 
 
@@ -91,14 +99,14 @@ WHOLE = payload({
 def test_a_changed_byte_is_left_to_the_decoder_of_single_ends_or_read_like_it(at: int, value: int) -> None:
     changed = bytearray(WHOLE)
     changed[at] = value
-    piles = Successes(RING, "celery@a", 42)
+    piles = Successes(RING, "celery@a", 42, Labelled(), HOLD)
     if piles.add(bytes(changed)):
         (rows,) = piles.settle(Metrics())
-        assert rows == [decode.attempt(bytes(changed), RING, "celery@a", 42)[0]]
+        assert rows == [decode.attempt(bytes(changed), RING, "celery@a", 42, HOLD)[0]]
 
 
 def test_what_is_no_whole_success_is_refused() -> None:
-    piles = Successes(RING, "celery@a", 42)
+    piles = Successes(RING, "celery@a", 42, Labelled(), HOLD)
     assert not any(piles.add(WHOLE[:size]) for size in range(len(WHOLE)))
     assert not piles.add(WHOLE + b"x")
     assert not piles.add(bytes((State.FAILURE,)) + WHOLE[1:])

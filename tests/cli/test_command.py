@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,6 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    opened = Store.open(redis_url, "shop")
-    fleet.record(opened)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def environment(tmp_path: Path, redis_url: str) -> dict[str, str]:
     """Variables under which `celery` finds our entry point, installed or not, and the module `proj`."""
     info = tmp_path / "celery_monitor_entry-0.dist-info"
@@ -47,7 +39,8 @@ def environment(tmp_path: Path, redis_url: str) -> dict[str, str]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: celery-monitor-entry\nVersion: 0\n")
     (info / "entry_points.txt").write_text("[celery.commands]\nmonitor = celery_monitor.cli.command:monitor\n")
     (tmp_path / "proj.py").write_text(APP)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CELERY_", "FLOWER_"))}
+    redirects = re.compile("CELERY_(?!MONITOR_RUNTIME_DIR)|FLOWER_")
+    kept = {name: value for name, value in os.environ.items() if not redirects.match(name)}
     path = os.pathsep.join((str(tmp_path), str(ROOT)))
     return {**kept, "PYTHONPATH": path, "COLUMNS": "100", "CELERY_BROKER_URL": redis_url}
 

@@ -26,12 +26,14 @@ pytestmark = pytest.mark.timeout(240)
 class Demo:
     """A running demo."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, rings: Path, *options: str) -> None:
         self.folder = folder
+        self.rings = rings
         self.output = folder / "output"
         self.port = free_port()
         environment = {k: v for k, v in os.environ.items() if k != "REDIS_URL"}
         environment |= {"TMPDIR": str(folder), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        environment["CELERY_MONITOR_RUNTIME_DIR"] = str(rings)
         command = [
             sys.executable,
             "-m",
@@ -43,7 +45,13 @@ class Demo:
         ]
         with self.output.open("wb") as out:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=out, stderr=out, start_new_session=True
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                preexec_fn=heed_ctrl_c,
             )
 
     def says(self, text: str) -> bool:
@@ -59,28 +67,40 @@ class Demo:
         return self.says(f"http://{HOST}:{self.port}/monitor") and self.says("Ctrl-C")
 
     def left_behind(self) -> list[str]:
-        return [path.name for path in self.folder.iterdir() if path != self.output]
+        rings = self.rings.glob("celery-monitor-*/*")
+        return [path.name for path in (*self.folder.iterdir(), *rings) if path != self.output]
 
     def end(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(30)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise
 
 
 @pytest.fixture
-def demo(require: Callable[[str], str]) -> Iterator[Callable[..., Demo]]:
+def demo(require: Callable[[str], str], runtime_dir: str) -> Iterator[Callable[..., Demo]]:
     require("redis-server")
     started: list[Demo] = []
 
     def start(*options: str) -> Demo:
         # A socket's path may have 107 bytes, and pytest's own folders use most of them.
-        started.append(Demo(Path(tempfile.mkdtemp(prefix="demo-")), *options))
+        rings = Path(tempfile.mkdtemp(dir=runtime_dir))
+        started.append(Demo(Path(tempfile.mkdtemp(prefix="demo-")), rings, *options))
         return started[-1]
 
     yield start
     for each in started:
         each.end()
         shutil.rmtree(each.folder, ignore_errors=True)
+
+
+def heed_ctrl_c() -> None:
+    """Undo what a shell does to what it starts in the background: there Ctrl-C is ignored, down to us."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def free_port() -> int:

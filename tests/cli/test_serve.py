@@ -39,14 +39,6 @@ run(Monitor(app), "127.0.0.1", 0, tick=sys.argv[2] == "tick", tell=lambda line: 
 
 
 @pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    opened = Store.open(redis_url, "shop")
-    fleet.record(opened)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def url(store: Store) -> Iterator[str]:
     with serve.listen(Reader(store), "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -78,6 +70,16 @@ def test_executions_are_listed_and_found_by_id(url: str) -> None:
     (row,) = json.loads(get(f"{url}/api/v1/executions?limit=1")[2])["executions"]
 
     assert json.loads(get(f"{url}/api/v1/executions/{row['id']}")[2])["task"] == row["task"]
+
+
+def test_every_path_of_the_api_is_served(url: str) -> None:
+    (row,) = json.loads(get(f"{url}/api/v1/executions?limit=1&state=SUCCESS")[2])["executions"]
+    assert json.loads(get(f"{url}/api/v1/runs/{row['run_id']}?limit=5")[2])["known"] >= 1
+    assert json.loads(get(f"{url}/api/v1/runs/{row['run_id']}/logs")[2]) == {"logs": [], "next": None}
+    for path in ("runs", "workflows", "waits?state=open", "spans", "measures"):
+        assert get(f"{url}/api/v1/{path}")[0] == 200
+    for path in ("labels/user/nobody", "workflows/report%20%28chain%29/steps"):
+        assert get(f"{url}/api/v1/{path}")[0] == 404
 
 
 @pytest.mark.parametrize(

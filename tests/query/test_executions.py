@@ -9,7 +9,7 @@ from celery_monitor.errors import BadRequest
 from celery_monitor.model import Running
 from celery_monitor.query.reader import Reader
 from celery_monitor.query.times import iso
-from celery_monitor.signals.record import Flag, Reason, State, pack_id, unpack_id
+from celery_monitor.signals.record import Flag, Reason, ResultSize, State, pack_id, unpack_id
 from celery_monitor.store import inbox
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
@@ -83,10 +83,43 @@ def test_an_execution_has_all_its_attempts_and_when_it_was_published(store: Stor
     }  # fmt: skip
     assert attempts[1] == {
         "uid": attempt(2).uid.hex(), "state": "SUCCESS", "reason": "ok", "worker": "celery@a", "pid": 901,
-        "started_at": iso(NOW_US - 100_000), "ended_at": iso(NOW_US), "retries": 1, "wait_seconds": 0.02,
+        "started_at": iso(NOW_US - 100_000), "ended_at": iso(NOW_US), "retries": 1, "routing_key": "payments",
+        "wait_seconds": 0.02, "hold_seconds": None, "hold_error_seconds": None,
         "runtime_seconds": 0.1, "cpu_seconds": 0.01, "rss_bytes": 51_200 * 1024, "rss_growth_bytes": 4096,
-        "exception": None,
+        "result_size_class": None, "exception": None, "fingerprint": None,
     }  # fmt: skip
+
+
+def test_what_is_known_of_routing_result_and_hold_is_shown(store: Store, hand_in: Any) -> None:
+    known = {"routing_key": "payments.eu", "result_size": int(ResultSize.UP_TO_10_KIB)}
+    hand_in(
+        attempt(1, **known, wait_us=4_000_000, hold_us=3_000_000, hold_error_us=2_000_000),
+        attempt(2, wait_us=4_000_000, hold_us=3_000_000),
+        attempt(3, wait_us=1_000_000, hold_us=2_500_000, hold_error_us=2_500_000),
+        attempt(4, wait_us=1_000_000, hold_us=2_500_000, hold_error_us=2_500_000, flags=int(Flag.SKEWED)),
+        attempt(5, hold_us=2_500_000, hold_error_us=2_500_000, flags=int(Flag.EAGER)),
+    )
+
+    rows = [(Reader(store).execution(text(n), NOW_US) or {})["attempts"][0] for n in range(1, 6)]
+
+    assert [(row["hold_seconds"], row["hold_error_seconds"]) for row in rows] == [
+        (2.5, 1.5), (3.0, 0.0), (0.5, 0.5), (2.5, 2.5), (None, None)
+    ]  # fmt: skip
+    assert (rows[0]["routing_key"], rows[0]["result_size_class"]) == ("payments.eu", "up_to_10_kib")
+
+
+def test_a_step_given_up_as_never_published_that_was_published_after_all_is_not_shown_as_such(
+    store: Store, hand_in: Any
+) -> None:
+    given_up = {"state": int(State.NEVER_PUBLISHED), "reason": int(Reason.PREDECESSOR), "flags": int(Flag.UNSTARTED)}
+    hand_in(
+        attempt(1, **given_up), attempt(2, **given_up), publish(2), attempt(3, **given_up), attempt(13, id=task_id(3))
+    )
+    reader = Reader(store)
+
+    states = [(reader.execution(text(n), NOW_US) or {})["state"] for n in (1, 2, 3)]
+
+    assert states == ["NEVER_PUBLISHED", "WAITING", "SUCCESS"]
 
 
 def test_a_message_waits_then_starts_then_ends(store: Store) -> None:
@@ -185,6 +218,7 @@ def test_filters_let_through_what_they_name(store: Store, hand_in: Any) -> None:
         attempt(3, state=int(State.FAILURE), reason=int(Reason.HARD_TIMEOUT)),
         attempt(4, run=task_id(99), at_us=NOW_US - 3600 * SECOND),
         publish(5, run=task_id(99)),
+        attempt(6, state=int(State.FAILURE), fingerprint="00c0ffee00c0ffee", at_us=NOW_US - 30 * SECOND),
     )
     reader = Reader(store)
 
@@ -192,7 +226,9 @@ def test_filters_let_through_what_they_name(store: Store, hand_in: Any) -> None:
         return {one for page in pages(reader, **filters) for one in page}
 
     assert ids(task="shop.mail") == ids(queue="mail") == ids(worker="celery@b") == {text(2)}
-    assert ids(state="failure") == ids(reason="hard_timeout") == {text(3)}
+    assert ids(state="failure") == {text(3), text(6)}
+    assert ids(reason="hard_timeout") == {text(3)}
+    assert ids(fingerprint="00C0FFEE00C0FFEE") == {text(6)}
     assert ids(state="WAITING") == {text(5)}
     assert ids(run=text(99)) == {text(4), text(5)}
     assert ids(run=text(1)) == {text(1)}
@@ -217,6 +253,7 @@ def test_what_runs_is_listed_at_its_start(store: Store) -> None:
         ({"reason": "because"}, "reason: 'because' is none"),
         ({"since": "noon"}, "since: 'noon' is not a time"),
         ({"cursor": "!"}, "cursor: '!' is none"),
+        ({"fingerprint": "abc"}, "fingerprint: 'abc' is none; give an attempt's, 16 hex digits"),
         ({"limit": "many"}, "limit: 'many' is no number"),
     ],
 )

@@ -8,7 +8,10 @@ from typing import Any
 import redis
 from celery import Celery, chain, chord, group, signals
 
-from celery_monitor.signals import attempts, handlers, header
+from celery_monitor import workflow
+from celery_monitor.agent import details
+from celery_monitor.signals import attempts, handlers, header, process
+from celery_monitor.signals.record import Kind, fixed_id, unpack_id
 
 app = Celery("canvas")
 app.conf.broker_url = os.environ["CELERY_BROKER_URL"]
@@ -25,6 +28,21 @@ def published(headers: dict[str, Any], **_: Any) -> None:
     """Note a message: its run as stamped, none when there is no Monitor."""
     found = header.decode(headers.get(header.NAME))
     log.rpush("published", f"{headers['task']} {found.run.hex() if found else ''}")
+    log.rpush("ids", f"{os.getpid()} {headers['id']}")
+
+
+_put = process.put
+
+
+def overheard(kind: Kind, payload: bytes) -> None:
+    """Note what is recorded of plans, and record it."""
+    if kind == Kind.PLAN:
+        for row in details.plan(payload, b"", ""):
+            log.rpush("planned", f"{unpack_id(row.id)} {(row.run or fixed_id(row.id)).hex()} {unpack_id(row.after)}")
+    _put(kind, payload)
+
+
+process.put = overheard
 
 
 @signals.task_prerun.connect(weak=False)
@@ -85,6 +103,12 @@ def errback(task_id: str) -> None:
     """Be called with the failed task's id."""
 
 
+@app.task
+def publishes(name: str) -> None:
+    """Publish a shape from a body."""
+    publish(name)
+
+
 S = step.si
 SHAPES: dict[str, tuple[Any, int]] = {
     "a task": (S(), 1),
@@ -113,15 +137,42 @@ SHAPES: dict[str, tuple[Any, int]] = {
     "replaced in a group": (group(swap.si(), S()), 3),
     "children": (spawn.si(), 6),
 }
-# A chain of two groups and a task is two runs there: its client publishes two pollers that know nothing of each other.
-UNLOCKED = {
-    name: shape
-    for name, shape in SHAPES.items()
-    if ("chord" in name or name.startswith("chain of")) and name != "chain of groups and a task"
+NESTED: dict[str, tuple[Any, int]] = {
+    "chord in a chain in a group": (group(chain(S(), chord([S(), S()], S())), S()), 5),
+    "chain in a group in a chain": (chain(S(), group(chain(S(), S()), S()), S()), 5),
+    "group of chains in a chord in a chain": (chain(S(), chord([chain(S(), S()), S()], S()), S()), 6),
+    "chord of chords in a chain": (chain(S(), chord([chord([S(), S()], S()), S()], S()), S()), 7),
+    "chain with a chord in a chord's header": (chord([chain(S(), group(S(), S()), S()), S()], S()), 6),
+    "chord whose body is a chain with a chord": (chord([S(), S()], chain(S(), group(S(), S()), S())), 6),
+    "chunks in a chain in a chord": (chord([chain(S(), step.chunks([(1,), (2,), (3,)], 2).group()), S()], S()), 5),
+    "a retry in a chain in a chord": (chord([chain(S(), again.si()), S()], S()), 5),
+    "a replacement in a chain in a chord": (chord([chain(S(), swap.si()), S()], S()), 5),
+    "a task replaced by a chain in a chain in a group": (group(chain(S(), swap_chain.si(), S()), S()), 6),
+    "children in a chain in a chord": (chord([chain(S(), spawn.si()), S()], S()), 9),
+    "a link in a chain in a group": (group(chain(S(), S().set(link=[S()])), S()), 4),
 }
-"""The shapes that wait by `celery.chord_unlock` where the backend cannot count."""
+"""Shapes three deep."""
+SHAPES |= NESTED
+FAILING: dict[str, tuple[Any, int]] = {
+    "chain that fails": (chain(S(), fail.si(), S(), chord([S(), S()], S())), 2),
+    "chord that fails": (chord([S(), fail.si()], chain(S(), S())), 2),
+    "chord in a chain that fails": (chain(S(), chord([S(), fail.si()], S()), S()), 3),
+}
+"""Shapes of which so many messages are published, and the rest is planned only."""
 
 
 def publish(name: str) -> None:
     """Publish one shape."""
-    SHAPES[name][0].clone().apply_async()
+    (SHAPES | FAILING)[name][0].clone().apply_async()
+
+
+def publish_from_task(name: str) -> None:
+    """Publish a task that publishes the shape."""
+    publishes.si(name).apply_async()
+
+
+def publish_named(name: str) -> None:
+    """Publish the shape within a workflow."""
+    with workflow("named", user="u1") as block:
+        publish(name)
+    log.set("run", block.run_id)

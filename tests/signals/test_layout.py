@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from celery_monitor.signals import layout
 from celery_monitor.signals.record import MAX_PAYLOAD, fixed_id, pack_id
+from celery_monitor.signals.ring import SLOT_BYTES, SLOT_HEAD
 
 IDS = st.one_of(st.uuids().map(str), st.text(st.characters(codec="utf-8"), min_size=1, max_size=200))
 MAYBE = st.none() | IDS
@@ -54,17 +55,18 @@ def test_a_long_traceback_keeps_its_end_where_the_error_was_raised() -> None:
     assert raw.endswith(b"raised here")
 
 
-def test_the_largest_attempt_fits_into_a_record() -> None:
-    wide = "\U0001f600" * 5000
+def test_the_largest_attempt_fits_into_a_record_and_its_beginning_into_a_slot() -> None:
+    wide, key = "\U0001f600" * 5000, "\U0001f601" * 5000
     ids = layout.pack_ids(wide, wide + "r", wide + "p", wide + "g", b"r" * 16)
-    names, error = layout.pack_series(wide, wide, wide), layout.pack_error(wide, wide, wide)
+    names, error = layout.pack_series(wide, wide, wide, key), layout.pack_error(wide, wide, wide)
     assert layout.END.size + layout.BEGIN.size + len(ids) + len(names) + len(error) <= MAX_PAYLOAD
+    assert layout.BEGIN.size + len(ids) + len(names) <= SLOT_BYTES - SLOT_HEAD.size
 
 
 def test_an_end_written_for_another_process_reads_like_its_own() -> None:
     begun = layout.BEGIN.pack(7, 0, 0, 0, 0, 1, 2, 3)
     begun += layout.pack_ids("a", "a", None, None, b"r" * 16) + layout.pack_series("t", "q", "")
     payload = layout.pack_end(9, 4, 1000, begun, ("", "", ""))
-    state, reason, runtime, cpu, *_ = layout.END.unpack_from(payload)
+    state, reason, _, runtime, cpu, *_ = layout.END.unpack_from(payload)
     assert (state, reason, runtime, cpu) == (9, 4, 1000, -1)
     assert payload[layout.END.size :] == begun + layout.NO_ERROR

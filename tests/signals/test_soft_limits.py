@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import signal
+import sys
 import time
 from collections import Counter
 from types import FrameType
 from typing import Any
 
+import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 from celery import Celery
 from celery.app.trace import build_tracer
@@ -21,8 +23,6 @@ from tests.signals.apart import apart
 
 OURS = {f"{name}.py" for name in ["attempts", "publishes", "process", "writer", "layout", "run", "header", "record"]}
 SEEN_OFTEN = ("on_task_prerun", "on_before_task_publish", "on_task_postrun")
-BODY_S = 10.0
-"""The limit comes back within milliseconds; a busy machine may take longer."""
 
 
 class Striker:
@@ -63,6 +63,11 @@ class Striker:
         return at.f_code.co_name if at is not None else "outside"
 
 
+def on_its_way() -> bool:
+    """Tell whether the thread lives that gives a limit back; asked without a lock, in which one might strike."""
+    return len(sys._current_frames()) > 1
+
+
 def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list[int]]:
     """Return where limits struck, how it went, the ring's losses and ends per attempt."""
     app = Celery("app", broker="memory://", backend=None)
@@ -75,8 +80,7 @@ def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list
     def body() -> None:
         try:
             other.delay()
-            until = time.monotonic() + BODY_S
-            while striker.struck and time.monotonic() < until:
+            while striker.struck and on_its_way():
                 time.sleep(0.0005)
         except SoftTimeLimitExceeded:
             got.append("limit")
@@ -100,7 +104,8 @@ def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list
             where[striker.struck] += 1
             how[f"{striker.struck}: {'reached the body' if got else 'did not'}"] += 1
         try:
-            time.sleep(0.003 if striker.struck == "on_task_postrun" else 0)
+            while on_its_way():
+                time.sleep(0.0005)
         except SoftTimeLimitExceeded:
             how["hit the idle child"] += 1
     writer = process.me.writer
@@ -115,8 +120,9 @@ def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list
     return where, how, reader.losses(), [ends[b"\0task-%d" % number] for number in range(1, begun + 1)]
 
 
+@pytest.mark.timeout(300)
 def test_a_thousand_soft_limits_inside_our_handlers_reach_the_body_and_cost_no_record() -> None:
-    where, how, losses, ends = apart(strike, 1000)
+    where, how, losses, ends = apart(strike, 1000, seconds=240)
     assert sum(where.values()) >= 1000
     assert min(where[name] for name in SEEN_OFTEN) > 20
     for name in ("on_task_prerun", "on_before_task_publish", "on_after_task_publish"):

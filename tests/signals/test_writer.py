@@ -8,7 +8,6 @@ import random
 import signal
 import sys
 import threading
-import time
 from collections import deque
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from celery_monitor.signals.record import ENVELOPE, MAX_PAYLOAD, Kind
 from celery_monitor.signals.ring import Ring
 from celery_monitor.signals.writer import Writer
 from tests.signals.apart import apart
+from tests.waiting import until
 
 SMALL = 64 * 1024
 
@@ -146,6 +146,10 @@ def test_more_attempts_at_once_than_slots_are_counted() -> None:
 # -- death ---------------------------------------------------------------------------------------------------
 
 
+def written(witness: int) -> int:
+    return int.from_bytes(os.pread(witness, 8, 0), "little")
+
+
 def kill_a_writer(folder: str, rounds: int) -> list[tuple[int, int]]:
     """Return, per killed writer, how many records it says it wrote (told by pwrite) and how many are read."""
     outcome = []
@@ -165,7 +169,8 @@ def kill_a_writer(folder: str, rounds: int) -> list[tuple[int, int]]:
         os.read(ready, 1)
         os.close(ready)
         os.close(theirs)
-        time.sleep(random.uniform(0, 0.01))  # the moment of death is what varies
+        least = random.randrange(50, 500)  # the moment of death is what varies
+        until(lambda least=least: written(witness) >= least, step=0, what=f"{least} records written")
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         (path,) = Path(folder).glob("*.ring")
@@ -176,7 +181,7 @@ def kill_a_writer(folder: str, rounds: int) -> list[tuple[int, int]]:
         assert numbers == list(range(len(numbers)))
         assert reader.skipped == 0
         dropped = reader.losses().get("ring_full", 0)
-        outcome.append((int.from_bytes(os.pread(witness, 8, 0), "little"), len(numbers) + dropped))
+        outcome.append((written(witness), len(numbers) + dropped))
         found.close()
         path.unlink()
     return outcome

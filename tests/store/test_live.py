@@ -6,7 +6,15 @@ from celery_monitor.store.connection import Store
 from tests.store.batches import NOW_US, agent
 
 OTHER = b"other-boot-bytes"
-PACE: Pace = {"agents": 2, "folded_us": NOW_US, "by": "ab", "role": "beat", "interval_s": 5.0, "queues": ["q"]}
+PACE: Pace = {
+    "agents": 2,
+    "folded_us": NOW_US,
+    "by": "ab",
+    "role": "beat",
+    "interval_s": 5.0,
+    "queues": ["q"],
+    "task_us": 1,
+}
 
 
 def test_each_agent_has_one_last_word(store: Store) -> None:

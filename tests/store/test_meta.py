@@ -11,7 +11,7 @@ MINUTE = 60_000_000
 
 
 def test_a_new_store_gets_this_version(store: Store) -> None:
-    assert store.client.hgetall(store.keys.meta) == {b"write": b"1", b"min_read": b"1"}
+    assert store.client.hgetall(store.keys.meta) == {b"write": b"1", b"min_read": b"1", b"shards": b"1"}
     assert meta.may_fold(store)
 
 

@@ -30,4 +30,10 @@ def test_too_many_holes_close_the_oldest() -> None:
 def test_a_batch_is_remembered_for_two_days() -> None:
     day = 86_400_000_000
 
-    assert set(seen.days(10 * day)) & set(seen.days(8 * day)) == {8}
+    assert set(seen.days(10 * day)) == {8, 9, 10, 11}
+
+
+def test_a_batch_that_was_folded_by_a_clock_ahead_is_remembered_by_one_behind() -> None:
+    midnight = 10 * 86_400_000_000
+
+    assert seen.days(midnight)[0] in seen.days(midnight - 1)

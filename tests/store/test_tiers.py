@@ -115,3 +115,51 @@ def test_a_cover_is_the_window_exactly(start: int, length: int, rolled: int, ste
         assert step == 10 or (step in steps and bucket + step <= written[step])
         at += step
     assert at == max(start, end)
+
+
+@given(
+    st.integers(0, 10**5), st.integers(1, 3000), st.integers(0, 110_000),
+    st.lists(st.integers(0, 10**5), min_size=4, max_size=4),
+)  # fmt: skip
+def test_a_cover_without_the_buckets_that_had_to_go_holds_the_window(
+    start: int, length: int, rolled: int, gone: list[int]
+) -> None:
+    start, end = start * 10, (start + length) * 10
+    written = {step: (start + rolled) // step * step for step in STEPS[1:]}
+    pairs = list(zip(STEPS[:-1], STEPS[1:], gone, strict=True))
+    cut: dict[int, int] = {}
+    for finer, coarser, at in reversed(pairs):  # a tier goes after those that are finer
+        least = max(cut.values(), default=0)
+        cut[finer] = max(least, min(at // coarser * coarser, written[coarser]))
+
+    found = tiers.cover(start, end, written, STEPS, cut)
+
+    at = found[0][1]
+    assert at <= start
+    for step, bucket in found:
+        assert bucket == at, "no gap, and nothing twice"
+        assert bucket >= cut.get(step, 0)
+        assert step == 10 or bucket + step <= written[step]
+        at += step
+    assert at >= end
+
+
+def test_a_blob_that_is_too_big_keeps_its_sums_and_the_series_with_most_in_them() -> None:
+    raw: tiers.Raw = {}
+    for n in range(300):
+        cell = Cell()
+        cell.counts = {1: n + 1}
+        cell.runtime.add(1000 * n)
+        tiers.absorb(raw, {("task", f"t{n:03d}", f"q{n}"): cell})
+    whole = len(tiers.dump(raw))
+
+    data = tiers.dump_within(raw, whole // 4)
+
+    assert len(data) <= whole // 4
+    found = {series: Cell.load(dump) for series, dump in tiers.load(data).items()}
+    assert sum(cell.ended for cell in found.values()) == 300 * 301 // 2
+    assert ("task", "t299", "q299") in found
+    assert ("task", "t000", "q0") not in found
+    assert found["task", OTHER, OTHER].ended > 0
+    assert len(tiers.dump_within(raw, 1)) > 1, "one series is as big as it is"
+    assert raw.keys() == {("task", OTHER, OTHER)}

@@ -12,7 +12,7 @@ from celery import Celery
 from celery.exceptions import Ignore, Reject
 
 from celery_monitor import Monitor
-from tests.truth.witness import BARE, SETTINGS, witnessed
+from tests.truth.witness import BARE, SETTINGS, watch_ends, witnessed
 
 app = Celery("truth")
 app.conf.update(
@@ -27,6 +27,7 @@ app.conf.update(
 app.conf.update(json.loads(os.environ.get(SETTINGS, "{}")))
 if BARE not in os.environ:
     Monitor(app)
+watch_ends()
 
 
 def task(**options: Any) -> Any:
@@ -190,6 +191,26 @@ def calls_directly(self: Any) -> Any:
 @task(rate_limit="50/s")
 def limited(self: Any) -> None:
     return None
+
+
+@task()
+def give(self: Any, size: int) -> str:
+    return "x" * size
+
+
+@task(ignore_result=True)
+def give_to_nobody(self: Any, size: int) -> str:
+    return "x" * size
+
+
+@task()
+def lose(self: Any, order: int) -> None:
+    raise LookupError(f"order {order} is gone from <shelf at {hex(id(self))}>")
+
+
+@task()
+def miss(self: Any, order: int) -> None:
+    raise LookupError(f"order {order} is gone from <shelf at {hex(id(self))}>")
 
 
 @task(ignore_result=True)

@@ -140,7 +140,7 @@ def hard_limit() -> Expected:
 @row(PREFORK)
 def system_exit() -> Expected:
     told = CELERY >= (5, 7)
-    return {leave.delay().id: ends("FAILURE worker_lost" if told else "LOST shutdown")}
+    return {leave.delay().id: ends("FAILURE system_exit" if told else "LOST system_exit")}
 
 
 @row(PREFORK)

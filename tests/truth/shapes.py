@@ -6,8 +6,19 @@ from typing import Any
 
 from celery import chain, chord, group
 
-from tests.truth.app import adds_to_chord, fail, opens_group, parent, replaced, succeed
-from tests.truth.script import NOTHING, UNREACHED, UNSEEN, Expected, Plan, ends, row
+from tests.truth.app import (
+    adds_to_chord,
+    fail,
+    hard_limited,
+    killed,
+    killed_once,
+    leave,
+    opens_group,
+    parent,
+    replaced,
+    succeed,
+)
+from tests.truth.script import CELERY, NOTHING, PREFORK, UNREACHED, UNSEEN, Expected, Plan, ends, row
 
 OK = "SUCCESS ok"
 FAILED = ends("FAILURE error")
@@ -117,6 +128,44 @@ def chord_whose_header_fails() -> Expected:
     return plan.expected
 
 
+@row(PREFORK)
+def chain_whose_step_is_killed() -> Expected:
+    plan = Plan()
+    chain(plan(succeed), plan(killed, right=ends("FAILURE killed")), *unreached(plan)).apply_async()
+    return plan.expected
+
+
+@row(PREFORK)
+def chain_whose_step_takes_too_long() -> Expected:
+    plan = Plan()
+    chain(plan(hard_limited, right=ends("FAILURE hard_timeout")), *unreached(plan)).apply_async()
+    return plan.expected
+
+
+@row(PREFORK)
+def chord_whose_header_is_killed() -> Expected:
+    plan = Plan()
+    chord([plan(succeed), plan(killed, right=ends("FAILURE killed"))], *unreached(plan, 1)).apply_async()
+    return plan.expected
+
+
+@row(PREFORK)
+def chain_whose_step_leaves() -> Expected:
+    """An older Celery says nothing of it, and nothing is known of what was planned behind it."""
+    plan = Plan()
+    told = CELERY >= (5, 7)
+    left = plan(leave, right=ends("FAILURE system_exit" if told else "LOST system_exit"))
+    chain(left, plan(succeed, right=UNREACHED if told else NOTHING)).apply_async()
+    return plan.expected
+
+
+@row(PREFORK)
+def chain_whose_killed_step_comes_again() -> Expected:
+    plan = Plan()
+    chain(plan(killed_once, right=ends("LOST killed", OK)), plan(succeed)).apply_async()
+    return plan.expected
+
+
 @row()
 def plan_of_many_shapes_behind_a_failure() -> Expected:
     plan = Plan()
@@ -151,6 +200,11 @@ def replaced_within_a_chain() -> Expected:
     plan = Plan()
     chain(plan(succeed), plan(replaced, "task", right=ends("REPLACED replaced", OK)), plan(succeed)).apply_async()
     return plan.expected
+
+
+def unreached(plan: Plan, steps: int = 2) -> list[Any]:
+    """Return steps that nobody will publish."""
+    return [plan(succeed, right=UNREACHED) for _ in range(steps)]
 
 
 def replacement(how: str) -> Any:

@@ -16,6 +16,8 @@ OPEN = {"WAITING", "STARTED", "RETRY", "INTERRUPTED", "REPLACED"}
 """States in which an execution has not come to its end."""
 KILLED = {"LOST", "FAILURE", "REVOKED"}
 """States of an attempt whose process was killed; it may have begun to be recorded before its body began."""
+STORED = {"SUCCESS", "STORE_FAILED"}
+"""States of an attempt that Celery called a success; storing its result may have failed after that."""
 
 
 def differences(reader: Reader, expected: Expected, lives: list[Life]) -> list[str]:
@@ -70,7 +72,7 @@ def _of_bodies(reader: Reader, ids: Iterable[str], lives: list[Life]) -> Iterato
 
 
 def _bodies(row: dict[str, Any], task_id: str, lives: list[Life], unseen: int) -> Iterator[str]:
-    """Yield where pids of attempts and of bodies differ, and where a body came to its end and the attempt did not."""
+    """Yield where pids of attempts and of bodies differ, and where only one of the two has come to its end."""
     mine = [life for life in lives if life.id == task_id]
     started = [attempt for attempt in row["attempts"] if attempt["pid"]]
     recorded, true = Counter(a["pid"] for a in started), Counter(life.pid for life in mine)
@@ -82,6 +84,9 @@ def _bodies(row: dict[str, Any], task_id: str, lives: list[Life], unseen: int) -
     succeeded = sum(a["state"] == State.SUCCESS.name for a in started) - unseen
     if succeeded > returned:
         yield f"{task_id} ({row['task']}): {succeeded} attempts SUCCESS, {returned} bodies returned"
+    told = Counter(life.pid for life in mine if life.state == State.SUCCESS.name)
+    if missing := told - Counter(a["pid"] for a in started if a["state"] in STORED):
+        yield f"{task_id} ({row['task']}): our handlers heard of a success in {dict(missing)}, attempts {_ends(row)}"
 
 
 def _ends(row: dict[str, Any]) -> Ends:

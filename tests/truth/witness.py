@@ -1,4 +1,4 @@
-"""Writes down what task bodies really do, by write(2) alone: no signal, no Redis and no code under test is involved."""
+"""Writes down what task bodies really do, by write(2) alone: no Redis and no code under test is involved."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+from celery.signals import task_postrun
 
 FILE: Final = "TRUTH_FILE"
 """Environment variable with the path of the file that bodies append to."""
@@ -25,6 +27,7 @@ class Life(NamedTuple):
     task: str
     pid: int
     outcome: str | None  # "returned", the type of what it raised, None when it never got to the end
+    state: str | None = None  # what Celery told every handler, ours included; None when it was killed before that
 
 
 def witnessed(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,6 +38,7 @@ def witnessed(function: Callable[..., Any]) -> Callable[..., Any]:
         task_id, number = self.request.id, next(_numbers)
         if task_id is None:
             return function(self, *args, **kwargs)
+        self.request.life = number
         _write("start", task_id, number, self.name)
         try:
             value = function(self, *args, **kwargs)
@@ -47,6 +51,20 @@ def witnessed(function: Callable[..., Any]) -> Callable[..., Any]:
     return body
 
 
+def watch_ends() -> None:
+    """Write down of which bodies the end was told; call it after the Monitor, so that its handlers come first.
+
+    A process may be killed after its body's last line and before anybody is told: such an attempt is rightly LOST.
+    """
+    task_postrun.connect(_told, weak=False)
+
+
+def _told(task_id: str, task: Any, state: str | None, **_: Any) -> None:
+    number = getattr(task.request, "life", None)
+    if number is not None:
+        _write("told", task_id, number, str(state))
+
+
 def lives(path: Path) -> list[Life]:
     """Return every entry into a body that was written down so far."""
     begun: dict[tuple[str, str, str], Life] = {}
@@ -55,8 +73,10 @@ def lives(path: Path) -> list[Life]:
         key = (task_id, pid, number)
         if what == "start":
             begun[key] = Life(task_id, word, int(pid), None)
-        else:
+        elif what == "end":
             begun[key] = begun[key]._replace(outcome=word)
+        else:
+            begun[key] = begun[key]._replace(state=word)
     return list(begun.values())
 
 

@@ -36,6 +36,12 @@ class NoReader:
         (answers.executions, {"limit": "-1"}, "bad_limit", "'-1'"),
         (answers.executions, {"limit": "1e3"}, "bad_limit", "whole number"),
         (answers.executions, {"order": "task"}, "unknown_parameter", "task, state"),
+        (answers.runs, {"task": "x"}, "unknown_parameter", "accepted: workflow, state, label, worker"),
+        (answers.runs, {"limit": "0"}, "bad_limit", "from 1 to 500"),
+        (answers.run, {"id": "x", "window": "1h"}, "unknown_parameter", "accepted: limit"),
+        (answers.run_logs, {"id": "x", "label": "a:b"}, "unknown_parameter", "accepted: level, limit, cursor"),
+        (answers.label, {"id": "user", "value": "u1", "since": "now"}, "unknown_parameter", "accepted: window, limit"),
+        (answers.execution, {"id": "x", "limit": "1"}, "unknown_parameter", "accepted: none"),
     ],
 )
 def test_bad_input_is_refused_with_the_accepted_form(
@@ -45,6 +51,43 @@ def test_bad_input_is_refused_with_the_accepted_form(
         answer(NoReader(), params)
     assert raised.value.code == code
     assert says in raised.value.message
+
+
+def test_parts_of_a_path_are_no_parameters_of_a_query() -> None:
+    assert answers.joined(["user", "u1"], {"limit": "5"}) == {"id": "user", "value": "u1", "limit": "5"}
+    with pytest.raises(BadRequest, match="id: is no parameter"):
+        answers.joined([], {"id": "x"})
+
+
+class Nothing:
+    """Knows nothing of anything."""
+
+    def __getattr__(self, verb: str) -> Any:
+        return lambda *args, **kwargs: None
+
+
+@pytest.mark.parametrize("answer", [answers.run, answers.workflow, answers.workflow_steps, answers.label])
+def test_what_nothing_is_known_of_is_not_found(answer: answers.Answer[bytes]) -> None:
+    with pytest.raises(answers.NotFound, match="nothing is recorded of 'x"):
+        answer(Nothing(), {"id": "x", "value": "y"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "params", "asked"),
+    [
+        (answers.runs, {"label": "user:u1", "limit": "5"}, ("runs", (), {"label": "user:u1", "limit": 5})),
+        (answers.run, {"id": "r", "limit": "9"}, ("run", ("r",), {"limit": 9})),
+        (answers.run_logs, {"id": "r", "level": "error"}, ("run_logs", ("r",), {"level": "error"})),
+        (answers.execution_logs, {"id": "e"}, ("execution_logs", ("e",), {})),
+        (answers.workflow, {"id": "daily", "window": "1h"}, ("workflow", ("daily",), {"window": "1h"})),
+        (answers.waits, {"state": "open", "window": "1h"}, ("waits", (), {"state": "open", "window": "1h"})),
+        (answers.label, {"id": "user", "value": "u1"}, ("label", ("user", "u1"), {})),
+    ],
+)
+def test_each_path_asks_the_reader_its_question(answer: answers.Answer[bytes], params: Any, asked: Any) -> None:
+    with pytest.raises(AskedError) as raised:
+        answer(NoReader(), params)
+    assert raised.value.args == asked
 
 
 def test_good_input_reaches_the_reader() -> None:

@@ -74,6 +74,23 @@ class TestApi:
     def test_health_names_version_and_schema(self, site: Site) -> None:
         assert {"version", "schema", "store"} <= site.get("/monitor/api/v1/health").json.keys()
 
+    @pytest.mark.parametrize(
+        ("path", "keys"),
+        [
+            ("runs?limit=5", {"runs", "next"}),
+            ("runs/some-id/logs", {"logs", "next"}),
+            ("executions/some-id/logs?level=error", {"logs", "next"}),
+            ("workflows?window=1h", {"window", "workflows"}),
+            ("waits?state=open", {"window", "statistics", "open", "waits", "next"}),
+            ("spans", {"window", "spans"}),
+            ("measures", {"window", "measures"}),
+        ],
+    )
+    def test_every_list_of_runs_and_what_is_in_them_is_answered(self, site: Site, path: str, keys: set[str]) -> None:
+        answer = site.get(f"/monitor/api/v1/{path}")
+        assert answer.status == 200
+        assert answer.json.keys() == keys
+
     def test_executions_are_a_page_with_a_cursor(self, site: Site) -> None:
         assert site.get("/monitor/api/v1/executions?limit=5").json.keys() == {"executions", "next"}
 
@@ -84,13 +101,31 @@ class TestApi:
             ("summary?windw=1h", "unknown_parameter"),
             ("executions?limit=0", "bad_limit"),
             ("executions/some-id?limit=1", "unknown_parameter"),
+            ("executions?id=x", "unknown_parameter"),
+            ("runs?state=GREAT", "bad_state"),
+            ("runs?label=user", "bad_label"),
+            ("runs/some-id/logs?level=loud", "bad_level"),
+            ("waits?state=closed", "bad_state"),
+            ("labels/colour/red", "bad_label"),
         ],
     )
     def test_bad_input_is_400_and_says_what_is_accepted(self, site: Site, path: str, code: str) -> None:
         answer = site.get(f"/monitor/api/v1/{path}")
         assert (answer.status, answer.json["error"]["code"]) == (400, code)
 
-    @pytest.mark.parametrize("path", ["executions/no-such-id", "nothing", "../", "summary/x"])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "executions/no-such-id",
+            "nothing",
+            "../",
+            "summary/x",
+            "runs/no-such-id",
+            "workflows/none",
+            "workflows/none/steps",
+            "labels/user/nobody",
+        ],
+    )
     def test_what_is_not_there_is_404_in_json(self, site: Site, path: str) -> None:
         answer = site.get(f"/monitor/api/v1/{path}")
         assert (answer.status, answer.json["error"]["code"]) == (404, "not_found")

@@ -1,0 +1,250 @@
+"""One run as the JSON API shows it: its tree, what is planned, its spans and waits, its totals and its bottleneck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from celery_monitor.analytics.executions import Execution, Standing
+from celery_monitor.analytics.judged import Judged, id_of, row, text_of
+from celery_monitor.analytics.plans import Pending
+from celery_monitor.analytics.totals import MeasureTotal, Names, Totals
+from celery_monitor.analytics.tree import ROOT, Node
+from celery_monitor.details import Span, Wait
+from celery_monitor.model import Attempt
+from celery_monitor.query import paging, runs
+from celery_monitor.query.texts import parsed
+from celery_monitor.query.times import iso, seconds
+from celery_monitor.signals.record import Reason, fixed_id, unpack_id
+from celery_monitor.store.connection import Store
+
+DEFAULT_EXECUTIONS: Final = 200
+_MOST_ATTEMPTS: Final = 20
+"""Shown per execution, the newest ones: a task may be retried for days."""
+_MOST_DETAILS: Final = 500
+"""Spans, waits, planned steps shown of a run."""
+_MOST_GROUPS: Final = 200
+_MESSAGE: Final = 300
+
+
+def one(store: Store, run_id: str, limit: int | str | None, now_us: int) -> dict[str, Any] | None:
+    """Return a run, None when nothing is known of it.
+
+    Parameters:
+        limit: executions shown one by one; the others are folded by parent and task.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    most = paging.limit(limit, DEFAULT_EXECUTIONS)
+    run = id_of(run_id)
+    found = runs.judged(store, [run], now_us).get(run)
+    return shown(found, most, now_us) if found else None
+
+
+def shown(run: Judged, limit: int, now_us: int) -> dict[str, Any]:
+    """Return a run as the API shows it."""
+    expired = run.before is not None and run.known < run.before.known
+    told = row(run)
+    head = runs.shown(run.before if expired and run.before else told._replace(revision=_revision(run)))
+    picked = _picked(run, limit)
+    on_path = set(run.path)
+    return head | {
+        "description": run.description or None,
+        "continues": run.continued,
+        "expired": expired,
+        "totals": _totals(run.totals, run.known),
+        "measures": [_measure(m) for m in run.totals.measures[:_MOST_DETAILS]],
+        "path": [key.hex() for key in run.path],
+        "executions": [_execution(run, e, on_path) for e in picked],
+        "folded": _folded(run, picked),
+        "planned": [_planned(p) for p in (*run.pending, *run.pooled)[:_MOST_DETAILS]],
+        "spans": [span(s) for s in run.spans[:_MOST_DETAILS]],
+        "waits": [wait(w, now_us) for w in run.waits[:_MOST_DETAILS]],
+    }
+
+
+def _revision(run: Judged) -> int:
+    """Return how often the run was over, this time included: what is stored already does not count anew."""
+    return (run.before.revision if run.before else 0) + (run.before is None or not run.over or _news(run))
+
+
+def _news(run: Judged) -> bool:
+    return run.before is not None and row(run)._replace(revision=run.before.revision) != run.before
+
+
+def _picked(run: Judged, limit: int) -> list[Execution]:
+    """Return the executions to show one by one, by their start: the path, what is open and what failed come first."""
+    first = {node.id: node.started_us for node in reversed(run.nodes.values())}
+    on_path = {run.nodes[key].id for key in run.path}
+
+    def rank(e: Execution) -> tuple[bool, bool, bool, int]:
+        dull = e.standing not in {Standing.OPEN, Standing.FAILED, Standing.REVOKED, Standing.UNREACHED}
+        return e.id not in on_path, dull, e.infrastructure, first[e.id]
+
+    chosen = sorted(run.executions.values(), key=rank)[:limit]
+    return sorted(chosen, key=lambda e: (first[e.id], e.id))
+
+
+def _execution(run: Judged, e: Execution, on_path: set[bytes]) -> dict[str, Any]:
+    known, word = e.known, e.word
+    parent = known.parent if known else b""
+    attempts = [(a, run.nodes[a.uid]) for a in e.attempts[-_MOST_ATTEMPTS:]]
+    shown_ = [_attempt(run, node, a) for a, node in attempts]
+    shown_ += [_attempt(run, run.nodes[bytes.fromhex(r["uid"])], None) for r in e.running[-_MOST_ATTEMPTS:]]
+    return {
+        "id": unpack_id(e.id),
+        "task": e.task,
+        "state": e.state,
+        "reason": Reason(word.reason).name.lower() if word and not e.running else None,
+        "queue": (known.queue if known else e.running[0]["queue"]) or None,
+        "parent_id": unpack_id(parent) or None,
+        "group_id": unpack_id(known.group if known else b"") or None,
+        "published_at": iso(e.published_us),
+        "ended_at": iso(e.ended_us),
+        "labels": e.labels,
+        "infrastructure": e.infrastructure,
+        "on_path": any(a["uid"] and bytes.fromhex(a["uid"]) in on_path for a in shown_),
+        "attempt_count": len(e.attempts) + len(e.running),
+        "attempts": shown_,
+    }
+
+
+def _attempt(run: Judged, node: Node, a: Attempt | None) -> dict[str, Any]:
+    """Return an attempt with the attempt that published it: the tree's edges belong to attempts."""
+    parent = run.edges[node.key]
+    failed = a is not None and a.exception
+    return {
+        "uid": node.key.hex(),
+        "parent_uid": run.nodes[parent].key.hex() if parent != ROOT and _is_attempt(run.nodes[parent]) else None,
+        "state": node.state,
+        "worker": node.worker or None,
+        "started_at": iso(node.started_us),
+        "ended_at": iso(node.ended_us),
+        "runtime_seconds": seconds(a.runtime_us if a else node.runtime_us),
+        "wait_seconds": seconds(a.wait_us) if a else None,
+        "retries": a.retries if a else None,
+        "exception": {"type": a.exception, "message": a.message[:_MESSAGE] or None} if a and failed else None,
+    }
+
+
+def _is_attempt(node: Node) -> bool:
+    return node.state != "WAITING"
+
+
+def _folded(run: Judged, picked: Sequence[Execution]) -> list[dict[str, Any]]:
+    """Return the executions that are not shown one by one, by parent and task, those with most first."""
+    seen = {e.id for e in picked}
+    groups: dict[tuple[bytes, str], list[Execution]] = {}
+    for e in run.executions.values():
+        if e.id not in seen:
+            groups.setdefault((e.known.parent if e.known else b"", e.task), []).append(e)
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [_group(*key, of) for key, of in ordered[:_MOST_GROUPS]]
+
+
+def _group(parent: bytes, task: str, of: list[Execution]) -> dict[str, Any]:
+    states: dict[str, int] = {}
+    for e in of:
+        states[e.state] = states.get(e.state, 0) + 1
+    attempts = [a for e in of for a in e.attempts]
+    return {
+        "parent_id": unpack_id(parent) or None,
+        "task": task,
+        "count": len(of),
+        "states": dict(sorted(states.items())),
+        "started_at": iso(min((a.started_us for a in attempts), default=0)),
+        "ended_at": iso(max(e.ended_us for e in of)),
+        "runtime_seconds": seconds(sum(max(a.runtime_us, 0) for a in attempts)),
+    }
+
+
+def _planned(p: Pending) -> dict[str, Any]:
+    return {
+        "id": unpack_id(p.plan.id) or None,
+        "task": p.plan.task,
+        "queue": p.plan.queue or None,
+        "after_id": unpack_id(p.plan.after) or None,
+        "group_id": unpack_id(p.plan.group) or None,
+        "body": bool(p.plan.body),
+        "steps": max(p.plan.steps, 1),
+        "state": p.standing.name,
+    }
+
+
+def _totals(t: Totals, known: int) -> dict[str, Any]:
+    decided = t.succeeded + t.failed
+    return {
+        "known": known,
+        "completed": t.completed,
+        "succeeded": t.succeeded,
+        "failed": t.failed,
+        "attempts": t.attempts,
+        "errors": t.errors,
+        "retries": t.retries,
+        "success_ratio": round(t.succeeded / decided, 4) if decided else None,
+        "runtime_seconds": seconds(t.run_us),
+        "step_average_seconds": seconds(round(t.run_us / t.ran)) if t.ran else None,
+        "queue_wait_seconds": seconds(t.wait_us),
+        "cpu_seconds": seconds(t.cpu_us),
+        "memory_peak_bytes": t.rss_kib * 1024 if t.rss_kib else None,
+        "spans": t.spans,
+        "api_calls": t.api_calls,
+        "waits": [
+            {"wait": name, "count": w.count, "open": w.open, "seconds": seconds(w.us)} for name, w in t.waits.items()
+        ][:_MOST_DETAILS],
+        "tasks": _names(t.tasks),
+        "workers": _names(t.workers),
+        "queues": _names(t.queues),
+    }
+
+
+def _names(names: Names) -> dict[str, Any]:
+    return {"count": names.count, "names": names.names}
+
+
+def _measure(m: MeasureTotal) -> dict[str, Any]:
+    values = {"sum": m.sum, "avg": m.sum / m.count, "min": m.least, "max": m.most, "last": m.last}
+    return {"measure": m.name, "kind": m.kind, "unit": m.unit or None, "count": m.count} | {
+        name: round(value, 6) for name, value in values.items()
+    }
+
+
+def span(s: Span) -> dict[str, Any]:
+    """Return a span as the API shows it."""
+    return {
+        "id": unpack_id(s.id) or None,
+        "uid": s.uid.hex() if any(s.uid) else None,
+        "number": s.number,
+        "parent": s.parent or None,
+        "span": s.name,
+        "kind": s.kind,
+        "task": s.task or None,
+        "worker": s.worker or None,
+        "started_at": iso(s.at_us - s.duration_us),
+        "ended_at": iso(s.at_us),
+        "duration_seconds": seconds(s.duration_us),
+        "state": "FAILURE" if s.failed else "SUCCESS",
+        "exception": {"type": s.exception, "message": s.message or None} if s.exception else None,
+        "api": s.api or None,
+        "api_status": s.api_status or None,
+        "api_seconds": seconds(s.api_us),
+        "attributes": parsed(s.attributes),
+    }
+
+
+def wait(w: Wait, now_us: int) -> dict[str, Any]:
+    """Return a wait as the API shows it; an open one lasts until now."""
+    return {
+        "wait": w.name,
+        "state": "ended" if w.ended_us else "open",
+        "run_id": text_of(w.run or fixed_id(w.id)) if w.run or w.id else None,
+        "id": unpack_id(w.id) or None,
+        "task": w.task or None,
+        "workflow": w.workflow or None,
+        "begun_at": iso(w.begun_us),
+        "ended_at": iso(w.ended_us),
+        "age_seconds": seconds(max((w.ended_us or now_us) - w.begun_us, 0)) if w.begun_us else None,
+        "outcome": w.outcome or None,
+        "ended_by": w.ended_by or None,
+    }

@@ -1,0 +1,81 @@
+"""Fills the open block of rows, and opens the next when it is full."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from celery_monitor.store import blocks, index
+from celery_monitor.store.blocks import Tables
+from celery_monitor.store.commit import Commit
+from celery_monitor.store.connection import Store
+from celery_monitor.store.cursor import TasksCursor
+from celery_monitor.store.keys import DAY_S
+from celery_monitor.store.packing import Undecodable
+from celery_monitor.store.report import BROKEN_BLOB, Step
+
+_EXPIRY_S: Final = blocks.KEEP_S + 2 * DAY_S
+
+
+class Filler:
+    """Fills the open block, and opens the next when it is full.
+
+    The open block is written anew with each commit: its rows are few, and only new ids go into the index.
+    """
+
+    def __init__(self, store: Store, cursor: TasksCursor, commit: Commit, step: Step) -> None:
+        self._store = store
+        self._cursor = cursor
+        self._commit = commit
+        self._step = step
+        self._tables: Tables | None = None
+        self._indexed: set[bytes] = set()
+        self._before = 0  # bytes of the open block as it is stored now
+
+    def add(self, tables: Tables) -> None:
+        """Add the rows of one batch."""
+        if self._tables is None:
+            self._tables = self._opened()
+        blocks.extend(self._tables, tables)
+        if blocks.count(self._tables) >= blocks.ROWS:
+            self.close()
+
+    def close(self) -> None:
+        """Write the open block; when it is full the next rows go into a new one."""
+        tables, self._tables = self._tables, None
+        if tables is None:
+            return
+        cursor, keys, number = self._cursor, self._store.keys, self._cursor.number
+        ids = blocks.index_ids(tables, self._store.identity_labels)
+        data, info = blocks.build(tables, len(ids))
+        self._commit.add("SET", keys.block(number), data, "EX", _EXPIRY_S)
+        self._commit.add("HSET", keys.block_info, number, info.dump())
+        self._commit.add("ZADD", keys.blocks, info.newest_us, number)
+        self._commit.add("EXPIRE", keys.block_info, _EXPIRY_S)
+        self._commit.add("EXPIRE", keys.blocks, _EXPIRY_S)
+        found = index.entries(ids - self._indexed, number)
+        for part, data in found.items():
+            key = keys.index(index.group_of(number), part)
+            self._commit.add("APPEND", key, data)
+            self._commit.add("EXPIRE", key, _EXPIRY_S)
+        cursor.stored_bytes += info.stored_bytes - self._before
+        full = info.rows >= blocks.ROWS
+        cursor.number, cursor.rows = (number + 1, 0) if full else (number, info.rows)
+        self._indexed, self._before = set(), 0
+
+    def _opened(self) -> Tables:
+        cursor, keys = self._cursor, self._store.keys
+        self._indexed, self._before = set(), 0
+        if not cursor.rows:
+            return blocks.empty()
+        with self._store.translated():
+            data = self._store.client.get(keys.block(cursor.number))
+            note = self._store.client.hget(keys.block_info, cursor.number)
+        try:
+            tables = blocks.read(data or b"")
+            self._before = blocks.load_info(note or b"").stored_bytes
+        except Undecodable:
+            self._step.skipped[BROKEN_BLOB] += 1
+            cursor.number, cursor.rows = cursor.number + 1, 0
+            return blocks.empty()
+        self._indexed = blocks.index_ids(tables, self._store.identity_labels)
+        return tables

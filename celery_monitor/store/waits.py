@@ -1,0 +1,132 @@
+"""Waits for something outside: the open ones in a hash, beginnings paired with ends in the fold's own commits.
+
+The two halves come from different processes, so in any order: an end that is here first waits for its beginning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from celery_monitor.details import Wait
+from celery_monitor.model import BUCKET_S, Batch, Cell, Metrics
+from celery_monitor.signals.record import State
+from celery_monitor.store import inbox, packing
+from celery_monitor.store.commit import Commit
+from celery_monitor.store.connection import Store
+from celery_monitor.store.keys import WAITS_S
+from celery_monitor.store.packing import BROKEN
+
+MOST_OPEN: Final = 10_000
+"""Open waits kept; a beginning beyond them is left out and counted."""
+ENDED_BADLY: Final = frozenset({"error", "abandoned"})
+"""Outcomes that count as failures."""
+
+
+def open_waits(store: Store) -> list[Wait]:
+    """Return the waits that have begun and not ended, the oldest first.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    with store.translated():
+        raw = [value for shard in store.shards for value in store.client.hvals(shard.keys.waits)]
+    found = [wait for wait in map(_load, raw) if wait is not None and wait.begun_us]
+    return sorted(found, key=lambda wait: (wait.begun_us, wait.key))
+
+
+def join(known: Wait | None, told: Wait) -> tuple[Wait | None, Wait | None]:
+    """Return what stays open (or an early end), and the wait that is whole now.
+
+    >>> begun = Wait(b"", b"", b"", b"k", "approval", "", "", 5, 5, 0, "", "")
+    >>> ended = begun._replace(at_us=9, begun_us=0, ended_us=9, outcome="done")
+    >>> join(begun, ended) == join(ended, begun), join(begun, ended)[1].begun_us, join(None, begun)[0] == begun
+    (True, 5, True)
+    """
+    if told.begun_us and told.ended_us:
+        return None, told
+    if known is None:
+        return told, None
+    begin, end = (told, known) if told.begun_us else (known, told)
+    if not begin.begun_us or not end.ended_us or end.ended_us < begin.begun_us:
+        return (known if known.begun_us else told), None  # begun twice, or an end of an earlier one
+    whole = begin._replace(at_us=end.ended_us, ended_us=end.ended_us, outcome=end.outcome, ended_by=end.ended_by)
+    return None, whole
+
+
+class Pairs:
+    """The waits that one commit of the fold touches."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[bytes, Wait | None] = {}
+        self._stored: dict[bytes, Wait | None] = {}
+        self._open = -1
+        self.refused = 0
+
+    def pair(self, told: Sequence[Wait]) -> list[Wait]:
+        """Return the waits that these rows make whole."""
+        self._fetch([wait.key for wait in told])
+        whole = []
+        for wait in sorted(told, key=lambda w: w.at_us):
+            known = self._known[wait.key]
+            if known is None and not wait.ended_us and self._open >= MOST_OPEN:
+                self.refused += 1
+                continue
+            left, done = join(known, wait)
+            self._open += (left is not None) - (known is not None)
+            self._known[wait.key] = left
+            if done is not None:
+                whole.append(done)
+        return whole
+
+    def write(self, commit: Commit) -> None:
+        """Add what changed to the commit."""
+        key = self._store.keys.waits
+        changed = {k: wait for k, wait in self._known.items() if wait != self._stored[k]}
+        if not changed:
+            return
+        if gone := [k for k, wait in changed.items() if wait is None]:
+            commit.add("HDEL", key, *gone)
+        if kept := {k: packing.pack(list(wait)) for k, wait in changed.items() if wait is not None}:
+            commit.add("HSET", key, *(part for pair in kept.items() for part in pair))
+        commit.add("EXPIRE", key, WAITS_S)
+
+    def _fetch(self, keys: Iterable[bytes]) -> None:
+        missing = [k for k in dict.fromkeys(keys) if k not in self._known]
+        if not missing:
+            return
+        with self._store.translated():
+            pipe = self._store.client.pipeline(transaction=False)
+            pipe.hmget(self._store.keys.waits, missing)
+            pipe.hlen(self._store.keys.waits)
+            raw, size = pipe.execute()
+        for k, data in zip(missing, raw, strict=True):
+            self._known[k] = self._stored[k] = _load(data)
+        if self._open < 0:
+            self._open = size
+
+
+def count(whole: Sequence[Wait], store: Store, commit: Commit, now_us: int) -> None:
+    """Add the cells of waits that have ended to the commit, as a batch for the fold of counters."""
+    if not whole:
+        return
+    metrics = Metrics()
+    for wait in whole:
+        cell = metrics.cells.setdefault(wait.ended_us // 1_000_000 // BUCKET_S * BUCKET_S, {})
+        mine = cell.setdefault(("wait", wait.name), Cell())
+        state = int(State.FAILURE if wait.outcome in ENDED_BADLY else State.SUCCESS)
+        mine.counts[state] = mine.counts.get(state, 0) + 1
+        mine.runtime.add(wait.ended_us - wait.begun_us)
+    names = b"".join(wait.key + wait.begun_us.to_bytes(8, "big") for wait in whole)
+    batch = Batch(hashlib.blake2b(names, digest_size=16, person=b"waits").digest(), 1, "fold", now_us, metrics)
+    inbox.add(commit, store.keys, batch)
+
+
+def _load(raw: Any) -> Wait | None:
+    """Return a stored wait, None for none and for one that is broken."""
+    try:
+        return Wait._make(packing.unpack(raw)) if raw else None
+    except BROKEN:
+        return None

@@ -1,0 +1,79 @@
+"""The examples in docs/api.md have the fields that the reader answers with, no more and no fewer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from celery_monitor.query.reader import Reader
+from celery_monitor.signals.record import State
+from celery_monitor.store.connection import Store
+from tests.analytics.rows import Scenario
+from tests.parts import ROOT
+from tests.query.runs import NOW_US, Filled, log
+
+
+def examples(heading: str) -> list[Any]:
+    """Return the JSON examples below a heading of the page."""
+    page = (ROOT / "docs/api.md").read_text()
+    section = re.split(r"^## ", page.split(f"## `GET {heading}`", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    return [json.loads(one) for one in re.findall(r"```json\n(.+?)\n```", section, re.DOTALL)]
+
+
+@pytest.fixture
+def told(store: Store) -> str:
+    """A run in which a bit of everything happened; returns its id."""
+    s = Scenario()
+    s.publish("a")
+    a = s.ran("a", 0.5, 2)
+    for n in range(4):
+        s.ran(f"x{n}", 2, 3, parent="a")
+    s.plan("c", after="a", at=999)
+    s.span(a, 1, 1, 1.5)
+    s.wait(0.5, None)
+    s.measure(512.0)
+    s.ran("f", 3, 4, State.FAILURE, parent="a")
+    s.label("session=s1&user=u1")
+    filled = Filled(store)
+    run = filled.take(s)
+    filled.send(logs=[log(30, "hello", 1, a)])
+    return run
+
+
+def same(found: Any, documented: Any, free: Iterable[str] = ()) -> None:
+    """Compare the keys of objects, at every depth where both have some."""
+    if isinstance(documented, dict) and "…" not in documented and documented and isinstance(found, dict):
+        assert found.keys() == documented.keys()
+        for key in documented.keys() - set(free):
+            same(found[key], documented[key], free)
+    if isinstance(documented, list) and documented and found:
+        same(found[0], documented[0], free)
+
+
+def test_runs(store: Store, told: str) -> None:
+    reader, free = Reader(store), {"labels", "states"}
+    (row,) = examples("/runs")
+    same(reader.runs(now_us=NOW_US)["runs"][0], row, free)
+    (one,) = examples("/runs/{id}")
+    found = reader.run(told, limit=2, now_us=NOW_US)
+    assert found is not None
+    for key in one.keys() - {"…", *row}:
+        same(found[key], one[key], free)
+    assert found.keys() == row.keys() | one.keys() - {"…"}
+
+
+def test_logs(store: Store, told: str) -> None:
+    (page,) = examples("/runs/{id}/logs` and `GET /executions/{id}/logs")
+    same(Reader(store).run_logs(told, now_us=NOW_US), page)
+
+
+def test_waits_and_labels(store: Store, told: str) -> None:
+    reader = Reader(store)
+    (page,) = examples("/waits?state=open")
+    same(reader.waits(now_us=NOW_US), page)
+    (one,) = examples("/labels/{key}/{value}")
+    same(reader.label("session", "s1", now_us=NOW_US), one, {"outcomes"})
