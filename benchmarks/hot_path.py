@@ -102,8 +102,12 @@ class Bench:
 
         self.timed("stack", len(contexts), lambda: each(noop))
         per = len(contexts)
+        attempts.memory.next_ns = 1 << 62
         self.timed("begin", per, lambda: each(attempts.begin))
+        for context in contexts:  # else each has lasted for a slice, and is looked at as a long one
+            context.__dict__[attempts.KEY].started_ns = time.monotonic_ns() + 10**9
         self.timed("end", per, lambda: each(attempts.end, "SUCCESS", None))
+        attempts.memory.next_ns = 0
 
     def drain(self, per: int) -> None:
         """Time what the agent does with the records: copy and add, then make a batch's bytes."""

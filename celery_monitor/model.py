@@ -183,6 +183,10 @@ class Attempt(NamedTuple):
     hold_us: int = -1  # held by the worker before it started, -1 unknown
     hold_error_us: int = 0  # by so much that may be too long or too short; 0 is exact
     fingerprint: str = ""  # of its exception (`agent.fingerprint`), "" for none
+    read_bytes: int = -1  # from storage, not from the page cache; this and the others: -1 not attributable
+    write_bytes: int = -1
+    switches: int = -1  # voluntary ones: it waited for something
+    involuntary_switches: int = -1  # another process had its turn
 
 
 def ended_us(started_us: int, runtime_us: int, published_us: int, wait_us: int) -> int:

@@ -17,7 +17,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from celery._state import _task_stack, get_current_task  # type: ignore[attr-defined]
 from celery.exceptions import MaxRetriesExceededError
 
-from celery_monitor.signals import content, guard, header, labels, plans, process, redact, results
+from celery_monitor.signals import content, guard, header, labels, plans, process, redact, results, usage
 from celery_monitor.signals.layout import (
     BEGIN,
     END,
@@ -57,6 +57,7 @@ class Open:
     Attributes:
         inside: an `owner.Owner`, made when something is recorded inside it.
         scope: a `context.Scope`, made when its labels are asked for.
+        counters: where the kernel's stood when it began (`usage`), None where nobody looked.
         end_at: where the ring stood when the end was about to be written, -1 before.
         replaced: whether another task or workflow took its place.
 
@@ -64,6 +65,7 @@ class Open:
 
     __slots__ = (
         "begun",
+        "counters",
         "cpu_ns",
         "end_at",
         "id",
@@ -80,6 +82,7 @@ class Open:
 
     # Filled in by `begin`: a call of __init__, once per task, costs as much as everything else here.
     begun: bytes
+    counters: Any
     cpu_ns: int
     end_at: int
     id: str
@@ -109,7 +112,8 @@ class Memory:
         self.next_ns = now_ns + _RSS_EVERY_NS
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         risen, self.peak_kib = peak > self.peak_kib and not first, peak
-        return max(self.kib, peak) if risen else self.kib, 0 if first else self.kib - before
+        unknown = first or process.place.shared_memory
+        return max(self.kib, peak) if risen else self.kib, 0 if unknown else self.kib - before
 
     def _read(self) -> int:
         """Return the resident set in KiB from /proc/self/statm, 0 where there is none."""
@@ -150,6 +154,7 @@ _request_parts = itemgetter("id", "root_id", "parent_id", "group", "retries", "e
 _delivery_parts = itemgetter("exchange", "routing_key", "priority", "redelivered")
 # Bound once: a look-up in a struct costs as much as packing one of its numbers.
 _pack_begin, _pack_end, _read_header = BEGIN.pack, END.pack, header.read
+_credit, _BRIEF_NS, _UNKNOWN = usage.credit.get, usage.BRIEF_NS, usage.UNKNOWN
 
 
 def by_routing_key(exchange: Any, routing_key: str) -> str:  # noqa: ARG001 - the Monitor's looks at both
@@ -230,8 +235,7 @@ def begin(task: Any) -> None:
         flags |= skewed
     if redelivered:
         flags |= _REDELIVERED
-    if process.place.shared_memory:
-        flags |= _UNATTRIBUTED
+    flags |= _UNATTRIBUTED if process.place.shared_memory else 0
     queue = routing_key or ""
     if exchange or labelled:
         names = _names(name, exchange, queue, workflow, labelled)
@@ -249,7 +253,9 @@ def begin(task: Any) -> None:
     attempt.task, attempt.id, attempt.run, attempt.workflow = name, task_id or "", run, workflow
     attempt.inside = attempt.scope = None
     attempt.replaced, attempt.end_at = False, -1
-    attempt.cpu_ns, attempt.started_ns = thread_time_ns(), monotonic_ns()
+    attempt.counters, attempt.cpu_ns, attempt.started_ns = None, thread_time_ns(), monotonic_ns()
+    if attempt.started_ns >= memory.next_ns or _credit(name, 1):
+        usage.look(attempt)
     about[KEY] = attempt
     if not me.agent:
         process.need_agent()
@@ -331,15 +337,14 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     attempt: Open | None = about.get(KEY)
     if attempt is None:
         return
-    place, lasted, cpu_ns = process.place, now - attempt.started_ns, attempt.cpu_ns
+    lasted, cpu_ns = now - attempt.started_ns, attempt.cpu_ns
     runtime = lasted // 1000 if lasted > 0 else 0
-    cpu = -1 if place.shared_cpu else (cpu_now - cpu_ns) // 1000 if cpu_now > cpu_ns else 0
-    if lasted < _RSS_EVERY_NS and now < memory.next_ns:
-        rss, growth = memory.kib, 0
-    else:
-        rss, growth = memory.since_last(now)
-        if place.shared_memory:
-            growth = 0
+    cpu = -1 if process.place.shared_cpu else (cpu_now - cpu_ns) // 1000 if cpu_now > cpu_ns else 0
+    looked = lasted < _RSS_EVERY_NS and now < memory.next_ns
+    rss, growth = (memory.kib, 0) if looked else memory.since_last(now)
+    counted = _UNKNOWN
+    if lasted >= _BRIEF_NS or attempt.counters is not None:
+        counted = usage.since(attempt, lasted, cpu_now - cpu_ns)
     size = _NO_RESULT
     if state == "SUCCESS":
         code, reason, error = _SUCCESS, _OK, NO_ERROR
@@ -353,7 +358,8 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     if end_at < 0:
         attempt.end_at = end_at = writer.head
     if end_at == writer.head:  # called again after a soft time limit: it may have been written
-        writer.put(_ATTEMPT, _pack_end(code, reason, size, runtime, cpu, rss, growth) + attempt.begun + error)
+        ended = _pack_end(code, reason, size, runtime, cpu, rss, growth, *counted)
+        writer.put(_ATTEMPT, ended + attempt.begun + error)
     writer.end(attempt.slot)
     recent.append((attempt.id, attempt.serial))
     del about[KEY]

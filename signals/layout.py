@@ -18,8 +18,9 @@ from typing import Final
 
 from celery_monitor.signals.record import ResultSize, fixed_id, pack_id
 
-END: Final = Struct("<BBBxqqIi")
-"""state, reason, size class of the result, runtime us, cpu us, peak RSS KiB, RSS growth KiB."""
+END: Final = Struct("<BBBxqqIiqqqq")
+"""state, reason, size class of the result, runtime us, cpu us, peak RSS KiB, RSS growth KiB, bytes read and written,
+voluntary and involuntary switches (-1 unknown)."""
 BEGIN: Final = Struct("<IHHHBxqqq")
 """serial, slot, flags, retries, priority, started us, published us, wait us (-1 unknown)."""
 PUBLISH: Final = Struct("<qqHH")
@@ -150,8 +151,8 @@ NO_ERROR: Final = LENGTH.pack(0)
 
 
 def pack_end(state: int, reason: int, runtime_us: int, begun: bytes, error: tuple[str, str, str]) -> bytes:
-    """Return the ATTEMPT payload of an end that the attempt could not write itself; CPU and memory are unknown."""
-    end = END.pack(state, reason, _NO_RESULT, runtime_us, -1, 0, 0)
+    """Return the ATTEMPT payload of an end that the attempt could not write itself; what it used is unknown."""
+    end = END.pack(state, reason, _NO_RESULT, runtime_us, -1, 0, 0, -1, -1, -1, -1)
     return end + begun + (pack_error(*error) if any(error) else NO_ERROR)
 
 

@@ -57,7 +57,7 @@ class Process:
     dropped: int = 0
     handed: Ring | None = None  # made by the parent before the fork that made us
     kept: list[Ring] = field(default_factory=list)  # anonymous rings we made, for ourselves and our children
-    agent: bool = False  # an agent thread was started here
+    agent: bool = False  # an agent thread was started here, or our parent's drains us
     notes: list[str] = field(default_factory=list)
 
 
@@ -155,7 +155,7 @@ def after_fork_in_child() -> None:
 def become_child() -> None:
     """We are a pool child: records go to the parent's agent, into a ring made before the first task."""
     if me.parent_instance and me.writer is None:
-        me.instance, me.role = me.parent_instance, "child"
+        me.instance, me.role, me.agent = me.parent_instance, "child", True
         open_writer()
         if me.handed is not None and (me.writer is None or me.writer.ring is not me.handed):
             me.handed.close()

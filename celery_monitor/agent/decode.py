@@ -83,7 +83,7 @@ def attempt(
     """Decode an ATTEMPT payload: the row and its beginning."""
     try:
         (
-            state, reason, size, runtime, cpu, rss, growth,
+            state, reason, size, runtime, cpu, rss, growth, read, written, switches, involuntary,
             serial, slot, flags, retries, priority, started, published, wait,
         ) = _unpack_attempt(data, 0)  # fmt: skip
         ids, at = unpack_ids(data, _ATTEMPT_BYTES)
@@ -97,7 +97,7 @@ def attempt(
     row = Attempt._make((
         *ids, ring_id + serial.to_bytes(4, "little"), task, queue, worker, pid, state, reason, flags, retries, priority,
         published, started, wait, runtime, cpu, rss, growth, workflow, task if workflow else "", *failure,
-        routing_key, size, *hold, fingerprint(*failure) if raw else "",
+        routing_key, size, *hold, fingerprint(*failure) if raw else "", read, written, switches, involuntary,
     ))  # fmt: skip
     start = Begun._make((
         serial, slot, flags, retries, priority, started, published, wait, ids, names, at, counted,
@@ -141,5 +141,5 @@ def unstarted(told: Fact, worker: str, uid: bytes) -> Attempt:
     return Attempt._make((
         *told.ids, uid, task, queue, worker, 0, told.state, told.reason, told.flags | Flag.UNSTARTED, 0, 0, 0,
         told.at_us, -1, -1, -1, 0, 0, workflow, task if workflow else "", *told.error,
-        routing_key, int(ResultSize.NONE), *UNHELD, fingerprint(*told.error),
+        routing_key, int(ResultSize.NONE), *UNHELD, fingerprint(*told.error), -1, -1, -1, -1,
     ))  # fmt: skip

@@ -108,7 +108,7 @@ class Successes:
 
     def _settle(self, metrics: Metrics, shape: _Shape, pile: list[bytes]) -> list[Attempt]:
         (
-            states, reasons, sizes, runtime, cpu, rss, growth,
+            states, reasons, sizes, runtime, cpu, rss, growth, read, written, switches, involuntary,
             serials, slots, flags, retries, priorities, started, published, wait, *raw,
         ) = zip(*shape.parts.iter_unpack(b"".join(pile)), strict=True)  # fmt: skip
         for slot, serial in dict(zip(slots, serials, strict=True)).items():
@@ -128,7 +128,8 @@ class Successes:
         return list(map(_row, zip(
             *_ids(shape.how, raw), uids, repeat(shape.task), repeat(shape.queue),
             repeat(self._worker), repeat(self._pid), states, reasons, flags, retries, priorities, published, started,
-            wait, runtime, cpu, rss, growth, *names, sizes, *map(repeat, self._hold), repeat(""),
+            wait, runtime, cpu, rss, growth, *names, sizes, *map(repeat, self._hold), repeat(""), read, written,
+            switches, involuntary,
         )))  # fmt: skip
 
 

@@ -49,7 +49,7 @@ class MeasureTotal:
 
 @dataclass(slots=True)
 class Totals:
-    """The totals of a run; times in us, -1 where nothing is known."""
+    """The totals of a run; times in us, -1 where nothing is known. Bytes are of those attempts that were looked at."""
 
     completed: int = 0
     succeeded: int = 0
@@ -62,6 +62,8 @@ class Totals:
     wait_us: int = 0
     cpu_us: int = -1
     rss_kib: int = 0
+    read_bytes: int = -1
+    write_bytes: int = -1
     spans: int = 0
     api_calls: int = 0
     waits: dict[str, WaitTotal] = field(default_factory=dict)
@@ -104,8 +106,14 @@ def _add_execution(found: Totals, one: Execution) -> None:
         if a.runtime_us >= 0:
             found.ran += 1
             found.run_us += a.runtime_us
-        if a.cpu_us >= 0:
-            found.cpu_us = max(found.cpu_us, 0) + a.cpu_us
+        found.cpu_us = _plus(found.cpu_us, a.cpu_us)
+        found.read_bytes = _plus(found.read_bytes, a.read_bytes)
+        found.write_bytes = _plus(found.write_bytes, a.write_bytes)
+
+
+def _plus(total: int, n: int) -> int:
+    """Add what is known; -1 is unknown."""
+    return total if n < 0 else max(total, 0) + n
 
 
 def _unpublished(one: Execution) -> bool:

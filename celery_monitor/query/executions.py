@@ -200,10 +200,18 @@ def _attempt(a: Attempt) -> dict[str, Any]:
         "cpu_seconds": seconds(a.cpu_us),
         "rss_bytes": a.rss_kib * 1024 if a.rss_kib > 0 else None,
         "rss_growth_bytes": a.growth_kib * 1024 if a.rss_kib > 0 else None,
+        "read_bytes": _known(a.read_bytes),
+        "written_bytes": _known(a.write_bytes),
+        "switches": _known(a.switches),
+        "involuntary_switches": _known(a.involuntary_switches),
         "result_size_class": _SIZES.get(a.result_size),
         "exception": failed if a.exception else None,
         "fingerprint": a.fingerprint or None,
     }
+
+
+def _known(n: int) -> int | None:
+    return n if n >= 0 else None
 
 
 def _hold(a: Attempt) -> dict[str, float | None]:

@@ -188,6 +188,8 @@ def _totals(t: Totals, known: int) -> dict[str, Any]:
         "queue_wait_seconds": seconds(t.wait_us),
         "cpu_seconds": seconds(t.cpu_us),
         "memory_peak_bytes": t.rss_kib * 1024 if t.rss_kib else None,
+        "read_bytes": t.read_bytes if t.read_bytes >= 0 else None,
+        "written_bytes": t.write_bytes if t.write_bytes >= 0 else None,
         "spans": t.spans,
         "api_calls": t.api_calls,
         "waits": [

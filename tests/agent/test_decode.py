@@ -19,7 +19,7 @@ IDS = layout.pack_ids("task-1", "root-1", "parent-1", None, b"r" * 16)
 SERIES = layout.pack_series("shop.charge", "payments", "daily", "payments.eu")
 ERROR = layout.pack_error("ValueError", "no money", "line 1")
 BEGIN = layout.BEGIN.pack(7, 3, Flag.REDELIVERED, 2, 9, 1_000, 900, 100) + IDS + SERIES
-ATTEMPT = layout.END.pack(State.FAILURE, Reason.ERROR, 4, 500, 40, 2048, -8) + BEGIN + ERROR
+ATTEMPT = layout.END.pack(State.FAILURE, Reason.ERROR, 4, 500, 40, 2048, -8, 4096, 512, 3, 1) + BEGIN + ERROR
 PUBLISH = layout.PUBLISH.pack(900, 950, 2, 0) + IDS + SERIES
 FACT = layout.FACT.pack(State.REVOKED, Reason.TERMINATED, 0, 0, 7, 999) + IDS + SERIES + ERROR
 
@@ -40,6 +40,7 @@ def test_an_attempt_comes_back_as_it_was_written() -> None:
     assert (row.rss_kib, row.growth_kib, row.workflow, row.step) == (2048, -8, "daily", "shop.charge")
     assert (row.exception, row.message, row.traceback) == ("ValueError", "no money", "line 1")
     assert (row.routing_key, row.result_size, row.hold_us, row.hold_error_us) == ("payments.eu", 4, 5000, 2500)
+    assert (row.read_bytes, row.write_bytes, row.switches, row.involuntary_switches) == (4096, 512, 3, 1)
     assert row.fingerprint == fingerprint("ValueError", "no money", "line 1")
     assert (start.serial, start.slot) == (7, 3)
 

@@ -29,7 +29,7 @@ FACTS = st.fixed_dictionaries({
         IDS, st.none() | IDS, st.none() | IDS, st.none() | IDS, st.sampled_from([b"r" * 16, layout.pack_id(UUIDS[0])])
     ),
     "names": st.sampled_from(NAMES),
-    "end": st.tuples(st.integers(0, 6), US.map(abs), US, st.integers(0, 1 << 20), st.integers(-5, 5)),
+    "end": st.tuples(st.integers(0, 6), US.map(abs), US, st.integers(0, 1 << 20), st.integers(-5, 5), US, US, US, US),
     "begin": st.tuples(st.integers(1, 1 << 31), st.integers(0, 9), st.sampled_from([0, 2]), st.integers(0, 3)),
     "times": st.tuples(st.integers(1 << 50, (1 << 50) + 30_000_000), US),
 })  # fmt: skip
@@ -91,7 +91,7 @@ def test_the_newest_end_of_each_slot_is_remembered_whatever_pile_is_taken_last(f
 
 WHOLE = payload({
     "ids": (UUIDS[0], UUIDS[0], UUIDS[1], None, b"r" * 16), "names": ("shop.charge", "payments", "daily"),
-    "end": (2, 1, 2, 3, 4), "begin": (1, 2, 0, 0), "times": (1 << 50, 7),
+    "end": (2, 1, 2, 3, 4, 5, 6, 7, 8), "begin": (1, 2, 0, 0), "times": (1 << 50, 7),
 })  # fmt: skip
 
 

@@ -260,7 +260,7 @@ class TestTime:
 class TestTotals:
     def test_everything_adds_up(self) -> None:
         s = chain(State.SUCCESS, FAILURE)
-        a = s.rows.attempts[0]
+        a = s.rows.attempts[0] = s.rows.attempts[0]._replace(write_bytes=4096)  # of the other nothing is known
         s.span(a, 1, 0.2, 0.4, api="duckduckgo")
         s.span(a, 2, 0.4, 0.5)
         s.wait(0.1, 0.6, of=a)
@@ -272,6 +272,7 @@ class TestTotals:
         t = run.totals
         assert (t.completed, t.succeeded, t.failed, t.errors, t.attempts) == (2, 1, 1, 1, 2)
         assert (t.run_us, t.wait_us, t.cpu_us, t.rss_kib) == (1_800_000, 20_000, 2000, 2048)
+        assert (t.read_bytes, t.write_bytes) == (-1, 4096)
         assert (t.spans, t.api_calls) == (2, 1)
         assert (t.waits["approval"].count, t.waits["approval"].open, t.waits["approval"].us) == (2, 1, 5_500_000)
         assert [(m.name, m.count, m.sum, m.last) for m in t.measures] == [

@@ -86,6 +86,7 @@ def test_an_execution_has_all_its_attempts_and_when_it_was_published(store: Stor
         "started_at": iso(NOW_US - 100_000), "ended_at": iso(NOW_US), "retries": 1, "routing_key": "payments",
         "wait_seconds": 0.02, "hold_seconds": None, "hold_error_seconds": None,
         "runtime_seconds": 0.1, "cpu_seconds": 0.01, "rss_bytes": 51_200 * 1024, "rss_growth_bytes": 4096,
+        "read_bytes": None, "written_bytes": None, "switches": None, "involuntary_switches": None,
         "result_size_class": None, "exception": None, "fingerprint": None,
     }  # fmt: skip
 

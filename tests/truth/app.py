@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from typing import Any
 
@@ -59,6 +60,26 @@ def fail(self: Any, *args: Any) -> None:
 def nap(self: Any, seconds: float = 0.2) -> float:
     time.sleep(seconds)
     return seconds
+
+
+@task()
+def write(self: Any, path: str, mebibytes: int, in_thread: bool) -> None:
+    """Write a file to its disk, and read it back from there."""
+    helper = threading.Thread(target=_write_and_read, args=(path, mebibytes))
+    helper.start() if in_thread else helper.run()
+    if in_thread:
+        helper.join()
+
+
+def _write_and_read(path: str, mebibytes: int) -> None:
+    with open(path, "w+b", buffering=0) as file:
+        file.writelines(os.urandom(1 << 20) for _ in range(mebibytes))
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        file.seek(0)
+        while file.read(1 << 20):
+            pass
+    os.unlink(path)
 
 
 @task(acks_late=True)
