@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from celery_monitor.errors import ConfigurationError
 
@@ -34,6 +34,9 @@ _LISTS: Final = {"redact": ("keys", "patterns"), "exclude": ("tasks", "labels", 
 """Settings that are lists of texts under these names."""
 _LABEL: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _LEAST_KEY: Final = 16
+_LONGEST_BUILD: Final = 80
+RESOURCES: Final = ("network", "io")
+"""What `monitor_resources` may list."""
 
 
 class Bounds(NamedTuple):
@@ -109,10 +112,51 @@ class Settings:
         least=_MIB,
         most=1024 * 1024 * _MIB,
     )
+    log_bytes: int = _setting(
+        int,
+        "Most that log records and failed executions take in the store, in bytes (never over 3 % of its maxmemory).",
+        64 * _MIB,
+        least=_MIB,
+        most=1024 * 1024 * _MIB,
+    )
+    execution_hours: float = _setting(
+        float,
+        "Hours that single executions are kept: where their bytes hold less, some runs are left out. 0: never.",
+        6.0,
+        least=0,
+        most=720,
+    )
     rollup_days: int = _setting(int, "Days that charts and statistics go back.", 30, least=1, most=92)
     shards: int = _setting(int, "Hash tags to spread over; above 1 only for a Redis Cluster.", 1, least=1, most=64)
-    resource_interval: float = _setting(float, "Seconds between samples of CPU and memory.", 5.0, least=1, most=300)
+    resource_interval: float = _setting(
+        float,
+        "Seconds between samples of CPU, memory and so on; more where one takes over 0.3 % of a core.",
+        5.0,
+        least=1,
+        most=300,
+    )
+    resources: tuple[str, ...] = _setting(
+        tuple, "What else is measured of each attempt: `network` (connections opened), `io` (read and write calls).", ()
+    )
+    build: str | None = _setting(
+        str,
+        "What was deployed (a commit, an image's tag), shown with each worker; at most 80 characters.",
+        None,
+        optional=True,
+        default_text="none",
+    )
+    worker_days: float = _setting(
+        float, "Days that a worker which is gone stays in the list of workers.", 1.0, least=0.01, most=92
+    )
     queue_interval: float = _setting(float, "Seconds between samples of the broker's queues.", 10.0, least=1, most=300)
+    rabbitmq_api: str | None = _setting(
+        str,
+        "URL of RabbitMQ's management API, like http://user:pass@host:15672: tells unacknowledged and oldest messages.",
+        None,
+        optional=True,
+        default_text="none",
+        secret=True,
+    )
     capture_received: bool = _setting(
         bool,
         "True: note when a worker receives each message, which makes prefetch holds exact and costs its parent CPU.",
@@ -134,7 +178,7 @@ class Settings:
         str, 'Attributes of spans: `"none"`, or `"repr"` to keep them, redacted and bounded.', "none"
     )
     label_keys: tuple[str, ...] = _setting(
-        tuple, "Keys of labels with statistics and metrics of their own: the first 50 values of each, then `other`.", ()
+        tuple, "Keys of labels with statistics of their own: the first 50 values of each, then `other`.", ()
     )
     identity_labels: tuple[str, ...] = _setting(
         tuple,
@@ -333,10 +377,16 @@ def _well_formed(name: str, value: Any) -> bool:
         return value in _WORDS[name]
     if name in _LISTS:
         return _lists(value, _LISTS[name])
+    if name == "resources":
+        return all(each in RESOURCES for each in value)
+    if name == "build":
+        return len(value) <= _LONGEST_BUILD
     if isinstance(value, tuple):
         return all(isinstance(key, str) and _LABEL.fullmatch(key) for key in value)
     if name == "anonymise_key":
         return len(value) >= _LEAST_KEY
+    if name == "rabbitmq_api":
+        return value.startswith(("http://", "https://")) and bool(urlsplit(value).hostname)
     return name != "runtime_dir" or value.startswith("/")
 
 
@@ -358,6 +408,7 @@ def _accepted(name: str, bounds: Bounds) -> str:
         "url": f"a URL like redis://:password@host:6379/0 (schemes {', '.join(SCHEMES)})",
         "namespace": "1 to 64 letters, digits, '_', '.' or '-'",
         "runtime_dir": "an absolute path",
+        "rabbitmq_api": "a URL like http://user:password@host:15672",
         "alerts": "a dict of rule names, like {'backlog': {'threshold': 500}} (JSON in the environment)",
         "redact": "a dict like {'keys': ['ssn'], 'patterns': ['EMP-[0-9]{6}']}, each a list of texts, the patterns "
         "regular expressions (JSON in the environment)",
@@ -365,6 +416,8 @@ def _accepted(name: str, bounds: Bounds) -> str:
         "texts (JSON in the environment)",
         **{setting: "one of " + ", ".join(words) for setting, words in _WORDS.items()},
     }
+    forms["resources"] = "a list of " + ", ".join(RESOURCES) + " (JSON or with commas in the environment)"
+    forms["build"] = f"a text of at most {_LONGEST_BUILD} characters"
     forms["anonymise_key"] = f"a text of at least {_LEAST_KEY} characters"
     words = {
         bool: "True or False", int: "a whole number", float: "a number",

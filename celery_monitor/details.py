@@ -107,6 +107,19 @@ class Content(NamedTuple):
     at_us: int
 
 
+class Traffic(NamedTuple):
+    """What an attempt did beside what is known of every attempt, when asked for; -1 is unknown."""
+
+    id: bytes
+    run: bytes
+    uid: bytes
+    task: str
+    connections: int  # to addresses of the internet, opened by Python in the attempt's own thread
+    reads: int  # calls of the kernel that read
+    writes: int
+    at_us: int
+
+
 class Plan(NamedTuple):
     """A step that a published message plans and that may never be published itself; recorded once per plan."""
 
@@ -162,6 +175,23 @@ class Run(NamedTuple):
     tasks: str  # names, newline-separated, 20 at most
     workers: str
     queues: str
+    one_in: int = 1  # it stands for so many runs, as the others were not kept; negative: only parts of it were kept
+
+
+class Fire(NamedTuple):
+    """An entry that a beat has sent, or failed to send; kept apart from the others (`store.schedule`)."""
+
+    id: bytes  # of the execution, b"" when it was not sent
+    run: bytes
+    key: bytes  # of the beat's process: its ring
+    entry: str
+    task: str
+    beat: str
+    error: str  # why it was not sent, "" when it was
+    at_us: int
+    due_us: int  # 0 unknown
+    next_us: int  # when it is due again, 0 unknown
+    skipped: int  # how many more times it was due since the last one
 
 
 ROWS: Final[dict[str, type[Any]]] = {
@@ -170,8 +200,10 @@ ROWS: Final[dict[str, type[Any]]] = {
     "measures": Measure,
     "logs": Log,
     "contents": Content,
+    "traffic": Traffic,
     "plans": Plan,
     "labels": Labelled,
     "runs": Run,
+    "fires": Fire,
 }
 """Table name to its kind of row."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypedDict
+from zlib import crc32
 
-from celery_monitor.signals.record import State
+from celery_monitor.signals.record import Reason, State
 from celery_monitor.sketch import Sketch
 
 BUCKET_S: Final = 10
@@ -22,7 +23,9 @@ Series = tuple[str, ...]
 """What a cell is about. The first item names the kind:
 
 ``("task", name, queue)``, ``("worker", hostname)``, ``("workflow", workflow)``, ``("step", workflow, step)``,
-``("infra", name)`` for Celery's and our own machinery. Totals and queues are sums of ``task`` series.
+``("infra", name)`` for Celery's and our own machinery, ``("failure", fingerprint, exception, message)`` with the masked
+message, ``("failure_task", task, queue, fingerprint)``, ``("failure_worker", hostname, fingerprint)``. Totals and
+queues are sums of ``task`` series.
 """
 
 UNFAILED: Final = frozenset({State.SUCCESS, State.RETRY, State.IGNORED, State.REPLACED, State.REVOKED, State.STARTED})
@@ -34,6 +37,44 @@ FINAL: Final = frozenset(State) - {State.STARTED, State.RETRY, State.REPLACED, S
 FAILED: Final = FINAL - UNFAILED - {State.LOST}
 """States counted as failures; LOST is counted apart, because it may still come back."""
 
+SAMPLED_BITS: Final = 16
+"""From this bit on an attempt's flags hold the logarithm of how many runs its own stands for."""
+
+WEIGHTED: Final = -1
+"""Key in `Cell.reasons` of runs that were counted in the place of others, which were not kept."""
+
+
+def sampled(flags: int) -> int:
+    """Return of how many runs one was kept when an attempt with these flags was.
+
+    >>> sampled(0), sampled(3 << SAMPLED_BITS | 1)
+    (1, 8)
+    """
+    return 1 << (flags >> SAMPLED_BITS & 31)
+
+
+def is_kept(run: bytes, one_in: int) -> bool:
+    """Return whether a run (16 bytes) is kept when one in so many is; one that is, is kept at every higher rate too."""
+    return crc32(run) * one_in < 1 << 32
+
+
+UNSURE: Final = frozenset({Reason.REQUEUED, Reason.REDELIVERED})
+"""Reasons of ends after which the broker gives the message to somebody again."""
+
+
+def first_turnaround_us(state: int, reason: int, retries: int, published_us: int, ended_us: int) -> int:
+    """Return how long an execution took from its publish to its final end; -1 where this is not it, or not known.
+
+    Of one that was retried its last attempt does not know the first publish (`store.turnarounds`); how long one took
+    that was lost is a guess.
+
+    >>> first_turnaround_us(State.SUCCESS, 0, 0, 5, 9), first_turnaround_us(State.SUCCESS, 0, 1, 5, 9)
+    (4, -1)
+    """
+    if retries or not published_us or state not in FINAL or state == State.LOST or reason in UNSURE:
+        return -1
+    return max(ended_us - published_us, 0)
+
 
 class Cell:
     """Everything additive that is known of one series in one bucket of time.
@@ -43,10 +84,22 @@ class Cell:
         errors: exception type to ends in one of the states of `FAILED`.
         reasons: `Reason` value to ends.
         runtime, wait, cpu: sketches in us, of ends whose value is known; `memory` in KiB (peak RSS).
+        turnaround: sketch in us of executions that are over, from their first publish to their final end.
         runtime_le, wait_le: counts per Prometheus bucket (`signals.record.RUNTIME_LE`, `WAIT_LE`), +Inf last.
     """
 
-    __slots__ = ("counts", "cpu", "errors", "memory", "reasons", "runtime", "runtime_le", "wait", "wait_le")
+    __slots__ = (
+        "counts",
+        "cpu",
+        "errors",
+        "memory",
+        "reasons",
+        "runtime",
+        "runtime_le",
+        "turnaround",
+        "wait",
+        "wait_le",
+    )
 
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}
@@ -56,6 +109,7 @@ class Cell:
         self.wait = Sketch()
         self.cpu = Sketch()
         self.memory = Sketch()
+        self.turnaround = Sketch()
         self.runtime_le: dict[int, int] = {}
         self.wait_le: dict[int, int] = {}
 
@@ -75,6 +129,7 @@ class Cell:
         self.wait.merge(other.wait)
         self.cpu.merge(other.cpu)
         self.memory.merge(other.memory)
+        self.turnaround.merge(other.turnaround)
 
     @property
     def published(self) -> int:
@@ -95,6 +150,8 @@ class Cell:
         """Return the cell as nested lists and dicts for msgpack; empty tails are cut off."""
         out: list[Any] = [self.counts, self.runtime.dump(), self.wait.dump(), self.cpu.dump(), self.memory.dump()]
         out += [self.errors, self.reasons, self.runtime_le, self.wait_le]
+        if self.turnaround.count or self.turnaround.bins:
+            out.append(self.turnaround.dump())
         return out
 
     @classmethod
@@ -104,6 +161,8 @@ class Cell:
         cell.counts = raw[0]
         cell.runtime, cell.wait, cell.cpu, cell.memory = map(Sketch.load, raw[1:5])
         cell.errors, cell.reasons, cell.runtime_le, cell.wait_le = raw[5:9]
+        if len(raw) > 9:
+            cell.turnaround = Sketch.load(raw[9])
         return cell
 
 
@@ -283,9 +342,7 @@ class Running(TypedDict):
     ids: tuple[str, str, str]  # root, parent, group; "" for none, and for a root that is the id itself
 
 
-class HostSample(TypedDict):
-    """What the machine (or the container's share of it) had left at the last sample."""
-
+class _HostLevels(TypedDict):
     cpu_percent: float
     load1: float
     cpus: float
@@ -295,12 +352,26 @@ class HostSample(TypedDict):
     disk_total_bytes: int
 
 
+class HostSample(_HostLevels, total=False):
+    """What the machine had left at the last sample; where its container has limits, what they leave of it."""
+
+    swap_used_bytes: int
+    swap_total_bytes: int
+    sent_bytes_s: float
+    received_bytes_s: float
+    cpu_limit: float  # cores that the control group may use at a time; missing when it may use all
+    throttled_ratio: float  # share of the scheduler's periods in which it was held back
+    memory_limit_bytes: int
+    machine_cpus: float
+    machine_memory_bytes: int
+
+
 class AgentState(TypedDict, total=False):
     """The live state an agent writes with each flush or heartbeat; msgpack in the live table, keyed by boot."""
 
     v: int
     boot: str  # hex
-    role: str  # worker, beat, producer, serve
+    role: str  # worker, beat, producer, flower, serve
     hostname: str  # node name of a worker (celery@a), else role@host
     host: str
     pid: int
@@ -314,9 +385,22 @@ class AgentState(TypedDict, total=False):
     queues: list[str]
     running: list[Running]
     prefetched: dict[str, int]  # queue -> messages held, not started
-    children: list[dict[str, Any]]  # pid, rss_bytes, cpu_percent
-    cpu_percent: float
+    held: list[list[Any]]  # some of them and of the next: [id, task, queue, since us, give or take us, eta us or 0]
+    eta_held: dict[str, int]  # queue -> messages held until their ETA
+    eta_beyond: dict[str, int]  # queue -> those of them that the broker gives out again before it
+    visibility_s: float  # after how long the broker gives out again what is held; 0 never
+    prefetch_limit: int  # messages it may hold, 0 for any number
+    taken_us: int  # when it was last seen to have taken or started a message
+    children: list[dict[str, Any]]  # of its pool: `agent.processes`
+    main: dict[str, Any]  # the same of the process itself
+    exits: dict[str, int]  # how children of its pool ended, and how often
+    deaths: list[dict[str, Any]]  # the last of those that should not have ended so
+    cpu_percent: float  # of the process and its children
     rss_bytes: int
+    rates: dict[str, float]  # of all its processes: bytes read and written, switches, each per second
+    clock_us: int  # by how much its clock is ahead of the server's; `at_us` and `started_us` are put right by it
+    clock_error_us: int
+    build: str
     machine: HostSample
     dropped: dict[str, int]  # what was lost and why, since boot
     notes: list[str]  # degradations a person should know ("ring in anonymous memory: ...")
@@ -332,4 +416,6 @@ class Pace(TypedDict):
     role: str
     interval_s: float
     queues: list[str]  # queues that live workers consume
+    one_in: int  # of so many runs one is kept, a power of two
+    one_in_us: int  # since when
     task_us: int  # when the tick's task last ran, whoever has ticked since; 0 for never

@@ -32,6 +32,8 @@ from celery_monitor.signals import (
     received,
     redact,
     results,
+    timestamps,
+    traffic,
 )
 from celery_monitor.store.connection import Store
 from celery_monitor.web import plugin
@@ -130,6 +132,7 @@ class Monitor:
             _installed = self
             self._prepare(settings)
             handlers.connect()
+            traffic.use(settings.resources)  # after ours: it looks at the attempt that they open
         elif _installed is None:
             handlers.disconnect()
 
@@ -143,10 +146,18 @@ class Monitor:
             process.me.notes.append(f"records lie in memory that dies with the worker: {problem}")
         attempts.queue_of = _QueueNames(self.app)
         _take_content(settings)
+        if _speaks_amqp(self.app):
+            timestamps.connect()
         process.after_fork.append(self._forget)
         atexit.register(self._at_exit)
 
     # -- the agent ---------------------------------------------------------------------------------------------------
+
+    def appear(self, role: str) -> None:
+        """Show this process among the app's as what it is: ``flower`` or ``serve``; it samples itself as others do."""
+        if self.settings.enabled and process.me.role == "producer":
+            process.me.role = role
+            process.need_agent()
 
     def _start_agent(self) -> None:
         self._new_agent(process.me.role, f"{process.me.role}@{socket.gethostname()}").start()
@@ -158,8 +169,9 @@ class Monitor:
             role=role, hostname=hostname, app=self.app.main or "celery", owner=_owner(self.app),
             folder=process.place.folder, flush_interval=settings.flush_interval,
             resource_interval=settings.resource_interval, buffer_bytes=settings.buffer_bytes,
+            build=settings.build or "",
             namespace_is_default=settings.namespace_is_default, worker=worker,
-            tick=self.ticker(role, store).due if role in {"worker", "beat", "serve"} else None,
+            tick=self.ticker(role, store).due if role in {"worker", "beat"} else None,
         )  # fmt: skip
         self._agent = Agent(plan, store)
         return self._agent
@@ -206,11 +218,15 @@ class Monitor:
 
     def _on_beat_init(self, sender: Any, **_: Any) -> None:
         from celery_monitor import schedule
+        from celery_monitor.agent.beat import BeatWatch
 
         if sender.app is not self.app or not self._may_start() or process.me.role == "beat":
             return
         process.me.role = "beat"
-        agent = self._new_agent("beat", f"beat@{socket.gethostname()}")
+        hostname = f"beat@{socket.gethostname()}"
+        agent = self._new_agent("beat", hostname)
+        watch = BeatWatch(sender, process.me.instance.hex(), hostname)
+        agent.plan.tick = watch.before(agent.plan.tick, agent.store)
         schedule.add_entry(sender, self.settings.tick_interval, lambda: agent.pace, self._queue_for_tick)
         agent.start()
 
@@ -272,8 +288,9 @@ class Monitor:
         settings = self.settings
         return Store.open(
             settings.url, settings.namespace, shards=settings.shards, timeout_s=timeout_s,
-            executions_bytes=settings.executions_bytes, rollup_bytes=settings.rollup_bytes,
-            rollup_days=settings.rollup_days, identity_labels=settings.identity_labels,
+            executions_bytes=settings.executions_bytes, log_bytes=settings.log_bytes,
+            rollup_bytes=settings.rollup_bytes, rollup_days=settings.rollup_days,
+            identity_labels=settings.identity_labels,
         )  # fmt: skip
 
     def reader(self) -> Reader:
@@ -302,6 +319,13 @@ def _take_content(settings: Settings) -> None:
 
 def _level(name: str) -> int:
     return logs.OFF if name == "OFF" else int(getattr(logging, name))
+
+
+def _speaks_amqp(app: Any) -> bool:
+    """Tell whether messages go to RabbitMQ or its like."""
+    urls = app.conf.broker_write_url or app.conf.broker_url or ""
+    first = urls if isinstance(urls, str) else next(iter(urls), "")
+    return str(first).split("://", 1)[0].removeprefix("py") in {"amqp", "amqps"}
 
 
 class _QueueNames:

@@ -7,27 +7,26 @@ interval longer than the one before it, and who ticked last goes on at the norma
 from __future__ import annotations
 
 import logging
-import os
 import random
 import time
 from typing import Any, Final
 
 from celery_monitor import settling
-from celery_monitor.agent import tally
 from celery_monitor.alerts import judge, ledger, notifiers, readings, rules
-from celery_monitor.brokers.sampler import Sampler
 from celery_monitor.config import Settings
 from celery_monitor.errors import StoreError
-from celery_monitor.model import AgentState, Batch, Pace
+from celery_monitor.model import AgentState, Pace
 from celery_monitor.query.reader import Reader
-from celery_monitor.signals import guard
-from celery_monitor.store import fold, inbox, lease, live, lost
+from celery_monitor.queue_samples import QueueSamples
+from celery_monitor.store import fold, keeping, lease, live, lost, workers
 from celery_monitor.store.connection import Store
+from celery_monitor.store.keys import DAY_S
 
 logger = logging.getLogger("celery_monitor")
 _HOLD_S: Final = 60.0
 _PATIENCE: Final = {"task": 0, "beat": 2, "serve": 3, "worker": 4}
 """Intervals without a fold after which a caller steps in; the beat entry has a schedule of its own."""
+_MINUTE_US: Final = 60_000_000
 _FORGET_S: Final = 3600.0
 """A lost or stopped agent stays in the live table for an hour: long enough to be asked what became of it."""
 
@@ -42,16 +41,12 @@ class Ticker:
 
     def __init__(self, app: Any, settings: Settings, store: Store, role: str, boot: str) -> None:
         self.settings, self.store, self.role, self.boot = settings, store, role, boot
-        self._app = app
         self._reader = Reader(store)
-        self._queues = Sampler(app)
+        self._queues = QueueSamples(app, settings)
         self._rules = rules.load_rules(settings.alerts)
         self._notifiers: list[notifiers.Notifier] = [notifiers.LogNotifier()]
         self._jitter = random.uniform(0, 0.5)  # noqa: S311 - spreads callers, guards nothing
         self._next = 0.0
-        self._boot = os.urandom(16)
-        self._n = 0
-        self._sampled = 0.0
 
     def due(self, pace: Pace | None) -> None:
         """Tick if those who should have not; called by agents once per round, with what they last read."""
@@ -94,7 +89,8 @@ class Ticker:
             settling.settle(self.store, now_us, pause=_yield)
             agents = live.agents(self.store)
             self._sweep(agents, now_us)
-            self._sample_queues(agents, now_us)
+            self._keep_book(agents, now_us)
+            self._queues.look(self.store, agents, self._reader.queue_names, now_us)
             self._judge(agents, now_us)
             live.set_pace(self.store, self._pace(agents, now_us))
         finally:
@@ -104,33 +100,23 @@ class Ticker:
     def _sweep(self, agents: list[AgentState], now_us: int) -> None:
         """Book what lost agents were running as LOST; forget agents that said goodbye or were lost long ago."""
         for agent, raw in live.silent(self.store, now_us):
-            uids = self._reader.ended_uids([run["id"] for run in agent["running"]], now_us)
-            n = lost.book(self.store, agent, raw, uids, now_us)
+            fates = self._reader.fates(agent["running"], now_us)
+            n = lost.book(self.store, agent, raw, fates.ended, now_us, redelivered=fates.redelivered)
             if n:
                 logger.warning(
                     "celery-monitor: %s is silent: %d attempts it was running are booked as LOST",
                     agent.get("hostname"),
                     n,
                 )
-        old = [agent["boot"] for agent in agents if now_us - agent["at_us"] > _FORGET_S * 1e6]
+        after_us = min(_FORGET_S, self.settings.worker_days * DAY_S) * 1e6
+        old = [agent["boot"] for agent in agents if now_us - agent["at_us"] > after_us]
         live.forget(self.store, old)
 
-    def _sample_queues(self, agents: list[AgentState], now_us: int) -> None:
-        """Look at the broker's queues and hand the samples in as a batch of our own."""
-        if time.monotonic() - self._sampled < self.settings.queue_interval * 0.9:
-            return
-        self._sampled = time.monotonic()
-        names = {name for agent in agents for name in agent.get("queues", ())}
-        with_config = names | set(self._app.amqp.queues) | set(self._reader.queue_names(now_us))
-        self._n += 1
-        batch = Batch(self._boot, self._n, "ticker", now_us)
-        for name, sample in self._queues.sample(sorted(with_config), now_us).items():
-            for gauge, value in sample.gauges().items():
-                tally.gauge(batch.metrics, ("queue", name), gauge, value, now_us)
-            if sample.note:
-                guard.caught[f"queue {name}: {sample.note}"] = 1
-        if batch:
-            inbox.send(self.store, batch, None)
+    def _keep_book(self, agents: list[AgentState], now_us: int) -> None:
+        """Enter workers into their book: once in a minute, whoever ticks."""
+        before = live.pace(self.store)
+        if before is None or before["folded_us"] // _MINUTE_US != now_us // _MINUTE_US:
+            workers.write(self.store, agents, now_us, self.settings.worker_days * DAY_S)
 
     def _judge(self, agents: list[AgentState], now_us: int) -> None:
         """Hold the last minutes against the rules, keep the outcome, tell the transitions."""
@@ -145,12 +131,14 @@ class Ticker:
     def _pace(self, agents: list[AgentState], now_us: int) -> Pace:
         """Tell agents how many they are, and beat which queues are consumed."""
         living = [a for a in agents if not a.get("goodbye") and now_us - a["at_us"] < 3e6 * a.get("interval_s", 10.0)]
-        before = live.pace(self.store) if self.role != "task" else None
+        before = live.pace(self.store)
+        one_in, since_us = keeping.decide(self.store, before, self.settings.execution_hours, now_us)
         queues = sorted({name for a in living if a.get("role") == "worker" for name in a.get("queues", ())})
         return {
             "agents": len(living), "folded_us": now_us, "by": self.boot, "role": self.role,
             "interval_s": self.settings.tick_interval, "queues": queues[:1000],
             "task_us": now_us if self.role == "task" else before["task_us"] if before else 0,
+            "one_in": one_in, "one_in_us": since_us,
         }  # fmt: skip
 
 

@@ -57,7 +57,9 @@ def families(reader: Any, now_us: int) -> Iterator[Metric]:
     yield from _queues(reader.queues_now(), live.alive(live.workers(agents), now_us))
     yield from _hosts(agents, now_us)
     yield from _alerts(reader.alerts())
-    yield from _ourselves(reader.health())
+    health = reader.health()
+    yield from _servers(health["redis"])
+    yield from _ourselves(health)
 
 
 class _Snapshot(Collector):
@@ -247,6 +249,38 @@ def _alerts(rows: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
     for severity in SEVERITIES:
         total.add_metric((severity,), sum(row["severity"] == severity for row in firing))
     yield from (one, total)
+
+
+_SERVER_GAUGES: Final = {
+    "used_bytes": ("used_bytes", "Memory in use."),
+    "max_bytes": ("max_bytes", "Its maxmemory, 0 for none."),
+    "clients": ("clients", "Connections."),
+    "blocked_clients": ("blocked_clients", "Connections that wait in a blocking command."),
+    "latency_seconds": ("latency_seconds", "Round trip of a PING at the last sample."),
+    "hit_ratio": ("hit_ratio", "Share of reads that found their key, since its start."),
+}
+_SERVER_COUNTERS: Final = {
+    "evicted_keys": "Keys it evicted for want of memory.",
+    "rejected_connections": "Connections beyond its maxclients.",
+}
+
+
+def _servers(rows: Mapping[str, Any]) -> Iterator[Metric]:
+    """Yield how the Redis servers of broker and store are; what is no Redis, or unknown, is absent."""
+    servers = {name: rows[name] for name in ("broker", "store") if rows.get(name)}
+    kinds: list[tuple[Any, str, str, str]] = [(GaugeMetricFamily, key, *told) for key, told in _SERVER_GAUGES.items()]
+    kinds += [(CounterMetricFamily, key, key, text) for key, text in _SERVER_COUNTERS.items()]
+    for family, key, name, text in kinds:
+        made = family(f"celery_monitor_redis_{name}", text, labels=("server",))
+        for server, row in servers.items():
+            if row[key] is not None:
+                made.add_metric((server,), row[key])
+        yield made
+    text = "Errors it tells of (persistence, link)."
+    errors = GaugeMetricFamily("celery_monitor_redis_errors", text, labels=("server",))
+    for server, row in servers.items():
+        errors.add_metric((server,), len(row["errors"]))
+    yield errors
 
 
 def _ourselves(health: Mapping[str, Any]) -> Iterator[Metric]:

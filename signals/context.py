@@ -77,6 +77,13 @@ class Scope:
         self.begun_us, self.untold = time_ns() // 1000, True
 
 
+def at_once() -> bool:
+    """Return whether a Monitor records here; the real one reads settings that nobody has read yet."""
+    return process.place.start_agent is not None
+
+
+ready: Callable[[], bool] = at_once
+"""Called before labels are looked at: what hides and redacts them are settings; `owner` sets the real one."""
 block: ContextVar[Scope | None] = ContextVar("celery_monitor_workflow", default=None)
 """The block that was opened last in this context; `active` tells whether it counts."""
 
@@ -159,6 +166,7 @@ class workflow:  # noqa: N801 - reads as a statement: ``with workflow("daily_rep
 
     @harmless
     def _enter(self) -> None:
+        ready()
         name, description, given = self._given
         about = request()
         attempt: Open | None = about.get(KEY)
@@ -232,6 +240,7 @@ def label(key: str | None = None, value: Any = None, /, **more: Any) -> None:
     ``label("session", "s1")`` or ``label(session="s1", user="u1")``. Values are made texts of at most 120 characters;
     an execution carries at most 16. Without a Monitor, and outside of both, it does nothing.
     """
+    ready()
     given = labels.cleaned(more if key is None else {key: value, **more})
     about = request()
     attempt: Open | None = about.get(KEY)

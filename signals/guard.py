@@ -26,6 +26,14 @@ logger = logging.getLogger("celery_monitor")
 caught: Counter[str] = Counter()
 """Exceptions caught per handler and type since the process started; the agent reports them."""
 
+
+def of_type(error: BaseException) -> str:
+    """Return an exception's type alone: its text may be the user's, with secrets in it, or raise itself."""
+    return type(error).__name__
+
+
+told: Callable[[BaseException], str] = of_type
+"""What the log says of an exception; `redact` sets one that knows secrets."""
 on_interrupt: list[Callable[[], None]] = []
 """What must be put right when a soft time limit struck inside a handler: the writer's lock and its start slots."""
 _AGAIN_S: Final = 0.002
@@ -54,7 +62,7 @@ def note(where: str, error: BaseException) -> None:
     key = f"{where}: {type(error).__name__}"
     caught[key] += 1
     if caught[key] == 1:
-        logger.warning("celery-monitor: %s failed and is left out (logged once): %r", where, error, exc_info=error)
+        logger.warning("celery-monitor: %s failed and is left out (logged once): %s", where, told(error))
 
 
 def repair() -> None:

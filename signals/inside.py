@@ -24,6 +24,8 @@ LOG: Final = Struct("<qI")
 """at us, level."""
 CONTENT: Final = Struct("<q")
 """at us."""
+TRAFFIC: Final = Struct("<qiqq")
+"""at us, connections, calls that read, calls that write (each -1 unknown); the owner follows, and no texts."""
 
 KINDS: Final = ("sum", "gauge", "histogram")
 MAX_NAME: Final = 100

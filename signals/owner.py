@@ -7,6 +7,7 @@ pays nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from itertools import count
 from typing import Any, Final
 
@@ -31,23 +32,22 @@ class Owner:
         serial: of the attempt in this process's ring, 0 outside tasks.
         bare: its task is excluded: what happens is counted, and no content of it is kept.
         closed: the attempt has ended.
-        last: number of its last span or wait.
+        numbers: of its spans and waits; taken by threads too, to which it has handed its context.
         at_end: what is to be done when it ends, told whether it ended badly; by what it is for.
 
     """
 
-    __slots__ = ("at_end", "bare", "block", "closed", "last", "logs", "serial", "sums")
+    __slots__ = ("at_end", "bare", "block", "closed", "logs", "numbers", "serial", "sums")
 
     def __init__(self, serial: int, block: bytes, *, bare: bool = False) -> None:
-        self.serial, self.block, self.bare, self.closed, self.last = serial, block, bare, False, 0
+        self.serial, self.block, self.bare, self.closed, self.numbers = serial, block, bare, False, count(1)
         self.at_end: dict[Any, Callable[[bool], None]] | None = None
         self.logs: Any = None
         self.sums: Any = None
 
     def number(self) -> int:
         """Return 1, 2, 3, ... for its spans and waits."""
-        self.last += 1
-        return self.last
+        return next(self.numbers)
 
     def when_ended(self, what: Any, settle: Callable[[bool], None]) -> None:
         """Have something done when the attempt ends, told whether it ended badly."""
@@ -77,11 +77,11 @@ class Nobody(Owner):
     """Whom it belongs to what is recorded outside of tasks, by several threads at once."""
 
     __slots__ = ()
-    _numbers: Final = count(1)
+    _everybodys: Final = count(1)
 
     def number(self) -> int:
         """Return a number that no other span of this process has that is outside of tasks."""
-        return next(self._numbers)
+        return next(self._everybodys)
 
 
 _outside: dict[tuple[bytes, str], Owner] = {}
@@ -96,15 +96,30 @@ def recording() -> bool:
     return process.place.start_agent is not None
 
 
+context.ready = recording
+
+
 def current() -> Owner:
     """Return whom it belongs to what is recorded here and now."""
     attempt = attempts.current()
     if attempt is None:
-        return _of_context()
+        return _of_span() or _of_context()
     found: Owner | None = attempt.inside
     if found is None:
         found = attempt.inside = _of(attempt)
     return found
+
+
+innermost: ContextVar[Any] = ContextVar("celery_monitor_span", default=None)
+"""The span that was opened last in this context, as `spans` keeps it."""
+
+
+def _of_span() -> Owner | None:
+    """Return the attempt of an open span whose context was handed to this thread, as `asyncio.to_thread` does."""
+    opened = innermost.get()
+    while opened is not None and (opened.ended or opened.owner.closed):
+        opened = opened.around
+    return opened.owner if opened is not None and opened.owner.serial else None
 
 
 def of(attempt: attempts.Open) -> Owner:

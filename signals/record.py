@@ -35,6 +35,8 @@ class Kind(enum.IntEnum):
     MEASURE = 8  # a number that was reported
     LOG = 9  # a log record that was emitted inside an attempt
     CONTENT = 10  # arguments or result of an attempt, when asked for
+    TRAFFIC = 11  # connections and calls of I/O of an attempt, when asked for
+    FIRE = 12  # a beat has sent an entry
 
 
 class State(enum.IntEnum):
@@ -67,8 +69,8 @@ class Reason(enum.IntEnum):
     KILLED = 4
     OUT_OF_MEMORY = 5
     WORKER_LOST = 6
-    WORKER_GONE = 7
-    REDELIVERED = 8
+    WORKER_GONE = 7  # the worker is silent, perhaps with its host
+    REDELIVERED = 8  # so is it, and the broker has given the message to another one
     SHUTDOWN = 9
     REVOKED = 10
     TERMINATED = 11
@@ -84,6 +86,17 @@ class Reason(enum.IntEnum):
     PREDECESSOR = 21
     MAX_RETRIES = 22
     SYSTEM_EXIT = 23
+    PARENT_GONE = 24  # the worker's main process was found dead on its host
+
+
+def name_of(kind: type[enum.IntEnum], value: int) -> str:
+    """Return the name of a stored value; a newer release may have written one that this one does not know.
+
+    >>> name_of(State, 9), name_of(State, 99)
+    ('LOST', 'UNKNOWN_99')
+    """
+    known = kind._value2member_map_.get(value)
+    return str(getattr(known, "name", f"UNKNOWN_{value}"))
 
 
 class ResultSize(enum.IntEnum):
@@ -108,6 +121,7 @@ class Flag(enum.IntFlag):
     SKEWED = 16  # the clocks of publisher and worker contradict each other; the wait was clamped to 0
     UNSTARTED = 32  # no body ran: revoked or expired while waiting, unregistered, undecodable
     CONTINUES = 64  # this run continues an earlier one (a task that re-schedules itself)
+    PARTIAL_RUN = 1 << 14  # kept alone: of its run nothing else is, as the store has room for some runs only
     UNATTRIBUTED = 128  # CPU or memory cannot be told apart from other attempts of the process
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from traceback import format_tb
 from typing import Any, Final
 
 from billiard.exceptions import SoftTimeLimitExceeded
@@ -26,6 +27,10 @@ KEYS: Final = (
 """Names of secrets as regular expressions, found anywhere in a name, in any case."""
 _BOUND: Final = 16_384
 """Characters of a text that are looked at; what is longer is cut before."""
+_SAID: Final = 1000
+_TRACE: Final = 4000
+_FRAMES: Final = -8
+"""Of an exception that is logged: characters of its message, of its frames, and how many, the innermost ones."""
 _QUOTED: Final = r"""[bBrRuU]{0,2}(?:"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|(?P<q>\\+["'])(?:(?!(?P=q)).)*(?:(?P=q))?)"""
 _BARE: Final = (
     r"(?:(?:Basic|Bearer|Digest|Token|Negotiate|ApiKey)\s{1,5})?"
@@ -212,6 +217,25 @@ def secret(key: str) -> bool:
 def pair(key: str, value: str, most: int = _BOUND) -> str:
     """Return what may be shown of a named value."""
     return MARK if secret(key) and not _harmless(key, value) else text(value, most)
+
+
+def told(error: BaseException) -> str:
+    """Return type, message and frames of an exception without secrets; what it was raised from is left out.
+
+    >>> told(ValueError("no login with password=hunter2"))
+    'ValueError: no login with password=[redacted]'
+    """
+    try:
+        said = str(error)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as broken:  # noqa: BLE001 - a user's __str__
+        said = f"<unprintable: {type(broken).__name__}>"
+    frames = "".join(format_tb(error.__traceback__, limit=_FRAMES))
+    return f"{type(error).__name__}: {text(said, _SAID)}" + (f"\n{end_of(frames, _TRACE)}" if frames else "")
+
+
+guard.told = told
 
 
 def _harmless(key: str, value: Any) -> bool:

@@ -52,7 +52,7 @@ class Opened:
         self.begun_ns = monotonic_ns()
 
 
-_innermost: ContextVar[Opened | None] = ContextVar("celery_monitor_span", default=None)
+_innermost: Final[ContextVar[Opened | None]] = owner.innermost
 
 
 @final

@@ -36,13 +36,25 @@ if os.environ.get("OWN_LOGGING"):
             {
                 "version": 1,
                 "disable_existing_loggers": False,
-                "handlers": {"console": {"class": "logging.StreamHandler"}},
+                "formatters": {"json": {"()": "celery_monitor.logs.JsonFormatter"}},
+                "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
                 "root": {"level": "INFO", "handlers": ["console"]},
             }
         )
 
 
 log = get_task_logger("inside")
+
+
+if path := os.environ.get("OUR_LOG"):
+    logging.getLogger("celery_monitor").addHandler(logging.FileHandler(path))
+
+
+class Broken:
+    """A value that says too much when it is asked for its text."""
+
+    def __str__(self) -> str:
+        raise ValueError(f"password={SECRET}")
 
 
 @app.task(name="inside.agent")
@@ -54,6 +66,8 @@ def agent(order: int, password: str, pin: str = "") -> dict[str, Any]:
             found.set(status=200, api="duckduckgo", api_seconds=0.25, results=7, authorization=f"Bearer {SECRET}")
         with span("fetch", kind="tool") as failed:
             failed.fail(OSError(f"GET https://anna:{SECRET}@shop failed"))
+    label(broken=Broken())
+    measure(f"password={SECRET}", "no number")  # type: ignore[arg-type]
     measure("tokens", 512)
     measure("tokens", 88)
     measure("cost", 0.02, unit="EUR")
@@ -67,7 +81,7 @@ def agent(order: int, password: str, pin: str = "") -> dict[str, Any]:
 
 
 @app.task(name="inside.fails")
-def fails(password: str) -> None:
+def fails(password: str, note: str = "") -> None:
     log.info("on the way with %s", f"token={SECRET}")
     with span("db"):
         raise ValueError(f"no login with password={password} and {{'api_key': '{SECRET}'}}, card {CARD}")
@@ -85,7 +99,7 @@ def publish() -> tuple[list[str], str]:
     with workflow("support", user="u1", description=f"password={SECRET}") as flow:
         ids = [
             agent.delay(17, SECRET, pin=SECRET).id,
-            fails.delay(SECRET).id,
+            fails.delay(SECRET, "n" * 5000).id,
             private.delay(SECRET).id,
         ]
     wait_begin(flow.run_id, "payment")

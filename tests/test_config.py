@@ -133,6 +133,7 @@ def test_an_unknown_environment_variable_is_named_with_the_nearest_known() -> No
         ("monitor_url", "amqp://guest@rabbit", "redis://"),
         ("monitor_url", "localhost", "redis://"),
         ("monitor_runtime_dir", "shm", "an absolute path"),
+        ("monitor_rabbitmq_api", "localhost:15672", "http://user:password@host:15672"),
         ("monitor_alerts", ["backlog"], "a dict of rule names"),
         ("monitor_label_keys", "tenant", "a list of keys like ['tenant']"),
         ("monitor_label_keys", ["ten ant"], "1 to 40 letters"),

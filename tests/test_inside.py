@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import zlib
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from celery_monitor.details import ROWS
+from celery_monitor.errors import BadRequest
+from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import pack_id
 from celery_monitor.store import columns, fold, lease, meta
 from celery_monitor.store.connection import Store
 from celery_monitor.store.waits import open_waits
+from celery_monitor.web import answers
 from tests.conftest import WorkerFactory
-from tests.inside_app import SECRETS
+from tests.dump import dumped, leaks
+from tests.inside_app import CARD, SECRETS
 from tests.signals.apart import apart
+from tests.store.shelved import stored_blocks
 from tests.waiting import until
 
 
@@ -30,8 +37,8 @@ def stored(store: Store) -> dict[str, list[Any]]:
     meta.check(store)
     fold.fold(store, lease.now_us(store))
     found: dict[str, list[Any]] = {name: [] for name in (*ROWS, "attempts")}
-    for number in store.client.hkeys(store.keys.block_info):
-        blob = columns.Blob(store.client.get(store.keys.block(int(number))))
+    for raw in stored_blocks(store):
+        blob = columns.Blob(raw)
         for name, rows in found.items():
             schema = columns.SCHEMAS[name]
             picked = blob.columns(name)
@@ -40,45 +47,27 @@ def stored(store: Store) -> dict[str, list[Any]]:
     return found
 
 
-def dumped(store: Store) -> list[bytes]:
-    """Return every value of ours in the server, as it lies there and with what is compressed in it unpacked."""
-    client, found = store.client, []
-    readers = {
-        b"string": lambda key: [client.get(key)],
-        b"hash": lambda key: [part for pair in client.hgetall(key).items() for part in pair],
-        b"zset": lambda key: client.zrange(key, 0, -1),
-        b"stream": lambda key: [v for _, fields in client.xrange(key) for pair in fields.items() for v in pair],
-        b"set": lambda key: list(client.smembers(key)),
-        b"list": lambda key: client.lrange(key, 0, -1),
-    }
-    for key in client.scan_iter("cm:*"):
-        found += [key, *readers[client.type(key)](key)]
-    return found + [part for value in found for part in inflated(value)]
-
-
-def leaks(values: list[bytes]) -> list[bytes]:
-    """Return what stands before each secret that is in a value."""
-    found = [(value, value.find(secret.encode())) for value in values for secret in SECRETS]
-    return [value[max(at - 60, 0) : at] for value, at in found if at >= 0]
-
-
-def inflated(value: bytes) -> list[bytes]:
-    parts = []
-    at = value.find(b"\x78")
-    while at >= 0:
-        with contextlib.suppress(zlib.error):
-            parts.append(zlib.decompressobj().decompress(value[at:]))
-        at = value.find(b"\x78", at + 1)
-    return parts
+def answered(store: Store, words: list[str]) -> dict[str, bytes]:
+    """Return what the API answers at every path, with any of these words for what is in braces."""
+    reader, found = Reader(store), {}
+    for path, answer in answers.PATHS.items():
+        for word in words:
+            params = {name: {"id": word, "value": "s1"}[name] for name in re.findall(r"\{(\w+)\}", path)}
+            with contextlib.suppress(BadRequest, answers.NotFound):
+                found[path.format(**params)] = answer(reader, params)
+    return found
 
 
 @pytest.fixture
-def told(worker: WorkerFactory, redis_url: str, runtime_dir: str) -> tuple[dict[str, list[Any]], list[str], str, Store]:
+def told(
+    worker: WorkerFactory, redis_url: str, runtime_dir: str, tmp_path: Path
+) -> tuple[dict[str, list[Any]], list[str], str, Store]:
     """What the store holds when a prefork worker has run one task of each kind; the ids and the run."""
     env = {
-        "CELERY_BROKER_URL": redis_url, "CELERY_RESULT_BACKEND": redis_url, "CELERY_MONITOR_RUNTIME_DIR": runtime_dir
+        "CELERY_BROKER_URL": redis_url, "CELERY_RESULT_BACKEND": redis_url, "CELERY_MONITOR_RUNTIME_DIR": runtime_dir,
+        "OUR_LOG": str(tmp_path / "ours.log"),
     }  # fmt: skip
-    process = worker("tests.inside_app:app", concurrency=2, options=["-l", "INFO"])
+    process = worker("tests.inside_app:app", concurrency=2, options=["-l", "INFO"], env=env)
     ids, run = apart(publish, env=env)
     store = Store.open(redis_url, "inside")
     before_fold: list[bytes] = []
@@ -92,12 +81,12 @@ def told(worker: WorkerFactory, redis_url: str, runtime_dir: str) -> tuple[dict[
     rows = until(complete, seconds=60, step=0.2, what="all rows are in the store")
     process.ask_to_stop()
     assert process.stop() == 0
-    assert leaks(before_fold) == []
+    assert leaks(before_fold, SECRETS) == []
     return rows, ids, run, store
 
 
 def test_all_that_tasks_record_arrives_and_no_secret_with_it(
-    told: tuple[dict[str, list[Any]], list[str], str, Store],
+    told: tuple[dict[str, list[Any]], list[str], str, Store], tmp_path: Path
 ) -> None:
     rows, ids, run_id, store = told
     agent, fails, private = map(pack_id, ids)
@@ -145,7 +134,7 @@ def test_all_that_tasks_record_arrives_and_no_secret_with_it(
     assert contents == [
         ("", '{"token":"[redacted]","order":17,"employee":"[redacted]"}'),
         ('{"order":17,"password":"[redacted]","pin":"[redacted]"}', ""),
-        ('{"password":"[redacted]"}', ""),
+        ('{"password":"[redacted]","note":"' + "n" * 199 + '…"}', ""),
     ]
     texts = {
         row[columns_at("id")]: (row[columns_at("message")], row[columns_at("traceback")]) for row in rows["attempts"]
@@ -160,7 +149,21 @@ def test_all_that_tasks_record_arrives_and_no_secret_with_it(
 
     everything = dumped(store)
     assert any(b"duckduckgo" in value for value in everything), "the dump is looked into"
-    assert leaks(everything) == []
+    assert leaks(everything, SECRETS) == []
+
+    found = answered(store, [*ids, run_id, "support", "session", "inside.agent"])
+    (attempt,) = json.loads(found[f"/executions/{ids[0]}"])["attempts"]
+    assert attempt["arguments"] == {"order": 17, "password": "[redacted]", "pin": "[redacted]"}
+    assert attempt["result"] == {"token": "[redacted]", "order": 17, "employee": "[redacted]"}
+    (attempt,) = json.loads(found[f"/executions/{ids[1]}"])["attempts"]
+    assert (attempt["arguments"], attempt["result"]) == ({"password": "[redacted]", "note": "n" * 199 + "…"}, None)
+    assert {f"/runs/{run_id}/logs", "/labels/session/s1", "/workflows/support/steps", "/spans"} < found.keys()
+    assert leaks(found.values(), SECRETS) == []
+
+    ours = (tmp_path / "ours.log").read_text()
+    assert "celery-monitor: label failed and is left out (logged once): ValueError: password=[redacted]" in ours
+    assert "measure(password=[redacted]" in ours
+    assert leaks([ours.encode()], SECRETS) == []
 
 
 @pytest.mark.parametrize("pool", ["solo", "prefork", "threads", "gevent"])
@@ -171,8 +174,8 @@ def test_logs_are_kept_where_the_user_has_set_up_logging(
         "CELERY_BROKER_URL": redis_url, "CELERY_RESULT_BACKEND": redis_url, "CELERY_MONITOR_RUNTIME_DIR": runtime_dir,
         "OWN_LOGGING": "1",
     }  # fmt: skip
-    worker("tests.inside_app:app", pool=pool, concurrency=2, env=env)
-    apart(publish, env=env)
+    process = worker("tests.inside_app:app", pool=pool, concurrency=2, env=env, options=["-n", "w@h"])
+    ids, run = apart(publish, env=env)
     store = Store.open(redis_url, "inside")
 
     def kept() -> set[str]:
@@ -180,6 +183,10 @@ def test_logs_are_kept_where_the_user_has_set_up_logging(
 
     wanted = {"card [redacted]", "password=[redacted]", "on the way with token=[redacted]"}
     until(lambda: kept() == wanted, seconds=60, step=0.2, what="three lines are in the store")
+    lines = [json.loads(line) for line in process.log.splitlines() if line.startswith("{")]
+    (line,) = (line for line in lines if line.get("message") == f"card {CARD}")  # the user's own log is the user's
+    about = {"task_id": ids[0], "task_name": "inside.agent", "run_id": run, "workflow": "support", "worker": "w@h"}
+    assert {key: line.get(key) for key in about} == about
 
 
 def columns_at(name: str) -> int:

@@ -19,7 +19,7 @@ from celery_monitor import prometheus
 from celery_monitor.cli import serve
 from celery_monitor.errors import StoreUnreachable
 from celery_monitor.query.reader import Reader
-from celery_monitor.store import inbox, lease
+from celery_monitor.store import broker, inbox, lease
 from celery_monitor.store.connection import Store
 from tests import fleet
 from tests.waiting import until
@@ -255,3 +255,16 @@ QUESTIONS = (
 def test_a_real_prometheus_answers_what_celery_exporters_dashboards_ask(prometheus_url: str) -> None:
     assert [question for question in QUESTIONS if not query(prometheus_url, question)] == []
     assert query(prometheus_url, 'celery_worker_up{job=~".*celery.*"} == 0') == []
+
+
+def test_the_redis_servers_of_broker_and_store_are_told_apart(store: Store) -> None:
+    told = {"used_bytes": 10.0, "clients": 3.0, "evicted": 7.0, "errors": ["the last snapshot failed"]}
+    broker.write(store, {"at_us": 1, "health": {"broker": told, "store": {"note": "not readable: NOPERM"}}})
+
+    found = scraped(Reader(store))
+
+    assert values(found["celery_monitor_redis_used_bytes"], server="broker") == [10.0]
+    assert values(found["celery_monitor_redis_used_bytes"], server="store") == [], "unknown is absent"
+    assert values(found["celery_monitor_redis_evicted_keys"], server="broker") == [7.0]
+    assert values(found["celery_monitor_redis_errors"], server="broker") == [1.0]
+    assert values(found["celery_monitor_redis_errors"], server="store") == [1.0]

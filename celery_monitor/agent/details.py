@@ -7,7 +7,8 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final
 
-from celery_monitor.details import Content, Labelled, Log, Measure, Plan, Span, Wait
+from celery_monitor.details import Content, Fire, Labelled, Log, Measure, Plan, Span, Traffic, Wait
+from celery_monitor.signals.fires import FIRE, FIRE_TEXTS
 from celery_monitor.signals.inside import (
     CONTENT,
     CONTENT_TEXTS,
@@ -18,6 +19,7 @@ from celery_monitor.signals.inside import (
     MEASURE_TEXTS,
     SPAN,
     SPAN_TEXTS,
+    TRAFFIC,
     WAIT,
     WAIT_TEXTS,
     Owner,
@@ -97,6 +99,13 @@ def content(data: bytes, ring_id: bytes, worker: str) -> Content:  # noqa: ARG00
     return Content(whose.id, _run(whose), _uid(whose, ring_id), arguments, result, at_us)
 
 
+def traffic(data: bytes, ring_id: bytes, worker: str) -> Traffic:  # noqa: ARG001 - as every decoder
+    """Decode a TRAFFIC payload."""
+    at_us, connections, reads, writes = TRAFFIC.unpack_from(data, 0)
+    whose, _ = unpack_owner(data, TRAFFIC.size)
+    return Traffic(whose.id, _run(whose), _uid(whose, ring_id), whose.task, connections, reads, writes, at_us)
+
+
 def labels(data: bytes, ring_id: bytes, worker: str) -> Labelled:  # noqa: ARG001 - as every decoder
     """Decode a LABELS payload."""
     at_us, run, size = LABELS.unpack_from(data, 0)
@@ -128,6 +137,14 @@ def plan(data: bytes, ring_id: bytes, worker: str) -> list[Plan]:  # noqa: ARG00
     ]  # fmt: skip
 
 
+def fire(data: bytes, ring_id: bytes, worker: str) -> Fire:
+    """Decode a FIRE payload."""
+    at_us, due, following, skipped, size = FIRE.unpack_from(data, 0)
+    at = FIRE.size + size
+    entry, task, error = unpack_texts(data, at, len(FIRE_TEXTS))
+    return Fire(data[FIRE.size : at], b"", ring_id, entry, task, worker, error, at_us, due, following, skipped)
+
+
 TABLES: Final[dict[int, tuple[str, Decoder]]] = {
     Kind.LABELS: ("labels", labels),
     Kind.PLAN: ("plans", plan),
@@ -136,6 +153,8 @@ TABLES: Final[dict[int, tuple[str, Decoder]]] = {
     Kind.MEASURE: ("measures", measure),
     Kind.LOG: ("logs", log),
     Kind.CONTENT: ("contents", content),
+    Kind.FIRE: ("fires", fire),
+    Kind.TRAFFIC: ("traffic", traffic),
 }
 """Kind of record to its table (`details.ROWS`) and decoder."""
 

@@ -114,7 +114,7 @@ class Ends:
             fact = told.fact
             return Verdict(fact.state, fact.reason, fact.at_us, fact.error)
         if alone:
-            return Verdict(State.LOST, Reason.WORKER_GONE, 0, decode.NO_TEXTS)
+            return Verdict(State.LOST, Reason.PARENT_GONE, 0, decode.NO_TEXTS)
         if dead_for >= GRACE_S:
             starved = self.out_of_memory(now_us - int(dead_for * 1e6))
             return Verdict(State.LOST, Reason.OUT_OF_MEMORY if starved else Reason.KILLED, 0, decode.NO_TEXTS)
@@ -138,6 +138,10 @@ class Ends:
             if alone or now - since >= GRACE_S:
                 del self._interrupted[uid]
                 self._replace(row, row._replace(state=State.LOST))
+
+    def last_of(self, pid: int) -> Attempt | None:
+        """Return the end that was booked last of a process, None when there is none lately."""
+        return next((row for row in reversed(self._recent) if row.pid == pid), None)
 
     def _take_interrupted(self, own: bytes) -> Attempt | None:
         """Forget and return the newest interrupted attempt of an execution."""

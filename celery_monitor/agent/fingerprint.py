@@ -41,6 +41,7 @@ def fingerprint(kind: str, message: str, traceback: str) -> str:
     return hashlib.blake2b(lines.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
+@lru_cache(maxsize=256)
 def normalised(message: str) -> str:
     """Return a message without what differs from one failure to the next of its kind.
 

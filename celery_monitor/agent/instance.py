@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from celery_monitor.agent import decode, details, tally
 from celery_monitor.agent.drain import RingReader
@@ -18,7 +19,9 @@ from celery_monitor.agent.ends import Ends, ours
 from celery_monitor.agent.holds import Holds
 from celery_monitor.agent.insides import Insides
 from celery_monitor.agent.journal import Journal
+from celery_monitor.agent.keeping import Keeping
 from celery_monitor.agent.successes import Successes
+from celery_monitor.agent.usage import Usage
 from celery_monitor.model import Batch, Metrics, Publish, Running
 from celery_monitor.signals import guard, layout
 from celery_monitor.signals.record import Kind, unpack_id
@@ -39,6 +42,16 @@ class Flush:
 
     batch: Batch
     offsets: dict[bytes, int]
+
+
+class CutOff(NamedTuple):
+    """An attempt that a dead process left open, and what it was found to have ended by."""
+
+    pid: int
+    id: bytes
+    task: str
+    started_us: int
+    reason: int
 
 
 class Instance:
@@ -68,7 +81,10 @@ class Instance:
         self.publishes: list[Publish] = []
         self.details: dict[str, list[Any]] = {}
         self.insides = Insides()
+        self.keeping = Keeping()
+        self.usage = Usage()
         self.readers: dict[bytes, RingReader] = {}
+        self.cut_off: deque[CutOff] = deque(maxlen=200)
         self.flush: Flush | None = None
         self.dropped: dict[str, int] = {}
         self.spilled = False
@@ -158,6 +174,8 @@ class Instance:
         table, rows = found
         for row in rows:
             self.insides.count(self.ends.metrics, table, row)
+        if table == "traffic":
+            self.usage.traffic(self.ends.metrics, rows)
         self.details.setdefault(table, []).extend(rows)
 
     def _bury(self, reader: RingReader, now: float, now_us: int, kept: list[Ring]) -> None:
@@ -191,6 +209,9 @@ class Instance:
                 lasted = max((verdict.at_us or now_us - int(dead_for * 1e6)) - start.started_us, 0)
                 writer.put(Kind.ATTEMPT, layout.pack_end(verdict.state, verdict.reason, lasted, raw, verdict.error))
                 writer.end(slot)
+                self.cut_off.append(
+                    CutOff(reader.pid, start.ids[0], start.names[0], start.started_us, int(verdict.reason))
+                )
         return waiting
 
     def _dead(self, reader: RingReader) -> bool:
@@ -249,15 +270,18 @@ class Instance:
     def _batch(self, n: int, most: int) -> Batch:
         ends, host = self.ends, socket.gethostname()
         batch = Batch(self.instance, n, host, time.time_ns() // 1000)
-        if ends.attempts and not ends.worker.startswith(("producer@", "beat@", "serve@")):
+        if ends.attempts and not ends.worker.startswith(("producer@", "beat@", "serve@", "flower@")):
             tally.worker(ends.metrics, ends.worker)
         batch.metrics, ends.metrics = ends.metrics, Metrics()
         batch.attempts, ends.attempts = ends.attempts[:most], ends.attempts[most:]
+        self.usage.add(batch.metrics, batch.attempts)
         batch.publishes, self.publishes = self.publishes[:most], self.publishes[most:]
         batch.details = {table: rows[:most] for table, rows in self.details.items()}
         self.details = {table: rows[most:] for table, rows in self.details.items() if len(rows) > most}
         if abandoned := list(self.insides.abandoned(batch.attempts)):
             batch.details.setdefault("waits", []).extend(abandoned)
+        if not self.alone:
+            self.keeping.thin(batch)
         return batch
 
     def acknowledged(self) -> None:
@@ -327,6 +351,10 @@ class Instance:
                 if not ours(start.names[0]):
                     found.append(_running(uid, start, reader.pid))
         return found
+
+    def open_pids(self) -> set[int]:
+        """Return the processes, living or dead, in which attempts have begun and not ended."""
+        return {reader.pid for reader in self.readers.values() if next(reader.open_attempts(), None) is not None}
 
     def losses(self) -> dict[str, int]:
         """Return what was lost since the instance began, by reason."""

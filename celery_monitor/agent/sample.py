@@ -1,69 +1,85 @@
-"""Looks at this process, its pool and its host with psutil, and at what the worker holds."""
+"""Looks at this process, its pool and its host, and at what the worker holds."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import platform
+import time
 from collections import Counter
-from dataclasses import dataclass, field
+from math import frexp, ldexp
 from typing import Any, Final
 
 import celery
 import psutil
 
 from celery_monitor.agent import tally
+from celery_monitor.agent.holding import Holding
 from celery_monitor.agent.holds import Holds
-from celery_monitor.model import AgentState, HostSample, Metrics
+from celery_monitor.agent.host import Host
+from celery_monitor.agent.processes import Processes
+from celery_monitor.model import AgentState, Metrics
 from celery_monitor.signals import attempts
 
 _MOST_REQUESTS: Final = 5000
-_MOST_CHILDREN: Final = 256
+_MOST_DETAILED: Final = 64
+"""Children of whom all is told; of the others CPU and memory, for the live state has to stay small."""
 
 
-@dataclass(slots=True)
 class Sampler:
     """Samples one process.
 
     Parameters:
         worker: Celery's worker instance, None in a producer or beat.
         holds: what is told of the requests that are held.
+
+    Attributes:
+        pool: billiard's pool, None while there is none, or of another kind.
     """
 
-    worker: Any = None
-    holds: Holds = field(default_factory=Holds)
-    _process: psutil.Process = field(default_factory=psutil.Process)
-    _children: dict[int, psutil.Process] = field(default_factory=dict)
+    def __init__(self, worker: Any = None, holds: Holds | None = None) -> None:
+        self.worker, self.holds = worker, holds or Holds()
+        self._holding = Holding()
+        self._host, self._processes = Host(), Processes()
+        self._taken_us = 0
+        self._seen: tuple[int, frozenset[str]] | None = None
 
-    def state(self, now_us: int) -> AgentState:
-        """Return the sampled part of the live state."""
-        found: AgentState = {"machine": machine()}
-        with contextlib.suppress(psutil.Error):
-            found["cpu_percent"] = self._process.cpu_percent(None)
-            found["rss_bytes"] = self._process.memory_info().rss
+    @property
+    def pool(self) -> Any:
+        """Billiard's pool, None while there is none, or of another kind."""
+        return getattr(getattr(self.worker, "pool", None), "_pool", None)
+
+    def state(self, now_us: int, children: list[Any]) -> AgentState:
+        """Return the sampled part of the live state; `children` are billiard's of the pool."""
+        now = time.monotonic()
+        own = os.getpid()
+        rows = self._processes.look([own, *(child.pid for child in children)], now)
+        found: AgentState = {"machine": self._host.look(), "rates": self._processes.rates(rows, now)}
+        found["cpu_percent"] = round(sum(row["cpu_percent"] for row in rows), 1)
+        found["rss_bytes"] = sum(row["rss_bytes"] for row in rows)
+        found["main"] = next((row for row in rows if row["pid"] == own), {})
         if self.worker is not None:
-            found["pool"] = pool_of(self.worker)
-            found["slots"] = int(self.worker.concurrency or 0)
-            found["queues"] = sorted(self.worker.app.amqp.queues.consume_from)[:500]
-            held = waiting()
-            self.holds.look(held, now_us, complete=len(held) < _MOST_REQUESTS)
-            found["prefetched"] = dict(Counter(held.values()))
-            found["children"] = self._pool_children()
-            found["cpu_percent"] = found.get("cpu_percent", 0.0) + sum(c["cpu_percent"] for c in found["children"])
-            found["rss_bytes"] = found.get("rss_bytes", 0) + sum(c["rss_bytes"] for c in found["children"])
+            found["children"] = [
+                row if place < _MOST_DETAILED else {name: row[name] for name in ("pid", "rss_bytes", "cpu_percent")}
+                for place, row in enumerate(row for row in rows if row["pid"] != own)
+            ]
+            self._look_at_worker(found, now_us)
         return found
 
-    def _pool_children(self) -> list[dict[str, Any]]:
-        billiard = getattr(getattr(self.worker, "pool", None), "_pool", None)
-        pids = [p.pid for p in getattr(billiard, "_pool", ()) if hasattr(p, "pid")][:_MOST_CHILDREN]
-        self._children = {pid: p for pid, p in self._children.items() if pid in pids}
-        found = []
-        for pid in pids:
-            with contextlib.suppress(psutil.Error):
-                child = self._children.get(pid) or psutil.Process(pid)
-                self._children[pid] = child
-                found.append({"pid": pid, "rss_bytes": child.memory_info().rss, "cpu_percent": child.cpu_percent(None)})
-        return found
+    def _look_at_worker(self, found: AgentState, now_us: int) -> None:
+        found["pool"] = pool_of(self.worker)
+        found["slots"] = slots_of(self.worker)
+        found["queues"] = sorted(self.worker.app.amqp.queues.consume_from)[:500]
+        held = waiting()
+        self.holds.look(held, now_us, complete=len(held) < _MOST_REQUESTS)
+        found["prefetched"] = dict(Counter(held.values()))
+        found.update(self._holding.look(self.worker, held, self.holds, now_us))
+        found["prefetch_limit"] = prefetch_limit(self.worker)
+        seen = (accepted(), frozenset(held))
+        if seen != self._seen:
+            self._taken_us = now_us
+        self._seen = seen
+        found["taken_us"] = self._taken_us
 
 
 def pool_of(worker: Any) -> str:
@@ -72,18 +88,23 @@ def pool_of(worker: Any) -> str:
     return kind.rsplit(".", 1)[-1].replace("thread", "threads").replace("threadss", "threads")
 
 
-def machine() -> HostSample:
-    """Return what the host has left; CPU since the last call."""
-    memory, disk = psutil.virtual_memory(), psutil.disk_usage("/")
-    return {
-        "cpu_percent": psutil.cpu_percent(None),
-        "load1": os.getloadavg()[0],
-        "cpus": float(os.cpu_count() or 1),
-        "memory_used_bytes": memory.total - memory.available,
-        "memory_total_bytes": memory.total,
-        "disk_used_bytes": disk.used,
-        "disk_total_bytes": disk.total,
-    }
+def slots_of(worker: Any) -> int:
+    """Return how many tasks may run at a time: what an autoscaler last decided, else what was asked for."""
+    with contextlib.suppress(Exception):
+        return int(worker.pool.num_processes)
+    return int(worker.concurrency or 0)
+
+
+def prefetch_limit(worker: Any) -> int:
+    """Return how many messages the worker may hold unacknowledged, 0 for any number, or while it is not connected."""
+    return int(getattr(getattr(getattr(worker, "consumer", None), "qos", None), "value", 0) or 0)
+
+
+def accepted() -> int:
+    """Return how many messages were started since the worker's start."""
+    from celery.worker import state  # noqa: PLC0415 - loads the whole worker, which a producer has no use for
+
+    return int(state.all_total_count[0])
 
 
 def waiting() -> dict[str, str]:
@@ -102,22 +123,51 @@ def waiting() -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Return the versions a person asks for first."""
-    return {"celery": celery.__version__, "python": platform.python_version(), "system": platform.system()}
+    return {
+        "celery": celery.__version__, "python": platform.python_version(), "system": platform.system(),
+        "release": platform.release(), "psutil": psutil.__version__,
+    }  # fmt: skip
 
 
 def gauges(metrics: Metrics, state: AgentState, busy: int, at_us: int) -> None:
     """Add a sample to the gauges of the worker and its host."""
     host = state["machine"]
-    here = ("host", state["host"])
-    tally.gauge(metrics, here, "cpu_percent", host["cpu_percent"], at_us)
-    tally.gauge(metrics, here, "memory_ratio", host["memory_used_bytes"] / max(host["memory_total_bytes"], 1), at_us)
-    tally.gauge(metrics, here, "disk_ratio", host["disk_used_bytes"] / max(host["disk_total_bytes"], 1), at_us)
-    tally.gauge(metrics, here, "load1", host["load1"], at_us)
+    levels = {
+        "cpu_percent": host["cpu_percent"],
+        "memory_ratio": host["memory_used_bytes"] / max(host["memory_total_bytes"], 1),
+        "disk_ratio": host["disk_used_bytes"] / max(host["disk_total_bytes"], 1),
+        "load1": host["load1"],
+        "swap_ratio": host.get("swap_used_bytes", 0) / max(host.get("swap_total_bytes", 0), 1),
+        "sent_bytes_s": host.get("sent_bytes_s", 0.0),
+        "received_bytes_s": host.get("received_bytes_s", 0.0),
+    }
+    for name, value in levels.items():
+        tally.gauge(metrics, ("host", state["host"]), name, rounded(value), at_us)
     if state.get("role") == "worker":
         series = ("worker", state["hostname"])
         levels = {
-            "cpu_percent": state.get("cpu_percent", 0.0), "rss_bytes": state.get("rss_bytes", 0), "busy": busy,
-            "slots": state.get("slots", 0), "prefetched": sum(state.get("prefetched", {}).values()),
+            "cpu_percent": state.get("cpu_percent", 0.0), "rss_bytes": state.get("rss_bytes", 0),
+            "threads": sum(row.get("threads", 0) for row in _all(state)),
+            "fds": sum(row.get("fds", 0) for row in _all(state)), **state.get("rates", {}),
         }  # fmt: skip
         for name, value in levels.items():
-            tally.gauge(metrics, series, name, float(value), at_us)
+            tally.gauge(metrics, series, name, rounded(value), at_us)
+        counts = {
+            "busy": busy, "slots": state.get("slots", 0), "prefetched": sum(state.get("prefetched", {}).values()),
+        }  # fmt: skip
+        for name, count in counts.items():
+            tally.gauge(metrics, series, name, float(count), at_us)
+
+
+def _all(state: AgentState) -> list[dict[str, Any]]:
+    return [state.get("main", {}), *state.get("children", ())]
+
+
+def rounded(value: float) -> float:
+    """Return a level to about 0.4 %, as a fraction of a power of two: digits that nobody reads do not compress.
+
+    >>> rounded(0.1), rounded(61.37), rounded(123_456_789.0), rounded(0.0)
+    (0.10009765625, 61.25, 123207680.0, 0.0)
+    """
+    part, power = frexp(value)
+    return ldexp(round(part * 256) / 256, power)

@@ -119,8 +119,9 @@ class Successes:
         uids = list(map(self._ring.__add__, serials))
         for uid in uids if labels else ():
             self._labelled.note(uid, labels)
+        took = list(map(_took, retries, published, started, runtime))
         for bucket, which in _buckets(started, runtime):
-            cell = _sum(*(_only(column, which) for column in (runtime, cpu, rss, wait)))
+            cell = _sum(*(_only(column, which) for column in (runtime, cpu, rss, wait, took)))
             cells = metrics.cells.setdefault(bucket, {})
             for each in series:
                 cells.setdefault(each, Cell()).merge(cell)
@@ -159,7 +160,12 @@ def _only(column: Sequence[int], which: list[bool] | None) -> list[int]:
     return sorted(column if which is None else compress(column, which))
 
 
-def _sum(runtime: list[int], cpu: list[int], rss: list[int], wait: list[int]) -> Cell:
+def _took(retries: int, published: int, started: int, runtime: int) -> int:
+    """Return what `model.first_turnaround_us` does of a success."""
+    return max(started + runtime - published, 0) if published and not retries else -1
+
+
+def _sum(runtime: list[int], cpu: list[int], rss: list[int], wait: list[int], took: list[int]) -> Cell:
     """Return the cell of successes from their sorted values; -1 (for memory 0) is unknown."""
     cell = Cell()
     cell.counts[_SUCCESS] = cell.reasons[_OK] = len(runtime)
@@ -168,6 +174,7 @@ def _sum(runtime: list[int], cpu: list[int], rss: list[int], wait: list[int]) ->
     _fill(cell.cpu, cpu, 0)
     _fill(cell.wait, wait, 0)
     cell.wait_le = dict(_counted(wait, _WAIT_US))
+    _fill(cell.turnaround, took, 0)
     _fill(cell.memory, rss, 1)
     return cell
 

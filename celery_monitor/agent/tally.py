@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from celery_monitor.model import BUCKET_S, FAILED, PUBLISHED, Attempt, Cell, Gauge, Metrics, Publish, Series
+from celery_monitor.agent import failures
+from celery_monitor.model import (
+    BUCKET_S,
+    FAILED,
+    FINAL,
+    PUBLISHED,
+    Attempt,
+    Cell,
+    Gauge,
+    Metrics,
+    Publish,
+    Series,
+    first_turnaround_us,
+)
 from celery_monitor.signals.record import Flag, State, runtime_le, wait_le
 
 _BUCKET_US = BUCKET_S * 1_000_000
@@ -29,6 +42,8 @@ def ended_us(row: Attempt) -> int:
 def count(metrics: Metrics, row: Attempt) -> None:
     """Add an end."""
     add(metrics, row, _series(row))
+    if row.fingerprint and not row.flags & INFRASTRUCTURE:
+        failures.book(metrics.cells[bucket_of(ended_us(row))], row, 1)
 
 
 def add(metrics: Metrics, row: Attempt, into: Iterable[Series]) -> None:
@@ -44,7 +59,17 @@ def add(metrics: Metrics, row: Attempt, into: Iterable[Series]) -> None:
 
 def correct(metrics: Metrics, booked: Attempt, row: Attempt) -> None:
     """Replace an end that was added, in its own bucket; its times stay in the sketches: the attempt did take them."""
-    swap(metrics, booked, row, _series(booked))
+    of = _series(booked)
+    swap(metrics, booked, row, of)
+    cells = metrics.cells[bucket_of(ended_us(booked))]
+    if not booked.flags & INFRASTRUCTURE:
+        for each, times in ((booked, -1), (row, 1)):
+            if each.fingerprint:
+                failures.book(cells, each, times)
+    took = turnaround_us(row) if booked.state not in FINAL else -1
+    if took >= 0:
+        for series in of:
+            cells[series].turnaround.add(took)
 
 
 def swap(metrics: Metrics, booked: Attempt, row: Attempt, of: Iterable[Series]) -> None:
@@ -76,6 +101,11 @@ def series_of(machinery: int, task: str, queue: str, workflow: str) -> tuple[Ser
     return (("task", task, queue),)
 
 
+def turnaround_us(row: Attempt) -> int:
+    """Return what `model.first_turnaround_us` does of an attempt."""
+    return first_turnaround_us(row.state, row.reason, row.retries, row.published_us, ended_us(row))
+
+
 def _measure(cell: Cell, row: Attempt) -> None:
     runtime = row.runtime_us
     if runtime >= 0 and row.state != _LOST:  # how long a lost one ran is a guess
@@ -91,6 +121,9 @@ def _measure(cell: Cell, row: Attempt) -> None:
         cell.wait.add(wait)
         at = wait_le(wait)
         cell.wait_le[at] = cell.wait_le.get(at, 0) + 1
+    took = turnaround_us(row)
+    if took >= 0:
+        cell.turnaround.add(took)
 
 
 def publish(metrics: Metrics, row: Publish) -> None:

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from celery_monitor.agent import adopt, oom
 from celery_monitor.agent import sample as sampling
+from celery_monitor.agent.clock import Clock
+from celery_monitor.agent.deaths import Deaths
 from celery_monitor.agent.holds import Holds
 from celery_monitor.agent.instance import Flush, Instance
 from celery_monitor.agent.journal import Journal
@@ -21,8 +23,9 @@ from celery_monitor.agent.oom import OutOfMemory
 from celery_monitor.errors import ConfigurationError, StoreError
 from celery_monitor.model import AgentState, Metrics, Pace
 from celery_monitor.signals import guard, process
-from celery_monitor.store import inbox, meta
+from celery_monitor.store import inbox, lease, meta
 from celery_monitor.store.connection import Store
+from celery_monitor.store.live import LOST_AFTER, LOST_S
 
 HEARTBEAT_S: Final = 10.0
 BEAT_HEARTBEAT_S: Final = 5.0
@@ -33,6 +36,8 @@ _PRODUCER_HEARTBEAT_S: Final = 3600.0
 """A web process that publishes nothing needs no connection: plans count them."""
 _ADOPT_S: Final = 5.0
 _BACKOFF_S: Final = 10.0
+SAMPLING_SHARE: Final = 0.003
+"""Of a core that samples may take: one that took longer is followed by a longer pause."""
 
 
 @dataclass(slots=True)
@@ -40,7 +45,7 @@ class Plan:
     """What an agent is told at its start.
 
     Parameters:
-        role: worker, beat, producer or serve.
+        role: worker, beat, producer, flower or serve.
         hostname: node name; rows and live state carry it.
         app: the Celery app's name.
         owner: tells fleets apart in one store.
@@ -55,6 +60,7 @@ class Plan:
     flush_interval: float | None = None
     resource_interval: float = 5.0
     buffer_bytes: int = 64 * 1024 * 1024
+    build: str = ""
     namespace_is_default: bool = False
     worker: Any = None
     tick: Callable[[Pace | None], None] | None = None
@@ -74,6 +80,10 @@ class Agent:
         self._holds = Holds(self._started_us) if plan.worker is not None else Holds()
         self._sampler = sampling.Sampler(plan.worker, self._holds)
         self._memory: OutOfMemory | None = None
+        self._deaths = Deaths(self._starved)
+        self._children: list[Any] = []
+        self._clock = Clock()
+        self._pause_s = plan.resource_interval
         self._sample: AgentState = {}
         self._gauges = Metrics()
         self._last = {"sample": 0.0, "send": 0.0, "adopt": 0.0}
@@ -158,14 +168,18 @@ class Agent:
     def round(self) -> None:
         """Drain, sample, flush, adopt, tick: whatever is due."""
         now, now_us = time.monotonic(), time.time_ns() // 1000
-        if now - self._last["sample"] >= self.plan.resource_interval:
+        if now - self._last["sample"] >= self._pause_s:
             self._last["sample"] = now
+            began = time.thread_time()
             self._look(now_us)
+            self._pause_s = max(self.plan.resource_interval, (time.thread_time() - began) / SAMPLING_SHARE)
         instance = self._instance()
         if instance is not None:
             if process.me.writer is not None:
                 process.me.writer.settle()
             instance.drain(process.me.kept, now, now_us)
+            if self._last["sample"] == now and self.plan.worker is not None:  # what they left in their rings is read
+                self._deaths.look(self._children, instance, now_us)
             self._flush(instance, now)
         self._adopt(now, now_us)
         if self.plan.tick is not None and not self.failing:
@@ -193,7 +207,8 @@ class Agent:
         return self._memory is not None and self._memory.explains(noticed_us, time.time_ns() // 1000)
 
     def _look(self, now_us: int) -> None:
-        self._sample = self._sampler.state(now_us)
+        self._children = self._deaths.watch(self._sampler.pool)
+        self._sample = self._sampler.state(now_us, self._children)
         if self._memory is not None:
             self._memory.look(now_us)
         instance = self.instance
@@ -228,6 +243,7 @@ class Agent:
         try:
             if not self._checked:
                 self._check()
+            self._compare_clocks()
             self.pace = inbox.send(self.store, flush.batch if flush else None, state) or self.pace
         except StoreError as error:
             self._fails(str(error))
@@ -240,7 +256,13 @@ class Agent:
             guard.logger.warning("celery-monitor: the store answers again; what was kept is being shipped")
             self.failing = ""
         instance.acknowledged()
+        instance.keeping.one_in = self.pace["one_in"] if self.pace else 1
+        silence_s = LOST_AFTER * max(self._heartbeat(), self.interval()) + LOST_S
+        instance.keeping.heard(time.time_ns() // 1000, silence_s)
         return True
+
+    def _compare_clocks(self) -> None:
+        self._clock.look(lambda: lease.now_us(self.store), time.monotonic())
 
     def _check(self) -> None:
         """Check once what is at the other end: a Redis, of a schema we may write, and no other fleet's namespace."""
@@ -297,11 +319,14 @@ class Agent:
             losses["no_ring"] = process.me.dropped
         for where, n in guard.caught.items():
             losses[f"error in {where}"] = n
+        ahead_us = self._clock.offset_us
         return {
             **self._sample,
             "v": 1, "boot": self._own.hex(), "role": self.plan.role, "hostname": self.plan.hostname, "host": self.host,
-            "pid": os.getpid(), "app": self.plan.app, "at_us": time.time_ns() // 1000, "started_us": self._started_us,
+            "pid": os.getpid(), "app": self.plan.app, "at_us": time.time_ns() // 1000 - ahead_us,
+            "started_us": self._started_us - ahead_us, "clock_us": ahead_us, "clock_error_us": self._clock.error_us,
             "interval_s": max(self._heartbeat(), self.interval()), "goodbye": goodbye,
             "running": instance.running()[:500] if instance is not None and not goodbye else [],
             "dropped": losses, "notes": process.me.notes[:10], "versions": sampling.versions(),
+            "build": self.plan.build, "exits": dict(self._deaths.exits), "deaths": list(self._deaths.last),
         }  # fmt: skip

@@ -13,6 +13,8 @@ from celery_monitor.model import AgentState, Cell, HostSample
 WINDOW_S: Final = 300
 """The window of the cells that success shares are taken from, in seconds."""
 
+_LOST: Final = {"worker": "worker_lost", "beat": "beat_lost"}
+"""Role to the rule of its heartbeat."""
 LEAST_ENDS: Final = 20
 """A share of fewer ends says little: 1 failure of 19 would be an alert."""
 
@@ -32,7 +34,11 @@ def readings(
         now_us: the store's clock.
     """
     newest = _newest(agents)
-    return [*_success(tasks), *_backlog(queues), *_overdue(newest, now_us), *_hosts(newest, now_us)]
+    backlogs = {name: gauges.get("backlog") for name, gauges in queues.items()}
+    return [
+        *_success(tasks), *_backlog(backlogs), *_unserved(backlogs, newest, now_us), *_overdue(newest, now_us),
+        *_hosts(newest, now_us),
+    ]  # fmt: skip
 
 
 def overdue_s(agent: AgentState, now_us: int) -> float:
@@ -61,17 +67,26 @@ def _success(tasks: Mapping[str, Cell]) -> Iterator[Reading]:
             yield Reading("success_share", name, ratio, RATIO)
 
 
-def _backlog(queues: Mapping[str, Mapping[str, float | None]]) -> Iterator[Reading]:
-    for name, gauges in queues.items():
-        backlog = gauges.get("backlog")
+def _backlog(backlogs: Mapping[str, float | None]) -> Iterator[Reading]:
+    for name, backlog in backlogs.items():
         if backlog is not None:
             yield Reading("backlog", name, backlog, MESSAGES)
 
 
+def _unserved(backlogs: Mapping[str, float | None], agents: Iterable[AgentState], now_us: int) -> Iterator[Reading]:
+    """Yield what waits where nobody takes it; 0 for a queue that a worker consumes, so that an alert ends."""
+    living = [a for a in agents if a.get("role") == "worker" and not a.get("goodbye") and not overdue_s(a, now_us)]
+    consumed = {queue for agent in living for queue in agent.get("queues") or ()}
+    for name, backlog in backlogs.items():
+        if backlog is not None:
+            yield Reading("queue_unserved", name, 0.0 if name in consumed else backlog, MESSAGES)
+
+
 def _overdue(agents: Iterable[AgentState], now_us: int) -> Iterator[Reading]:
     for agent in agents:
-        if agent.get("role") == "worker":
-            yield Reading("worker_lost", agent.get("hostname", ""), round(overdue_s(agent, now_us), 1), SECONDS)
+        rule = _LOST.get(agent.get("role", ""))
+        if rule is not None:
+            yield Reading(rule, agent.get("hostname", ""), round(overdue_s(agent, now_us), 1), SECONDS)
 
 
 def _hosts(agents: Iterable[AgentState], now_us: int) -> Iterator[Reading]:

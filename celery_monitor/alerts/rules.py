@@ -79,8 +79,11 @@ DEFAULTS: Final[Mapping[str, Rule]] = {
         # Over the last 5 minutes, of task names with at least 20 ends in them (`readings`).
         Rule("success_share", 0.95, RATIO, "succeeded", below=True),
         Rule("backlog", 200, MESSAGES, "waiting"),
+        # A worker that is being started again is no reason to wake anybody.
+        Rule("queue_unserved", 0, MESSAGES, "waiting, and no worker consumes it", for_seconds=60),
         # Past the promised heartbeat. An event loop that one task holds for 5 s does look dead from outside.
         Rule("worker_lost", 5, SECONDS, "overdue with its heartbeat", severity="critical"),
+        Rule("beat_lost", 5, SECONDS, "overdue with its heartbeat", severity="critical"),
         # A machine may be busy for a moment; a minute of it is a state.
         Rule("host_cpu", 0.80, RATIO, "of the CPU busy", for_seconds=60),
         Rule("host_memory", 0.85, RATIO, "of the memory used", for_seconds=60),

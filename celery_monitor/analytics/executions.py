@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from celery_monitor.model import FAILED, FINAL, Attempt, Publish, Running, ended_us
-from celery_monitor.signals.record import Flag, Reason, State
+from celery_monitor.signals.record import Flag, Reason, State, name_of
 
 BROKEN: Final = FAILED - {State.NEVER_PUBLISHED} | {State.LOST}
 """Ends of an execution that count as its failure; a step that was never published has not failed itself."""
@@ -120,7 +120,7 @@ class Execution:
             return State.STARTED.name
         if self.word is None or self._published_again(self.word):
             return "WAITING"
-        return State(self.word.state).name
+        return name_of(State, self.word.state)
 
     @property
     def published_us(self) -> int:

@@ -95,6 +95,38 @@ def durations(sketch: Sketch) -> dict[str, Any]:
     }
 
 
+def sizes(sketch: Sketch) -> dict[str, Any]:
+    """Return count, average, extremes, p50, p95 and p99 of a sketch of KiB, in bytes.
+
+    >>> s = Sketch(); s.add(100); s.add(300)
+    >>> sizes(s)["max"], sizes(s)["avg"], sizes(Sketch())["max"]
+    (307200, 204800, None)
+    """
+    known = sketch.count > 0
+    values: dict[str, float | None] = {}
+    if known:
+        values = {"avg": sketch.total / sketch.count, "min": sketch.least, "max": sketch.most}
+    values |= dict(zip(("p50", "p95", "p99"), sketch.quantiles((0.5, 0.95, 0.99)), strict=True))
+    out: dict[str, Any] = {"count": sketch.count}
+    for name in ("avg", "min", "max", "p50", "p95", "p99"):
+        kib = values.get(name)
+        out[name] = None if kib is None else round(kib * 1024)
+    return out
+
+
+def compared(cell: Cell, seconds: float) -> dict[str, Any]:
+    """Return the few figures of a period that another one is held against."""
+    was = figures(cell, seconds)
+    return {
+        "ended": was["ended"],
+        "failed": was["failed"],
+        "success_ratio": was["success_ratio"],
+        "rate_per_second": was["rate_per_second"],
+        "runtime_p95_seconds": was["runtime_seconds"]["p95"],
+        "wait_p95_seconds": was["wait_seconds"]["p95"],
+    }
+
+
 def _seconds(us: float | None) -> float | None:
     return None if us is None else round(us / 1e6, _DIGITS)
 

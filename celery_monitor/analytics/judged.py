@@ -10,9 +10,9 @@ from celery_monitor.analytics.plans import Pending
 from celery_monitor.analytics.totals import Totals
 from celery_monitor.analytics.tree import Node
 from celery_monitor.details import Labelled, Measure, Plan, Run, RunState, Span, Wait
-from celery_monitor.model import Attempt, Publish, Running
+from celery_monitor.model import Attempt, Publish, Running, sampled
 from celery_monitor.signals import labels as label_text
-from celery_monitor.signals.record import fixed_id, pack_id, unpack_id
+from celery_monitor.signals.record import Flag, fixed_id, pack_id, unpack_id
 
 
 @dataclass(slots=True)
@@ -130,7 +130,15 @@ def row(judged: Judged) -> Run:
         tasks="\n".join(t.tasks.names),
         workers="\n".join(t.workers.names),
         queues="\n".join(t.queues.names),
+        one_in=_one_in(judged),
     )
+
+
+def _one_in(judged: Judged) -> int:
+    """Return how many runs this one stands for, negative when only parts of it were kept."""
+    flags = [f for one in judged.executions.values() for f in one.flags]
+    one_in = max(map(sampled, flags), default=judged.before.one_in if judged.before else 1)
+    return -one_in if any(f & Flag.PARTIAL_RUN for f in flags) else one_in
 
 
 def id_of(text: str) -> bytes:

@@ -67,7 +67,8 @@ class Shape:
         planned = self.plans.before(node.id)
         if planned or not self._joins(node):
             return planned
-        return [m for m in self.plans.members(node.group) if m != node.id and not self._joins(self._nodes[m][0])]
+        others = (m for m in self.plans.members(node.group) if m != node.id)
+        return [m for m in others if not any(map(self._joins, self._nodes.get(m, ())[:1]))]
 
     def _joins(self, node: Node) -> bool:
         """Tell a chord's body of which no plan is known: like nothing else it has its parent's group."""

@@ -20,6 +20,8 @@ _UNACKED: Final = (_LUA / "unacked.lua").read_text("utf-8")
 MOST_UNACKED: Final = 1000
 """Entries of the unacknowledged hash to look at; more would hold the broker up for over a millisecond."""
 
+_OURS: Final = "celery_monitor."
+
 Routes = Mapping[tuple[str, str], str]
 """Queue by (exchange, routing key), for queues whose routing key is not their name."""
 
@@ -38,7 +40,7 @@ def sample(channel: Any, queues: Iterable[str], routes: Routes, now_us: int) -> 
     """
     names = list(queues)
     lists = {name: _lists(channel, name) for name in names}
-    depths, headers, unacked = _read(channel, [key for keys in lists.values() for key in keys])
+    depths, heads, unacked = _read(channel, [key for keys in lists.values() for key in keys])
     held = _held(unacked, names, routes)
     note = None if held is not None else f"unacked: over {MOST_UNACKED} in the broker, not looked at one by one"
     out: dict[str, QueueSample] = {}
@@ -46,10 +48,15 @@ def sample(channel: Any, queues: Iterable[str], routes: Routes, now_us: int) -> 
     for name, keys in lists.items():
         part = slice(at, at + len(keys))
         at += len(keys)
-        age = _oldest_s(depths[part], headers[part], now_us)
+        age = _oldest_s(depths[part], [head[0] for head in heads[part]], now_us)
         taken = None if held is None else held.get(name, 0)
-        out[name] = QueueSample(backlog=sum(depths[part]), oldest_s=age, unacked=taken, note=note)
+        out[name] = QueueSample(sum(depths[part]), age, taken, note=note, oldest=_oldest(heads[part]))
     return out
+
+
+def client_of(channel: Any) -> Any:
+    """Return a client of our own on kombu's pool: kombu's prefixes the keys of some commands and not of others."""
+    return Redis(connection_pool=channel.pool, retry=Retry(NoBackoff(), 0))
 
 
 def _lists(channel: Any, queue: str) -> list[str]:
@@ -58,16 +65,21 @@ def _lists(channel: Any, queue: str) -> list[str]:
     return [f"{prefix}{queue}{channel.sep}{step}" if step else prefix + queue for step in channel.priority_steps]
 
 
-def _read(channel: Any, lists: list[str]) -> tuple[list[int], list[str], list[Any]]:
-    # A client of our own on kombu's pool: kombu's prefixes the keys of some commands and not of others.
-    client = Redis(connection_pool=channel.pool, retry=Retry(NoBackoff(), 0))
-    pipe = client.pipeline(transaction=False)
+Head = tuple[str, str, str]
+"""Our header, the id and the task of the message that a list gives out next."""
+
+
+def _read(channel: Any, lists: list[str]) -> tuple[list[int], list[Head], list[Any]]:
+    pipe = client_of(channel).pipeline(transaction=False)
     for key in lists:
         pipe.llen(key)
     pipe.eval(_OLDEST, len(lists), *lists)
     pipe.eval(_UNACKED, 1, (channel.global_keyprefix or "") + channel.unacked_key, MOST_UNACKED)
-    *depths, headers, unacked = pipe.execute()
-    return depths, [_text(header) for header in headers], unacked
+    *depths, told, unacked = pipe.execute()
+    texts = [_text(one) for one in told]
+    heads = list(zip(texts[::3], texts[1::3], texts[2::3], strict=True))
+    # A tick of ours is nobody's backlog; of the few there can be only the next one shows itself.
+    return [n - task.startswith(_OURS) for n, (_, _, task) in zip(depths, heads, strict=True)], heads, unacked
 
 
 def _oldest_s(depths: list[int], headers: list[str], now_us: int) -> float | None:
@@ -77,6 +89,16 @@ def _oldest_s(depths: list[int], headers: list[str], now_us: int) -> float | Non
     if len(known) < len(times):
         return None
     return max(0.0, (now_us - min(known)) / 1e6) if known else 0.0
+
+
+def _oldest(heads: list[Head]) -> tuple[str, str, int] | None:
+    """Return id, task and publish time of the oldest message over all priorities whose header tells its time."""
+    known = [
+        (time, task_id, task)
+        for header, task_id, task in heads
+        if (time := published_us(header)) and task_id and not task.startswith(_OURS)
+    ]
+    return (min(known)[1], min(known)[2], min(known)[0]) if known else None
 
 
 def _held(reply: list[Any], queues: list[str], routes: Routes) -> dict[str, int] | None:

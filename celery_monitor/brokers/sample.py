@@ -15,6 +15,7 @@ class QueueSample:
         unacked: messages taken and not acknowledged (prefetched, running, waiting for their ETA).
         consumers: consumers the broker counts.
         note: what could not be read and why.
+        oldest: id, task and publish time (us) of the message that is served next, where the broker shows it.
     """
 
     backlog: int | None = None
@@ -22,6 +23,7 @@ class QueueSample:
     unacked: int | None = None
     consumers: int | None = None
     note: str | None = None
+    oldest: tuple[str, str, int] | None = None
 
     def gauges(self) -> dict[str, float]:
         """Return what is known, by gauge name.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
-from celery_monitor.brokers import declare, forks, redis
+from celery_monitor.brokers import declare, forks, health, rabbitmq, redis
+from celery_monitor.brokers.bindings import Bindings
 from celery_monitor.brokers.sample import QueueSample
 
 logger = logging.getLogger(__name__)
@@ -36,29 +38,63 @@ class Sampler:
 
     Parameters:
         app: the Celery app; its configuration says where the broker is.
+        rabbitmq_api: URL of RabbitMQ's management API, None for none.
+
+    Attributes:
+        kind: what the broker is, as kombu calls it: redis, amqp, SQS, ...; empty before the first sample.
     """
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
+    def __init__(self, app: Any, rabbitmq_api: str | None = None) -> None:
+        self._app, self._api = app, rabbitmq_api
+        self.kind = ""
+        self._bindings = Bindings()
         self._connection: Any = None
         self._used_s = 0.0
 
-    def sample(self, queues: Iterable[str], now_us: int | None = None) -> dict[str, QueueSample]:
+    def sample(
+        self, queues: Iterable[str], now_us: int | None = None, *, consumed: Collection[str] = ()
+    ) -> dict[str, QueueSample]:
         """Return a sample per queue; never raises, what could not be read is None with a note.
 
         Parameters:
             queues: names of queues.
             now_us: clock to take ages by; None for this machine's.
+            consumed: those of them that live workers consume, so they exist: some brokers make a queue of any
+                name they are asked for.
         """
         names = list(queues)
         if not names:
             return {}
         try:
-            return self._sample(names, time.time_ns() // 1000 if now_us is None else now_us)
+            return self._sample(names, time.time_ns() // 1000 if now_us is None else now_us, consumed)
         except Exception as error:
             self.close()
             logger.debug("queues not sampled", exc_info=True)
             return dict.fromkeys(names, QueueSample(note=f"broker not readable: {type(error).__name__}: {error}"))
+
+    def declared(self) -> set[str]:
+        """Return the queues that anybody has declared, as far as looks at the broker have shown them; never raises."""
+        try:
+            connection = self._connected()
+            if connection.transport.driver_type == "redis":
+                forks.leave_alone(connection.default_channel)
+                self._bindings.step(connection.default_channel)
+        except Exception:
+            self.close()
+            logger.debug("bindings not read", exc_info=True)
+        return self._bindings.queues
+
+    def health(self) -> dict[str, Any] | None:
+        """Return how a Redis broker is (`health.read`), None for brokers of another kind; never raises."""
+        try:
+            connection = self._connected()
+            if connection.transport.driver_type != "redis":
+                return None
+            forks.leave_alone(connection.default_channel)
+            return health.read(redis.client_of(connection.default_channel))
+        except Exception as error:  # noqa: BLE001 - of kombu's and its transport's errors whichever
+            self.close()
+            return {"note": f"not readable: {type(error).__name__}: {error}"[:200]}
 
     def close(self) -> None:
         """Close the connection, if there is one; the next sample opens another."""
@@ -71,20 +107,30 @@ class Sampler:
         if time.monotonic() - self._used_s > IDLE_S:
             self.close()
 
-    def _sample(self, names: list[str], now_us: int) -> dict[str, QueueSample]:
+    def _sample(self, names: list[str], now_us: int, consumed: Collection[str]) -> dict[str, QueueSample]:
         self.close_if_idle()
         self._used_s = time.monotonic()
         connection = self._connected()
-        kind = connection.transport.driver_type
+        kind = self.kind = connection.transport.driver_type
         if kind == "redis":
             forks.leave_alone(connection.default_channel)
             return redis.sample(connection.default_channel, names, self._routes(), now_us)
         if kind == "amqp":
-            return declare.sample(connection, names, counts_consumers=True)
+            return self._with_api(connection, declare.sample(connection, names, counts_consumers=True), now_us)
         if kind in ("memory", "filesystem"):
             return declare.sample(connection, names, counts_consumers=False)
-        # Other transports of kombu create the queue when they are asked for its size.
-        return dict.fromkeys(names, QueueSample(note=f"depth of {kind} queues cannot be read without side effects"))
+        return declare.sizes(connection, names, consumed, kind)
+
+    def _with_api(self, connection: Any, found: dict[str, QueueSample], now_us: int) -> dict[str, QueueSample]:
+        if self._api is None:
+            return found
+        try:
+            told = rabbitmq.queues(self._api, connection.virtual_host or "/", connection.userid, connection.password)
+        except rabbitmq.FAILURES as error:
+            logger.debug("management API not read", exc_info=True)
+            note = f"management API not readable: {type(error).__name__}: {error}"
+            return {name: replace(sample, note=sample.note or note) for name, sample in found.items()}
+        return {name: rabbitmq.completed(sample, told.get(name), now_us) for name, sample in found.items()}
 
     def _connected(self) -> Any:
         if self._connection is None:

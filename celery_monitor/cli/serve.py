@@ -42,6 +42,8 @@ def run(monitor: Any, host: str, port: int, *, tick: bool, tell: Callable[[str],
     with listen(monitor.reader(), host, port) as server:
         where = f"http://{host}:{server.server_address[1]}"
         tell(f"celery-monitor {__version__}: {where}/metrics  {where}{API}/summary  {where}{API}/health")
+        if tick:
+            monitor.appear("serve")
         threading.Thread(target=server.serve_forever, name="celery-monitor-serve", daemon=True).start()
         with contextlib.suppress(KeyboardInterrupt):
             while not ended.wait(_PAUSE_S):

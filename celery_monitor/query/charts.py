@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from celery_monitor.analytics.figures import counts
@@ -29,15 +29,30 @@ def steps_within(step_s: int) -> list[int]:
 def series(rollups: Rollups, window: Window) -> dict[str, list[Any]]:
     """Return the `series` object of the JSON API; a point without a value is None."""
     all_cells, gauges = wants(window)
+    out = outcomes(points(rollups, all_cells, window), window)
+    levels = list(rollups.levels(gauges))
+    out["backlog"] = backlog(levels, window)
+    out["busy_ratio"] = _busy(levels, window)
+    return out
+
+
+def points(rollups: Rollups, want: Want, window: Window, of: Callable[[Series], bool] = lambda _: True) -> list[Cell]:
+    """Return the sum of some series for each point of the chart: counts, run times and waits."""
     cells = [Cell() for _ in window.points]
-    for segment in rollups.segments(all_cells):
-        for value in segment.values.values():
-            cell = cells[window.slot(segment.bucket)]
+    for segment in rollups.segments(want):
+        cell = cells[window.slot(segment.bucket)]
+        for series_, value in segment.values.items():
+            if not of(series_):
+                continue
             if segment.raw:
                 dumps.add_cell(cell, value, ("runtime", "wait"))
             else:
                 cell.merge(value)
-    levels = list(rollups.levels(gauges))
+    return cells
+
+
+def outcomes(cells: Iterable[Cell], window: Window) -> dict[str, list[Any]]:
+    """Return ends by outcome and percentiles, point by point."""
     out: dict[str, list[Any]] = {"t": window.points}
     for name in ("published", "succeeded", "failed", "retried", "other"):
         out[name] = []
@@ -45,8 +60,6 @@ def series(rollups: Rollups, window: Window) -> dict[str, list[Any]]:
         out[name] = []
     for cell in cells:
         _add_point(out, cell)
-    out["backlog"] = backlog(levels, window)
-    out["busy_ratio"] = _busy(levels, window)
     return out
 
 

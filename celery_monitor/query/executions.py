@@ -7,15 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from heapq import merge
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from celery_monitor.analytics.executions import end_of, last_word, real
+from celery_monitor.details import Content, Traffic
 from celery_monitor.errors import BadRequest
 from celery_monitor.model import PUBLISHED, Attempt, Publish, Running
 from celery_monitor.query import live, paging, rows
 from celery_monitor.query.rows import Blocks, Candidate, Found
+from celery_monitor.query.texts import parsed
 from celery_monitor.query.times import iso, parse_iso, seconds
-from celery_monitor.signals.record import Flag, Reason, ResultSize, State, fixed_id, pack_id, unpack_id
+from celery_monitor.signals.record import Flag, Reason, ResultSize, State, fixed_id, name_of, pack_id, unpack_id
 from celery_monitor.store import blocks
 from celery_monitor.store import live as live_table
 from celery_monitor.store.blocks import Info
@@ -28,6 +30,7 @@ _SEARCHED: Final = 20_000
 """Candidates looked at for one page: a filter that almost nothing matches ends with a cursor to go on from."""
 
 _SIZES: Final = {int(s): s.name.lower() for s in ResultSize if s is not ResultSize.UNKNOWN}
+_TRAFFIC: Final = ("connections", "reads", "writes")
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 
 Runnings = dict[bytes, Running]
@@ -57,7 +60,7 @@ class Filters:
     @property
     def states(self) -> set[int]:
         """The states that rows may have, as `Info.may_hold` takes them; a publish counts as 0."""
-        if self.state is None:
+        if self.state is None or self.fingerprint is not None:
             return {PUBLISHED, *map(int, State)}
         return {PUBLISHED} if self.state == WAITING else {int(State[self.state])}
 
@@ -110,21 +113,40 @@ def one(store: Store, task_id: str, now_us: int) -> dict[str, Any] | None:
     return row(packed, found, running.get(packed))
 
 
-def ended_uids(store: Store, task_ids: list[str], now_us: int) -> set[str]:
-    """Return the uids (hex) of the attempts of these executions whose end is stored.
+class Fates(NamedTuple):
+    """Of attempts whose worker is silent those (uids in hex) that have ended, and whose message was given out again."""
+
+    ended: frozenset[str]
+    redelivered: frozenset[str]
+
+
+def fates(store: Store, silent: Iterable[Running], now_us: int) -> Fates:
+    """Return what the store knows of attempts that a silent worker was running.
 
     Raises:
         StoreError: the store does not answer.
     """
-    found = Blocks(store, rows.tail(store, now_us)).by_ids([pack_id(task_id) for task_id in task_ids])
-    return {uid.hex() for each in found.values() for uid in each.attempts}
+    runs = {run["uid"]: pack_id(run["id"]) for run in silent}
+    found = Blocks(store, rows.tail(store, now_us)).by_ids(sorted(set(runs.values())))
+    elsewhere = _running(store, now_us)
+    ended, again = set(), set()
+    for uid, packed in runs.items():
+        stored = found.get(packed, Found()).attempts
+        others = {a.uid.hex() for a in stored.values() if a.flags & Flag.REDELIVERED}
+        if packed in elsewhere and elsewhere[packed]["flags"] & Flag.REDELIVERED:
+            others.add(elsewhere[packed]["uid"])
+        if bytes.fromhex(uid) in stored:
+            ended.add(uid)
+        elif others - {uid}:
+            again.add(uid)
+    return Fates(frozenset(ended), frozenset(again))
 
 
 def page(store: Store, filters: Filters, now_us: int) -> dict[str, Any]:
     """Return a page of executions and the cursor of the next.
 
-    An execution stands where its newest row puts it, so data that arrives meanwhile goes above the cursor: nothing
-    below it is skipped or comes twice.
+    An execution stands where its newest row puts it, of those by the worker or the fingerprint asked for. So data that
+    arrives meanwhile goes above the cursor: nothing below it is skipped or comes twice.
 
     Raises:
         StoreError: the store does not answer.
@@ -139,7 +161,7 @@ def page(store: Store, filters: Filters, now_us: int) -> dict[str, Any]:
         known = stored.by_ids(list(dict.fromkeys(c.id for c in chunk)))
         for candidate in chunk:
             found = known.get(candidate.id, Found())
-            if candidate.id in taken or _place(candidate.id, found, running.get(candidate.id)) != candidate:
+            if candidate.id in taken or _place(candidate.id, found, running.get(candidate.id), filters) != candidate:
                 continue  # a newer row speaks for this execution, or it was folded while we read
             shown = row(candidate.id, found, running.get(candidate.id))
             if _wanted(shown, filters):
@@ -163,12 +185,12 @@ def row(packed: bytes, found: Found, running: Running | None) -> dict[str, Any]:
     newest = last_word(attempts)
     first: Attempt | Publish | None = publishes[0] if publishes else attempts[0] if attempts else None
     known: Attempt | Publish | None = newest or (publishes[-1] if publishes else None)
-    state = STARTED if running else State(newest.state).name if newest else WAITING
+    state = STARTED if running else name_of(State, newest.state) if newest else WAITING
     return {
         "id": unpack_id(packed),
         "task": known.task if known else running["task"] if running else None,
         "state": state,
-        "reason": Reason(newest.reason).name.lower() if newest and not running else None,
+        "reason": name_of(Reason, newest.reason).lower() if newest and not running else None,
         "queue": (known.queue if known else running["queue"] if running else None) or None,
         "root_id": unpack_id((known.root if known else b"") or packed),
         "parent_id": unpack_id(known.parent) or None if known else None,
@@ -178,16 +200,37 @@ def row(packed: bytes, found: Found, running: Running | None) -> dict[str, Any]:
         "published_at": iso(first.published_us) if first else None,
         "ended_at": iso(end_of(newest)) if newest and not running else None,
         "flags": [f.name.lower() for f in Flag if f.name and newest and newest.flags & f],
-        "attempts": [_attempt(a) for a in attempts],
+        "attempts": [_shown(a, found) for a in attempts],
+        "waiting": None,  # told of one that was asked for by its id (`query.waiting`)
     }
+
+
+def _shown(a: Attempt, found: Found) -> dict[str, Any]:
+    return _attempt(a) | _content(a.uid, found.contents) | _traffic(found.traffic.get(a.uid))
+
+
+def _content(uid: bytes, contents: Iterable[Content]) -> dict[str, Any]:
+    """Return what an attempt was called with and what it returned: two rows, each with one of the two texts."""
+    mine = [row for row in contents if row.uid == uid]
+    return {
+        "arguments": parsed(next((row.arguments for row in mine if row.arguments), "")),
+        "result": parsed(next((row.result for row in mine if row.result), "")),
+    }
+
+
+def _traffic(row: Traffic | None) -> dict[str, int | None]:
+    """Return what is counted when it is asked for."""
+    if row is None:
+        return dict.fromkeys(_TRAFFIC)
+    return {name: known if (known := getattr(row, name)) >= 0 else None for name in _TRAFFIC}
 
 
 def _attempt(a: Attempt) -> dict[str, Any]:
     failed = {"type": a.exception, "message": a.message or None, "traceback": a.traceback or None}
     return {
         "uid": a.uid.hex(),
-        "state": State(a.state).name,
-        "reason": Reason(a.reason).name.lower(),
+        "state": name_of(State, a.state),
+        "reason": name_of(Reason, a.reason).lower(),
         "worker": a.worker or None,
         "pid": a.pid or None,
         "started_at": iso(a.started_us),
@@ -195,7 +238,7 @@ def _attempt(a: Attempt) -> dict[str, Any]:
         "retries": a.retries,
         "routing_key": a.routing_key or a.queue or None,
         "wait_seconds": seconds(a.wait_us),
-        **_hold(a),
+        **hold(a),
         "runtime_seconds": seconds(a.runtime_us),
         "cpu_seconds": seconds(a.cpu_us),
         "rss_bytes": a.rss_kib * 1024 if a.rss_kib > 0 else None,
@@ -214,7 +257,7 @@ def _known(n: int) -> int | None:
     return n if n >= 0 else None
 
 
-def _hold(a: Attempt) -> dict[str, float | None]:
+def hold(a: Attempt) -> dict[str, float | None]:
     """Return how long a worker held the message, and by how much that may be wrong: never longer than the wait."""
     if a.hold_us < 0 or a.flags & (Flag.EAGER | Flag.UNSTARTED):
         return {"hold_seconds": None, "hold_error_seconds": None}
@@ -271,8 +314,9 @@ def _filtered(blob: Blob, table: str, filters: Filters) -> Iterable[int]:
     if table == "attempts":
         wanted["worker"] = filters.worker
         wanted["fingerprint"] = filters.fingerprint
-        wanted["reason"] = int(Reason[filters.reason]) if filters.reason else None
-        wanted["state"] = int(State[filters.state]) if filters.state else None
+        if filters.fingerprint is None:  # else any attempt of an execution that ended so may have it
+            wanted["reason"] = int(Reason[filters.reason]) if filters.reason else None
+            wanted["state"] = int(State[filters.state]) if filters.state else None
     for name, value in wanted.items():
         if value is not None:
             column = blob.column(table, name)
@@ -298,13 +342,19 @@ def _in_range(candidate: Candidate, filters: Filters) -> bool:
     return filters.until_us is None or candidate.at_us <= filters.until_us
 
 
-def _place(packed: bytes, found: Found, running: Running | None) -> Candidate:
-    """Return where an execution stands: at its newest row, or at the start of the attempt that runs."""
+def _place(packed: bytes, found: Found, running: Running | None, filters: Filters | None = None) -> Candidate:
+    """Return where an execution stands: at its newest row asked for, or at the start of the attempt that runs."""
     if running and bytes.fromhex(running["uid"]) not in found.attempts:
         return Candidate(running["started_us"], bytes.fromhex(running["uid"]), packed)
     if found.attempts:
-        return max(Candidate(end_of(a), uid, packed) for uid, a in found.attempts.items())
+        asked = [(uid, a) for uid, a in found.attempts.items() if filters is None or _asked(a, filters)]
+        return max(Candidate(end_of(a), uid, packed) for uid, a in asked or found.attempts.items())
     return max((Candidate(p.published_us, packed, packed) for p in found.publishes), default=Candidate(0, b"", packed))
+
+
+def _asked(attempt: Attempt, filters: Filters) -> bool:
+    """Return whether an attempt has what any attempt of an execution may have."""
+    return filters.worker in {None, attempt.worker} and filters.fingerprint in {None, attempt.fingerprint}
 
 
 def _wanted(shown: Mapping[str, Any], filters: Filters) -> bool:

@@ -95,7 +95,11 @@ def _together(each: Sequence[Facts]) -> Facts:
         skipped=dict(skipped),
         room=max((facts.room for facts in each), key=lambda room: (bool(room.max_bytes), room.ratio)),
         usage=sum((facts.usage for facts in each), start=Usage()),
-        budget=Budget(sum(f.budget.executions for f in each), sum(f.budget.counters for f in each)),
+        budget=Budget(
+            sum(f.budget.executions for f in each),
+            sum(f.budget.counters for f in each),
+            sum(f.budget.logs for f in each),
+        ),
         cut=cut,
         rollup_days=each[0].rollup_days,
     )
@@ -114,6 +118,7 @@ def row(facts: Facts, now_us: int, *, tail_truncated: bool = False) -> dict[str,
         "fold_lag_seconds": round(lag, 3) if lag is not None else None,
         "ticker": _ticker(facts),
         "agents": len(living),
+        "sampling": _sampling(facts.pace),
         "dropped": dict(dropped),
         "skipped_entries": facts.skipped.get(UNDECODABLE, 0),
         "stored_bytes": facts.usage.total,
@@ -121,6 +126,12 @@ def row(facts: Facts, now_us: int, *, tail_truncated: bool = False) -> dict[str,
         "budget_bytes": facts.budget.total,
         "notes": _notes(facts, living, now_us, tail_truncated=tail_truncated),
     }
+
+
+def _sampling(pace: Pace | None) -> dict[str, Any]:
+    """Return the part of runs whose executions are kept, and since when."""
+    one_in = pace["one_in"] if pace else 1
+    return {"rate": round(1 / one_in, 6), "since": iso(pace["one_in_us"]) if pace and one_in > 1 else None}
 
 
 def _ticker(facts: Facts) -> str | None:
@@ -132,6 +143,11 @@ def _ticker(facts: Facts) -> str | None:
 
 def _notes(facts: Facts, living: Sequence[AgentState], now_us: int, *, tail_truncated: bool) -> list[str]:
     notes = [*_memory_notes(facts.room), *_budget_notes(facts, now_us)]
+    if facts.pace and facts.pace["one_in"] > 1:
+        notes.append(
+            f"1 of {facts.pace['one_in']} runs is kept, so that executions reach back monitor_execution_hours: "
+            "counts are exact; failing, retried and slow executions of other runs are kept alone"
+        )
     notes += [f"left out since ever: {what}: {n}" for what, n in sorted(facts.skipped.items())]
     if tail_truncated:
         notes.append("so much is waiting to be folded that the newest figures are incomplete")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -36,11 +37,27 @@ def workers(agents: Iterable[AgentState]) -> list[AgentState]:
 
 def held(agents: Iterable[AgentState]) -> dict[str, int]:
     """Return the messages that workers hold and have not started, by queue."""
+    return summed(agents, "prefetched")
+
+
+def eta_held(agents: Iterable[AgentState]) -> dict[str, int]:
+    """Return the messages that workers hold until their ETA, by queue."""
+    return summed(agents, "eta_held")
+
+
+def summed(agents: Iterable[AgentState], name: str) -> dict[str, int]:
+    """Return the sums of one of the states' counts by queue."""
     counts: dict[str, int] = {}
     for agent in agents:
-        for queue, n in (agent.get("prefetched") or {}).items():
+        found: Any = agent.get(name) or {}
+        for queue, n in found.items():
             counts[queue] = counts.get(queue, 0) + n
     return counts
+
+
+def running(agents: Iterable[AgentState]) -> dict[str, int]:
+    """Return the attempts that run, by the queue they came from."""
+    return dict(Counter(run.get("queue", "") for agent in agents for run in agent.get("running") or ()))
 
 
 def consumers(agents: Iterable[AgentState]) -> dict[str, int]:
@@ -81,7 +98,7 @@ def row(agent: AgentState, now_us: int, firing: Mapping[str, str]) -> dict[str, 
         "host_disk_ratio": _ratio(machine, "disk") if machine else None,
         "started_at": iso(agent.get("started_us")),
         "seen_at": iso(agent["at_us"]),
-        "running": [_running(r, now_us) for r in running[:_MOST_RUNNING]],
+        "running": [_running(r, now_us + agent.get("clock_us", 0)) for r in running[:_MOST_RUNNING]],
     }
 
 

@@ -36,12 +36,12 @@ def page(
         BadRequest: not of the accepted form.
         StoreError: the store does not answer.
     """
-    least, most, after = _level(level), paging.limit(limit, 200), paging.position(cursor)
+    least, most, after = level_of(level), paging.limit(limit, 200), paging.position(cursor)
     stored = Blocks(store, rows.tail(store, now_us))
-    found = sorted({(row.at_us, _tie(row), row) for _, _, row in stored.rows_of([key], ("logs",), by)})
+    found = sorted({(row.at_us, tie(row), row) for _, _, row in stored.rows_of([key], ("logs",), by)})
     wanted = [p for p in found if p[2].level >= least and (after is None or p[:2] > after)]
     following = paging.cursor(_Place(wanted[most - 1])) if len(wanted) > most else None
-    return {"logs": [_shown(row) for _, _, row in wanted[:most]], "next": following}
+    return {"logs": [shown(row) for _, _, row in wanted[:most]], "next": following}
 
 
 class _Place:
@@ -49,12 +49,13 @@ class _Place:
         self.at_us, self.tie = found[:2]
 
 
-def _tie(row: Log) -> bytes:
+def tie(row: Log) -> bytes:
     """Return what tells records of one microsecond apart, whatever block they lie in."""
     return row.uid + row.level.to_bytes(4, "big", signed=True) + row.message.encode("utf-8", "replace")[:100]
 
 
-def _shown(row: Log) -> dict[str, Any]:
+def shown(row: Log) -> dict[str, Any]:
+    """Return a record as the API shows it."""
     return {
         "at": iso(row.at_us),
         "level": logging.getLevelName(row.level),
@@ -70,7 +71,12 @@ def _shown(row: Log) -> dict[str, Any]:
     }
 
 
-def _level(text: str | None) -> int:
+def level_of(text: str | None) -> int:
+    """Return the number of a level's name, 0 for none.
+
+    Raises:
+        BadRequest: another name.
+    """
     if not text:
         return 0
     if text.upper() not in _LEVELS:

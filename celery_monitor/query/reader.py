@@ -7,12 +7,38 @@ from typing import Any
 from celery_monitor import __version__
 from celery_monitor.alerts import ledger
 from celery_monitor.analytics.judged import id_of
-from celery_monitor.model import AgentState, Cell, Series
-from celery_monitor.query import executions, health, labels, logs, run, runs, stats, summary, tables, waits, window
+from celery_monitor.model import AgentState, Cell, Running, Series
+from celery_monitor.query import (
+    executions,
+    failures,
+    health,
+    hosts,
+    labels,
+    log_search,
+    logs,
+    quantiles,
+    queues,
+    redis_health,
+    resources,
+    run,
+    runs,
+    schedule,
+    stats,
+    summary,
+    tables,
+    tasks,
+    waiting,
+    waits,
+    window,
+    workers,
+)
+from celery_monitor.query.executions import Fates
+from celery_monitor.query.failures import Takes
 from celery_monitor.query.rollups import RollupReader, Want
 from celery_monitor.query.times import iso
 from celery_monitor.signals.record import pack_id
-from celery_monitor.store import lease, live, meta
+from celery_monitor.store import broker, lease, live, meta
+from celery_monitor.store import workers as worker_book
 from celery_monitor.store.connection import Store
 from celery_monitor.store.tiers import GAUGES, OTHER, TASKS
 
@@ -46,7 +72,8 @@ class Reader:
         """Return how the monitor itself is, with the versions."""
         now = self._now(now_us)
         row = health.row(health.read(self._store, now), now)
-        return row | {"version": __version__, "schema": meta.SCHEMA}
+        servers = redis_health.rows(broker.load(self._store))
+        return row | {"version": __version__, "schema": meta.SCHEMA, "redis": servers}
 
     def executions(self, *, now_us: int | None = None, **filters: Any) -> dict[str, Any]:
         """Return a page of executions: ``{"executions": [...], "next": cursor or None}``.
@@ -62,12 +89,14 @@ class Reader:
         return executions.page(self._store, asked, self._now(now_us))
 
     def execution(self, task_id: str, now_us: int | None = None) -> dict[str, Any] | None:
-        """Return one execution with all its attempts, None when nothing is known of it."""
-        return executions.one(self._store, task_id, self._now(now_us))
+        """Return one execution with all its attempts and why it waits, None when nothing is known of it."""
+        now = self._now(now_us)
+        found = executions.one(self._store, task_id, now)
+        return found | {"waiting": waiting.of_execution(self._store, found, now)} if found else None
 
-    def ended_uids(self, task_ids: list[str], now_us: int | None = None) -> set[str]:
-        """Return the uids (hex) of the attempts of these executions whose end is stored."""
-        return executions.ended_uids(self._store, task_ids, self._now(now_us))
+    def fates(self, silent: list[Running], now_us: int | None = None) -> Fates:
+        """Return which attempts of a silent worker have ended, and which messages were given out again."""
+        return executions.fates(self._store, silent, self._now(now_us))
 
     def runs(self, *, now_us: int | None = None, **filters: Any) -> dict[str, Any]:
         """Return a page of runs: ``{"runs": [...], "next": cursor or None}``.
@@ -129,6 +158,29 @@ class Reader:
         found = waits.page(self._store, wanted, now)
         return _framed(asked, "statistics", stats.waits(self._rollups, asked)) | found
 
+    def queues(self, window: str = "1h", now_us: int | None = None) -> dict[str, Any]:
+        """Return a row per queue, with what the broker is."""
+        asked = _window(window, self._now(now_us))
+        return {"window": frame(asked), **queues.page(self._store, self._rollups, asked)}
+
+    def queue(self, name: str, window: str = "1h", now_us: int | None = None) -> dict[str, Any] | None:
+        """Return one queue with its history, None when nothing is known of it."""
+        asked = _window(window, self._now(now_us))
+        found = queues.one(self._store, self._rollups, name, asked)
+        return {"window": frame(asked) | {"step_seconds": asked.step_s}, **found} if found else None
+
+    def waiting(self, name: str, limit: int | str | None = None, now_us: int | None = None) -> dict[str, Any] | None:
+        """Return why what waits in a queue waits, None when nothing is known of the queue."""
+        asked = _window("15m", self._now(now_us))
+        seen = queues.read(self._store, self._rollups, asked)
+        known = name in seen.names or name in seen.ever
+        return waiting.page(self._store, seen, name, limit) if known else None
+
+    def schedule(self, window: str = "24h", now_us: int | None = None) -> dict[str, Any]:
+        """Return the beats, their entries, and what each should have sent and has."""
+        asked = _window(window, self._now(now_us))
+        return {"window": frame(asked), **schedule.page(self._store, asked)}
+
     def spans(self, window: str = "24h", now_us: int | None = None) -> dict[str, Any]:
         """Return the statistics of every name and kind of span."""
         asked = _window(window, self._now(now_us))
@@ -153,6 +205,125 @@ class Reader:
         if found is None:
             return None
         return {"window": frame(asked), **found, "statistics": stats.label(self._rollups, key, value, asked)}
+
+    def task_names(
+        self, window: str = "24h", now_us: int | None = None, *, since: str | None = None, until: str | None = None
+    ) -> dict[str, Any]:
+        """Return a row for each task name over a window, as the summary's, with turnaround and memory."""
+        asked = _asked(window, since, until, self._now(now_us))
+        return _framed(asked, "tasks", tasks.table(self._rollups, asked))
+
+    def task(
+        self, name: str, window: str = "24h", now_us: int | None = None, *, since: str | None = None,
+        until: str | None = None,
+    ) -> dict[str, Any] | None:  # fmt: skip
+        """Return everything about a task name over a window, None when it was never seen."""
+        asked = _asked(window, since, until, self._now(now_us))
+        found = tasks.one(self._store, self._rollups, name, asked)
+        return {"window": frame(asked) | {"step_seconds": asked.step_s}, **found} if found else None
+
+    def failures(
+        self,
+        window: str = "24h",
+        *,
+        task: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | str | None = None,
+        now_us: int | None = None,
+    ) -> dict[str, Any]:
+        """Return the failures of a window by kind, the most frequent first."""
+        asked = _asked(window, since, until, self._now(now_us))
+        return {"window": frame(asked), **failures.page(self._rollups, asked, task, limit, self._takes())}
+
+    def failure(
+        self, fingerprint: str, window: str = "24h", now_us: int | None = None, *, since: str | None = None,
+        until: str | None = None,
+    ) -> dict[str, Any] | None:  # fmt: skip
+        """Return one kind of failure with a traceback and its executions, None when nothing is known of it.
+
+        Raises:
+            BadRequest: no fingerprint.
+        """
+        asked = _asked(window, since, until, self._now(now_us))
+        found = failures.one(self._store, self._rollups, fingerprint, asked, self._takes())
+        return {"window": frame(asked), **found} if found else None
+
+    def quantiles(
+        self, series: str, measure: str = "runtime", q: str = "0.5,0.95,0.99", window: str = "24h",
+        now_us: int | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Return quantiles of a series (`query.quantiles.series`) over a window.
+
+        Raises:
+            BadRequest: something is not of the accepted form.
+        """
+        asked = _window(window, self._now(now_us))
+        return {"window": frame(asked), **quantiles.answer(self._rollups, series, measure, q, asked)}
+
+    def logs(self, *, now_us: int | None = None, **filters: Any) -> dict[str, Any]:
+        """Return a page of log records, the newest first: ``{"logs": [...], "next": ...}``.
+
+        Parameters:
+            filters: `level`, `task`, `text`, `run`, `since`, `until`, `limit`, `cursor`.
+
+        Raises:
+            BadRequest: a filter is not of the accepted form.
+        """
+        asked = log_search.parse(**filters)
+        return log_search.page(self._store, asked, self._now(now_us))
+
+    def workers(
+        self, window: str = "1h", now_us: int | None = None, *, since: str | None = None, until: str | None = None
+    ) -> dict[str, Any]:
+        """Return a row per worker: those that live, and those that are gone and not yet forgotten."""
+        asked = _asked(window, since, until, self._now(now_us))
+        agents, book, firing = self._workers()
+        return _framed(asked, "workers", workers.rows(self._rollups, asked, agents, book, firing))
+
+    def worker(
+        self, name: str, window: str = "1h", now_us: int | None = None, *, since: str | None = None,
+        until: str | None = None,
+    ) -> dict[str, Any] | None:  # fmt: skip
+        """Return one worker with its processes, lives and history, None when nothing is known of it."""
+        asked = _asked(window, since, until, self._now(now_us))
+        agents, book, firing = self._workers()
+        found = workers.one(self._rollups, asked, name, agents, book, firing)
+        return {"window": frame(asked), **found} if found else None
+
+    def _takes(self) -> Takes:
+        return failures.taken(live.agents(self._store))
+
+    def _workers(self) -> tuple[list[AgentState], dict[str, worker_book.Book], dict[str, str]]:
+        """Return the live agents, the book of workers, and which subjects have a firing alert of what severity."""
+        agents = live.agents(self._store)
+        firing = {a["subject"]: a["severity"] for a in ledger.read(self._store) if a["state"] == "firing"}
+        return agents, worker_book.with_lives(worker_book.read(self._store), agents), firing
+
+    def hosts(self, now_us: int | None = None) -> dict[str, Any]:
+        """Return a row per host, each counted once."""
+        return {"hosts": hosts.rows(live.agents(self._store), self._now(now_us))}
+
+    def host(
+        self, name: str, window: str = "1h", now_us: int | None = None, *, since: str | None = None,
+        until: str | None = None,
+    ) -> dict[str, Any] | None:  # fmt: skip
+        """Return one host with its history, None when nothing is known of it."""
+        asked = _asked(window, since, until, self._now(now_us))
+        found = hosts.one(self._rollups, asked, name, live.agents(self._store))
+        return {"window": frame(asked), **found} if found else None
+
+    def resources(
+        self, by: str = "cpu", window: str = "24h", now_us: int | None = None, *, since: str | None = None,
+        until: str | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Return the tasks, those first that cost most of `by`: cpu, memory, growth, io, network or time.
+
+        Raises:
+            BadRequest: `by` is none of these.
+        """
+        asked = _asked(window, since, until, self._now(now_us))
+        return _framed(asked, "tasks", resources.rows(self._rollups, asked, by)) | {"by": by}
 
     def lifetime(self, now_us: int | None = None) -> dict[Series, Cell]:
         """Return the totals of each ("task", name, queue) since ever, what is not folded yet included."""
@@ -190,6 +361,7 @@ class Reader:
 
 
 _window = window.parse
+_asked = window.asked
 
 
 def frame(asked: window.Window) -> dict[str, Any]:
@@ -197,7 +369,7 @@ def frame(asked: window.Window) -> dict[str, Any]:
     return {
         "seconds": asked.seconds,
         "start": iso(asked.start_s * 1_000_000),
-        "end": iso(asked.now_us),
+        "end": iso(asked.until_us or asked.now_us),
         "clamped": asked.clamped,
     }
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from heapq import merge
 from typing import Any, Final, NamedTuple
 
-from celery_monitor.analytics.executions import surer
+from celery_monitor.analytics.executions import end_of, surer
 from celery_monitor.analytics.judged import Rows
-from celery_monitor.details import ROWS, Labelled
+from celery_monitor.details import ROWS, Content, Labelled, Traffic
 from celery_monitor.model import Attempt, Publish
 from celery_monitor.signals import labels
-from celery_monitor.signals.record import fixed_id
-from celery_monitor.store import blocks, columns, fresh, inbox, index
+from celery_monitor.signals.record import State, fixed_id
+from celery_monitor.store import blocks, fresh, inbox, index
 from celery_monitor.store.blocks import Info
 from celery_monitor.store.columns import Blob
 from celery_monitor.store.connection import Store
@@ -29,6 +29,8 @@ _PAGE: Final = 4
 
 KINDS: Final[dict[str, type[Any]]] = {"attempts": Attempt, "publishes": Publish, **ROWS}
 """Table name to its kind of row."""
+_OF_AN_EXECUTION: Final = ("attempts", "publishes", "contents", "traffic")
+"""The tables an execution is shown from."""
 OF_A_RUN: Final = ("attempts", "publishes", "plans", "labels", "spans", "waits", "measures", "runs")
 """The tables a run is judged from, as the fields of `Rows` are named."""
 _MOST_LABELLED: Final = 500
@@ -43,10 +45,19 @@ class Found:
 
     attempts: dict[bytes, Attempt] = field(default_factory=dict)
     publishes: list[Publish] = field(default_factory=list)
+    contents: list[Content] = field(default_factory=list)
+    traffic: dict[bytes, Traffic] = field(default_factory=dict)
 
-    def add(self, attempt: Attempt) -> None:
-        """Add an attempt; an end of the same uid that is surer replaces one that is less so, in whatever order."""
-        self.attempts[attempt.uid] = surer(self.attempts.get(attempt.uid), attempt)
+    def add(self, row: Attempt | Publish | Content | Traffic) -> None:
+        """Add a row; an end of the same uid that is surer replaces one that is less so, in whatever order."""
+        if isinstance(row, Attempt):
+            self.attempts[row.uid] = surer(self.attempts.get(row.uid), row)
+        elif isinstance(row, Publish):
+            self.publishes.append(row)
+        elif isinstance(row, Traffic):
+            self.traffic[row.uid] = row
+        else:
+            self.contents.append(row)
 
 
 class Candidate(NamedTuple):
@@ -55,6 +66,30 @@ class Candidate(NamedTuple):
     at_us: int
     tie: bytes
     id: bytes
+
+
+class Newest(NamedTuple):
+    """Attempts that ended since a time; `complete` when these are all that is asked for."""
+
+    attempts: list[Attempt]
+    since_us: int
+    complete: bool
+
+
+def newest(parts: Sequence[Newest]) -> Newest:
+    """Return together what each of some parts knows, from when on all of them know it; each attempt once."""
+    since = max(part.since_us for part in parts)
+    found: dict[bytes, Attempt] = {}
+    for row in (row for part in parts for row in part.attempts if end_of(row) >= since):
+        found[row.uid] = surer(found.get(row.uid), row)
+    return Newest(list(found.values()), since, all(part.complete for part in parts))
+
+
+class Place(NamedTuple):
+    """Where a block lies: on which of `Keys.shelves`, and its number there."""
+
+    shelf: int
+    number: int
 
 
 class _ShardTail(NamedTuple):
@@ -140,6 +175,10 @@ class Blocks:
         """
         return merge(*(shard.newest_first(matches, worth) for shard in self._shards), reverse=True)
 
+    def newest_of(self, task: str, since_us: int, most: int) -> Newest:
+        """Return the newest attempts of a task name, from at most so many blocks of each shard."""
+        return newest([shard.newest_of(task, since_us, most) for shard in self._shards])
+
 
 class _ShardBlocks:
     """Reads the blocks of one shard."""
@@ -147,12 +186,13 @@ class _ShardBlocks:
     def __init__(self, store: Store, tail_: _ShardTail) -> None:
         self._store = store
         self._tail = tail_
-        self._read: dict[int, Blob | None] = {}
+        self._shelves = store.keys.shelves
+        self._read: dict[Place, Blob | None] = {}
 
     def by_ids(self, ids: Sequence[bytes], found: dict[bytes, Found]) -> None:
         """Add every row of some executions."""
-        wanted: dict[int, set[bytes]] = {}
-        for packed, numbers in self._numbers(ids).items():
+        wanted: dict[Place, set[bytes]] = {}
+        for packed, numbers in self._places(ids).items():
             for number in numbers:
                 wanted.setdefault(number, set()).add(packed)
         for number, blob in self._blobs(sorted(wanted)):
@@ -162,7 +202,7 @@ class _ShardBlocks:
 
     def of_run(self, run: bytes) -> set[bytes]:
         ids: set[bytes] = set()
-        blobs = [blob for _, blob in self._blobs(sorted(self._numbers([run])[run]))]
+        blobs = [blob for _, blob in self._blobs(sorted(self._places([run])[run]))]
         for blob in [*blobs, *self._tail.blobs]:
             for table in ("attempts", "publishes"):
                 for packed, of in zip(blob.column(table, "id"), blob.column(table, "run"), strict=True):
@@ -171,8 +211,8 @@ class _ShardBlocks:
         return ids
 
     def rows_of(self, keys: Sequence[bytes], tables: Sequence[str], by: str) -> Iterator[tuple[bytes, str, Any]]:
-        wanted: dict[int, set[bytes]] = {}
-        for key, numbers in self._numbers(keys).items():
+        wanted: dict[Place, set[bytes]] = {}
+        for key, numbers in self._places(keys).items():
             for number in numbers:
                 wanted.setdefault(number, set()).add(key)
         ordered = sorted(wanted)
@@ -184,7 +224,7 @@ class _ShardBlocks:
 
     def labelled(self, key: str, value: str) -> list[Labelled]:
         place = index.label_id(key, value)
-        blobs = [*self._fetched(sorted(self._numbers([place])[place])[-_MOST_LABELLED:]), *enumerate(self._tail.blobs)]
+        blobs = [*self._fetched(sorted(self._places([place])[place])[-_MOST_LABELLED:]), *enumerate(self._tail.blobs)]
         found = []
         for _, blob in blobs:
             try:
@@ -202,7 +242,7 @@ class _ShardBlocks:
         notes = sorted(self._notes(worth), key=lambda n: -n[1].newest_us)
         for at in range(0, len(notes), _PAGE):
             page = notes[at : at + _PAGE]
-            blobs: dict[int, Blob] | None = None
+            blobs: dict[Place, Blob] | None = None
             for number, info in page:
                 # What is newer than this block's newest row cannot be overtaken by it or by any block after it.
                 waiting.sort(reverse=True)
@@ -215,47 +255,65 @@ class _ShardBlocks:
                     waiting.extend(_of(matches, blobs[number]))
         yield from sorted(waiting, reverse=True)
 
-    def _notes(self, worth: Callable[[Info], bool]) -> Iterator[tuple[int, Info]]:
-        with self._store.translated():
-            raw = self._store.client.hgetall(self._store.keys.block_info)
-        for number, note in raw.items():
-            try:
-                info = blocks.load_info(note)
-            except Undecodable:
-                continue
-            if worth(info):
-                yield int(number), info
+    def newest_of(self, task: str, since_us: int, most: int) -> Newest:
+        notes = sorted(
+            self._notes(lambda info: info.newest_us >= since_us and info.may_hold(task, State)),
+            key=lambda note: -note[1].newest_us,
+        )
+        unread = max((info.newest_us for _, info in notes[most:]), default=0)
+        blobs = [blob for _, blob in self._fetched([number for number, _ in notes[:most]])]
+        found = [row for blob in [*blobs, *self._tail.blobs] for row in _attempts_of(blob, task)]
+        return newest([Newest(found, max(unread + 1, since_us), unread == 0)])
 
-    def _numbers(self, ids: Sequence[bytes]) -> dict[bytes, set[int]]:
+    def _notes(self, worth: Callable[[Info], bool]) -> Iterator[tuple[Place, Info]]:
+        with self._store.translated():
+            pipe = self._store.client.pipeline(transaction=False)
+            for shelf in self._shelves:
+                pipe.hgetall(shelf.block_info)
+            found = pipe.execute()
+        for which, raw in enumerate(found):
+            for number, note in raw.items():
+                try:
+                    info = blocks.load_info(note)
+                except Undecodable:
+                    continue
+                if worth(info):
+                    yield Place(which, int(number)), info
+
+    def _places(self, ids: Sequence[bytes]) -> dict[bytes, set[Place]]:
         """Return for each id the blocks that may mention it."""
-        cursor = self._tail.cursor
-        groups = range(index.group_of(cursor.first), index.group_of(cursor.number) + 1)
-        places = sorted({(group, index.part_of(packed)) for packed in ids for group in groups})
-        if not places:
+        parts = {index.part_of(packed) for packed in ids}
+        wanted = [
+            (which, group, part)
+            for which, filled in enumerate(self._tail.cursor.shelves)
+            for group in range(index.group_of(filled.first), index.group_of(filled.number) + 1)
+            for part in sorted(parts)
+        ]
+        if not wanted:
             return {}
         with self._store.translated():
-            raw = self._store.client.mget([self._store.keys.index(*place) for place in places])
-        parts = dict(zip(places, raw, strict=True))
-        return {
-            packed: set().union(*(index.search(parts[g, index.part_of(packed)], packed, g) for g in groups))
-            for packed in ids
-        }
+            raw = self._store.client.mget([self._shelves[which].index(group, part) for which, group, part in wanted])
+        found: dict[bytes, set[Place]] = {packed: set() for packed in ids}
+        for (which, group, part), data in zip(wanted, raw, strict=True):
+            for packed in (p for p in ids if data and index.part_of(p) == part):
+                found[packed].update(Place(which, number) for number in index.search(data, packed, group))
+        return found
 
-    def _blobs(self, numbers: Sequence[int]) -> Iterator[tuple[int, Blob]]:
-        missing = [number for number in numbers if number not in self._read]
+    def _blobs(self, places: Sequence[Place]) -> Iterator[tuple[Place, Blob]]:
+        missing = [place for place in places if place not in self._read]
         self._read |= dict.fromkeys(missing) | dict(self._fetched(missing))
-        for number in numbers:
-            blob = self._read[number]
+        for place in places:
+            blob = self._read[place]
             if blob is not None:
-                yield number, blob
+                yield place, blob
 
-    def _fetched(self, numbers: Sequence[int]) -> list[tuple[int, Blob]]:
+    def _fetched(self, places: Sequence[Place]) -> list[tuple[Place, Blob]]:
         """Return blocks that are not kept; those that are gone or broken are left out."""
-        if not numbers:
+        if not places:
             return []
         with self._store.translated():
-            raw = self._store.client.mget([self._store.keys.block(number) for number in numbers])
-        blobs = [(n, _blob(data)) for n, data in zip(numbers, raw, strict=True) if data]
+            raw = self._store.client.mget([self._shelves[place.shelf].block(place.number) for place in places])
+        blobs = [(n, _blob(data)) for n, data in zip(places, raw, strict=True) if data]
         return [(n, blob) for n, blob in blobs if blob is not None]
 
 
@@ -263,6 +321,16 @@ def _of(matches: Callable[[Blob], Iterable[Candidate]], blob: Blob) -> list[Cand
     """Return a blob's candidates, none of a blob that turns out to be broken."""
     try:
         return list(matches(blob))
+    except Undecodable:
+        return []
+
+
+def _attempts_of(blob: Blob, task: str) -> list[Attempt]:
+    """Return a blob's attempts of a task name."""
+    try:
+        names = blob.column("attempts", "task") if blob.rows("attempts") else []
+        at = [position for position, name in enumerate(names) if name == task]
+        return [Attempt._make(values) for values in blob.pick("attempts", at)]
     except Undecodable:
         return []
 
@@ -303,13 +371,12 @@ def _pick(blob: Blob, ids: set[bytes], found: dict[bytes, Found]) -> None:
     numbers = {blob.number(packed) for packed in ids} - {None}
     if not numbers:
         return
-    for schema, row in ((columns.ATTEMPTS, Attempt), (columns.PUBLISHES, Publish)):
+    for table in _OF_AN_EXECUTION:
         try:
-            of = blob.numbers(schema.name, "id") if blob.rows(schema.name) else []
-            picked: list[Any] = blob.pick(schema.name, [at for at, n in enumerate(of) if n in numbers])
+            of = blob.numbers(table, "id") if blob.rows(table) else []
+            picked: list[Any] = blob.pick(table, [at for at, n in enumerate(of) if n in numbers])
         except Undecodable:
             continue
         for values in picked:
-            one = row(*values)
-            rows = found.setdefault(one.id, Found())
-            rows.add(one) if isinstance(one, Attempt) else rows.publishes.append(one)
+            one = KINDS[table]._make(values)
+            found.setdefault(one.id, Found()).add(one)

@@ -12,10 +12,10 @@ from celery_monitor.analytics.totals import MeasureTotal, Names, Totals
 from celery_monitor.analytics.tree import ROOT, Node
 from celery_monitor.details import Span, Wait
 from celery_monitor.model import Attempt
-from celery_monitor.query import paging, runs
+from celery_monitor.query import executions, paging, runs
 from celery_monitor.query.texts import parsed
 from celery_monitor.query.times import iso, seconds
-from celery_monitor.signals.record import Reason, fixed_id, unpack_id
+from celery_monitor.signals.record import Reason, fixed_id, name_of, unpack_id
 from celery_monitor.store.connection import Store
 
 DEFAULT_EXECUTIONS: Final = 200
@@ -96,7 +96,7 @@ def _execution(run: Judged, e: Execution, on_path: set[bytes]) -> dict[str, Any]
         "id": unpack_id(e.id),
         "task": e.task,
         "state": e.state,
-        "reason": Reason(word.reason).name.lower() if word and not e.running else None,
+        "reason": name_of(Reason, word.reason).lower() if word and not e.running else None,
         "queue": (known.queue if known else e.running[0]["queue"]) or None,
         "parent_id": unpack_id(parent) or None,
         "group_id": unpack_id(known.group if known else b"") or None,
@@ -123,6 +123,7 @@ def _attempt(run: Judged, node: Node, a: Attempt | None) -> dict[str, Any]:
         "ended_at": iso(node.ended_us),
         "runtime_seconds": seconds(a.runtime_us if a else node.runtime_us),
         "wait_seconds": seconds(a.wait_us) if a else None,
+        "hold_seconds": executions.hold(a)["hold_seconds"] if a else None,
         "retries": a.retries if a else None,
         "exception": {"type": a.exception, "message": a.message[:_MESSAGE] or None} if a and failed else None,
     }

@@ -181,6 +181,8 @@ def shown(run: Run) -> dict[str, Any]:
         "labels": labels,
         "continues_run_id": continues,
         "revision": run.revision,
+        "sampled": round(1 / abs(run.one_in), 6) if abs(run.one_in) > 1 else None,
+        "partial_run": run.one_in < 0,
         "tasks": _names(run.tasks),
         "workers": _names(run.workers),
         "queues": _names(run.queues),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from celery_monitor.analytics.figures import durations, success_ratio
 from celery_monitor.analytics.shares import shares
-from celery_monitor.model import Cell, Series
+from celery_monitor.model import WEIGHTED, Cell, Series
 from celery_monitor.query import charts, tables
 from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.times import iso
@@ -89,11 +89,12 @@ def _workflow(stats: Stats, name: str) -> dict[str, Any]:
     own = stats.cells.get(("workflow", name))
     cell = own if own is not None and own.ended else _sum(steps)
     row = statistics(cell) | {"last_execution_at": stats.last_at([("workflow", name), *steps])}
-    turnaround = durations(own.wait) if own is not None else durations(Sketch())
+    turnaround = durations(own.turnaround) if own is not None else durations(Sketch())
     return {
         "workflow": name,
         "counts": "runs" if cell is own else "attempts",
         **row,
+        "sampled": own is not None and own.reasons.get(WEIGHTED, 0) > 0,
         "turnaround_seconds": {key: turnaround[key] for key in ("avg", "p50", "p95")},
     }
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from celery_monitor.alerts import ledger
 from celery_monitor.alerts.rules import DEFAULTS
-from celery_monitor.analytics.figures import counts, figures
+from celery_monitor.analytics.figures import compared, counts, figures
 from celery_monitor.model import Cell, Series
-from celery_monitor.query import charts, health, live, tables
+from celery_monitor.query import charts, health, live, schedule, tables
 from celery_monitor.query.health import Facts
 from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.times import iso
@@ -64,6 +64,7 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
         "workers": tables.workers(rollups, window, facts.agents, firing),
         "workflows": tables.workflows(rollups.total(table_wants[1]), window),
         "waits": {"open": len(waits.open_waits(store))},
+        "schedules": schedule.summed(store, facts.agents, window.now_us),
         "alerts": alerts,
         "health": health_row,
     }
@@ -127,15 +128,7 @@ def _compare(rollups: Rollups, before: Want) -> dict[str, Any] | None:
     cells = list(rollups.total(before).values())
     if not cells:
         return None
-    was = figures(cells[0], before.end - before.start)
-    return {
-        "ended": was["ended"],
-        "failed": was["failed"],
-        "success_ratio": was["success_ratio"],
-        "rate_per_second": was["rate_per_second"],
-        "runtime_p95_seconds": was["runtime_seconds"]["p95"],
-        "wait_p95_seconds": was["wait_seconds"]["p95"],
-    }
+    return compared(cells[0], before.end - before.start)
 
 
 def _lifetime(totals: Lifetime) -> dict[str, Any]:

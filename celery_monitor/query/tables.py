@@ -181,8 +181,15 @@ def latest_levels(rollups: Rollups, want: Want, kind: str) -> dict[str, dict[str
 
 
 def fresh(gauges: Mapping[str, Gauge], now_us: int, within_s: float = 120.0) -> dict[str, float]:
-    """Return the last value of each gauge that was sampled lately: an old level is no level."""
-    return {name: g.last for name, g in gauges.items() if now_us - g.last_us <= within_s * 1e6}
+    """Return the last value of each gauge that was sampled lately: an old level is no level.
+
+    The age of a queue's oldest message counts only with the depth that it was seen with: a message without our header
+    may have come to stand first since.
+    """
+    known = {name: g.last for name, g in gauges.items() if now_us - g.last_us <= within_s * 1e6}
+    if "oldest_s" in known and "backlog" in known and gauges["oldest_s"].last_us < gauges["backlog"].last_us:
+        del known["oldest_s"]
+    return known
 
 
 def _backlog_sparks(rollups: Rollups, window: Window) -> dict[str, list[float | None]]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from celery_monitor.errors import BadRequest
+from celery_monitor.query.times import iso, parse_iso
+from celery_monitor.store.tiers import TIERS
 
 LEAST_S: Final = 60
 MOST_S: Final = 92 * 86_400
@@ -25,7 +27,7 @@ class Window:
         seconds: as asked for, clamped.
         step_s: width of a point of a chart; `spark_s` of a small one.
         start_s: a multiple of `step_s`, so up to one step before what was asked for: then coarse buckets fit.
-        end_s: end of the 10 s bucket that now is in.
+        end_s: end of the 10 s bucket that now is in, or of the step in which an earlier end lies.
         now_us: now.
         clamped: why the window is not the one asked for; None when it is.
     """
@@ -40,8 +42,19 @@ class Window:
 
     @property
     def span_s(self) -> float:
-        """Seconds from the start until now: what rates are divided by."""
-        return self.now_us / 1e6 - self.start_s
+        """Seconds from the start until the end or now: what rates are divided by."""
+        return min(self.now_us / 1e6, self.end_s) - self.start_s
+
+    @property
+    def until_us(self) -> int | None:
+        """The end (us) of a window that ended before now; None for one that ends now."""
+        end_us = self.end_s * 1_000_000
+        return end_us if end_us < self.now_us else None
+
+    @property
+    def limits(self) -> dict[str, str | None]:
+        """What narrows a list of executions to the window."""
+        return {"since": iso(self.start_s * 1_000_000), "until": iso(self.until_us)}
 
     @property
     def points(self) -> list[int]:
@@ -92,6 +105,48 @@ def parse(text: str, now_us: int) -> Window:
     elif asked < LEAST_S:
         clamped = f"{text} is shorter than can be told apart: 1m"
     return last(min(max(asked, LEAST_S), MOST_S), now_us, clamped)
+
+
+def asked(text: str, since: str | None, until: str | None, now_us: int) -> Window:
+    """Return the window from one moment to another, the one that ends now without them.
+
+    Parameters:
+        since, until: ISO-8601; `until` alone is refused, `since` alone goes until now.
+
+    Raises:
+        BadRequest: not of the accepted form, or the end is not after the beginning.
+    """
+    if since is None:
+        if until is not None:
+            raise BadRequest("bad_window", "until: stands alone; give since as well")
+        return parse(text, now_us)
+    begin = parse_iso("since", since)
+    end = parse_iso("until", until) if until else now_us
+    if begin >= min(end, now_us):
+        raise BadRequest("bad_window", "since: is not before until and now; give the earlier time as since")
+    return _between(begin // 1_000_000, -(-min(end, now_us) // 1_000_000), now_us)
+
+
+def _between(since_s: int, until_s: int, now_us: int) -> Window:
+    now_s = now_us // 1_000_000
+    clamped = None
+    if since_s < now_s - MOST_S:
+        since_s, clamped = now_s - MOST_S, "Nothing is kept for longer than 92d"
+        until_s = max(until_s, since_s + LEAST_S)
+    span = max(until_s - since_s, LEAST_S)
+    # The period before is read as well, and fine buckets are kept for a shorter time than coarse ones.
+    finest = next((t.step_s for t in TIERS if now_s - since_s + span < t.keep_s), TIERS[-1].step_s)
+    step, spark = (max(_step(span, points), finest) for points in (_POINTS, _SPARKS))
+    if span < 3 * finest:
+        clamped = clamped or f"Of that time nothing finer than {_said(finest)} is kept"
+    start = since_s // step * step
+    end = min(-(-max(until_s, start + LEAST_S) // step) * step, -(-now_us // 10_000_000) * 10)
+    return Window(end - start, step, spark, start, end, now_us, clamped)
+
+
+def _said(seconds: int) -> str:
+    unit = next(name for name in ("h", "m", "s") if seconds % _UNITS[name] == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"
 
 
 def last(seconds: int, now_us: int, clamped: str | None = None) -> Window:

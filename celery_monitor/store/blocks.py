@@ -23,6 +23,8 @@ _INDEX_BYTES: Final = 6.4
 """What an index entry of 4 bytes costs in a string that grows: the server leaves it room."""
 
 Tables = dict[str, Columns]
+_LOGS: Final = 40
+_MOST_TENS: Final = 5
 _ALWAYS: Final = ("attempts", "publishes")
 
 
@@ -34,7 +36,8 @@ class Info:
         oldest_us, newest_us: first and last end (of publishes: the publish time).
         rows: of all tables.
         stored_bytes: what the block costs with its index entries.
-        states: crc32 of a task name to a bit set: bit n for an attempt of state n, bit 0 for a publish.
+        states: crc32 of a task name to a bit set: bit n for an attempt of state n, bit 0 for a publish, bit `_LOGS` + n
+            for a log record of n tens of `logging`'s levels.
         index_bytes: the part of `stored_bytes` that goes with the block's group only.
     """
 
@@ -52,6 +55,13 @@ class Info:
     def may_hold(self, task: str | None, states: Iterable[int]) -> bool:
         """Return whether the block can hold a row of a task (None: any) in one of some states."""
         mask = sum(1 << s for s in set(states))
+        if task is not None:
+            return bool(self.states.get(crc32(task.encode()), 0) & mask)
+        return any(bits & mask for bits in self.states.values())
+
+    def may_log(self, task: str | None, level: int) -> bool:
+        """Return whether the block can hold a log record of a task (None: any) of at least a level."""
+        mask = sum(1 << _LOGS + n for n in range(_tens(level), _MOST_TENS + 1))
         if task is not None:
             return bool(self.states.get(crc32(task.encode()), 0) & mask)
         return any(bits & mask for bits in self.states.values())
@@ -136,6 +146,9 @@ def build(tables: Tables, ids: int | None = None) -> tuple[bytes, Info]:
         _mark(states, task, state)
     for task in set(tables["publishes"]["task"]):
         _mark(states, task, PUBLISHED)
+    if "logs" in tables:
+        for task, level in set(zip(tables["logs"]["task"], tables["logs"]["level"], strict=True)):
+            _mark(states, task, _LOGS + _tens(level))
     indexed = int((len(index_ids(tables)) if ids is None else ids) * _INDEX_BYTES)
     cost = packing.allocated(len(data)) + indexed + _OVERHEAD + _TASK_BYTES * len(states)
     return data, Info(min(when), max(when), count(tables), cost, states, indexed)
@@ -151,6 +164,10 @@ def without_late(tables: Tables, oldest_us: int) -> Tables:
         name: {column: [values[at] for at in kept[name]] for column, values in table.items()}
         for name, table in tables.items()
     }
+
+
+def _tens(level: int) -> int:
+    return max(0, min(level // 10, _MOST_TENS))
 
 
 def _mark(states: dict[int, int], task: str, state: int) -> None:

@@ -45,6 +45,7 @@ class Store:
         parts: into how many shards the bytes below are divided: 1 for the whole.
         where: the URL without its password, for messages.
         executions_bytes: most bytes of stored executions; less when the server has little memory.
+        log_bytes: the same of log records and attempts that failed.
         rollup_bytes: the same of everything else.
         rollup_days: rollups older than this are not kept.
         identity_labels: keys of labels whose values runs are found by.
@@ -61,6 +62,7 @@ class Store:
         shards: int = 1,
         timeout_s: float = 1.0,
         executions_bytes: int,
+        log_bytes: int,
         rollup_bytes: int,
         rollup_days: int,
         identity_labels: frozenset[str],
@@ -70,6 +72,7 @@ class Store:
         self.parts = 1
         self.where = without_password(url)
         self.executions_bytes = executions_bytes
+        self.log_bytes = log_bytes
         self.rollup_bytes = rollup_bytes
         self.rollup_days = rollup_days
         self.identity_labels = identity_labels
@@ -88,6 +91,7 @@ class Store:
         shards: int = 1,
         timeout_s: float = 1.0,
         executions_bytes: int = 256 * 1024 * 1024,
+        log_bytes: int = 64 * 1024 * 1024,
         rollup_bytes: int = 128 * 1024 * 1024,
         rollup_days: int = 30,
         identity_labels: Iterable[str] = ("session", "user", "correlation"),
@@ -115,6 +119,7 @@ class Store:
             shards=shards,
             timeout_s=timeout_s,
             executions_bytes=executions_bytes,
+            log_bytes=log_bytes,
             rollup_bytes=rollup_bytes,
             rollup_days=rollup_days,
             identity_labels=frozenset(identity_labels),
@@ -167,6 +172,7 @@ class Store:
         shard = copy(self)
         shard.keys, shard.shards, shard.parts = Keys(self.namespace, number), (shard,), of
         shard.executions_bytes //= of
+        shard.log_bytes //= of
         shard.rollup_bytes //= of
         return shard
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from celery_monitor.store import packing
 
@@ -37,32 +37,52 @@ class MetricsCursor:
 
 
 @dataclass(slots=True)
-class TasksCursor:
-    """The fold of task rows.
+class Filled:
+    """How far the blocks of one shelf are filled.
 
     Attributes:
-        last: id of the last entry folded, "" for none.
         first, number: the oldest block, and the block that is being filled.
         rows: rows in the block that is being filled; 0 when it does not exist yet.
         stored_bytes: bytes of all blocks and their index.
         orphan_bytes: those of them that are index of blocks dropped already, in a group of which others are left.
     """
 
-    last: str = ""
     first: int = 1
     number: int = 1
     rows: int = 0
     stored_bytes: int = 0
     orphan_bytes: int = 0
 
+
+@dataclass(slots=True)
+class TasksCursor:
+    """The fold of task rows.
+
+    Attributes:
+        last: id of the last entry folded, "" for none.
+        executions, logs: the shelves; on the second lie log records and attempts that failed.
+    """
+
+    last: str = ""
+    executions: Filled = field(default_factory=Filled)
+    logs: Filled = field(default_factory=Filled)
+
+    @property
+    def shelves(self) -> tuple[Filled, Filled]:
+        """All shelves, in the order of `Keys.shelves`."""
+        return self.executions, self.logs
+
     def dump(self) -> bytes:
         """Return its bytes."""
-        return packing.pack([self.last, self.first, self.number, self.rows, self.stored_bytes, self.orphan_bytes])
+        return packing.pack([self.last, *map(astuple, self.shelves)])
 
     @classmethod
     def load(cls, raw: bytes | None) -> TasksCursor:
         """Return the cursor in its bytes, a new one for None; items appended by newer releases are ignored."""
-        return cls(*packing.unpack(raw)[:6]) if raw else cls()
+        if not raw:
+            return cls()
+        last, *shelves = packing.unpack(raw)[:3]
+        return cls(last, *(Filled(*shelf[:5]) for shelf in shelves))
 
 
 def after(entry_id: str) -> str:

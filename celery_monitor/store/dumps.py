@@ -9,8 +9,10 @@ from typing import Any, Final
 from celery_monitor.model import Cell
 from celery_monitor.sketch import Sketch
 
-SKETCHES: Final = ("runtime", "wait", "cpu", "memory")
-"""The sketches of a cell in the order of their dumps, which follow the counts."""
+SKETCHES: Final = ("runtime", "wait", "cpu", "memory", "turnaround")
+"""The sketches of a cell: four in the order of their dumps, which follow the counts, and the last one's at the end."""
+_FIRST: Final = SKETCHES[:4]
+_TURNAROUND: Final = 9
 
 
 def add_cell(cell: Cell, dump: list[Any], sketches: Collection[str] = SKETCHES) -> None:
@@ -22,9 +24,11 @@ def add_cell(cell: Cell, dump: list[Any], sketches: Collection[str] = SKETCHES) 
         sketches: those wanted; the others stay as they are.
     """
     _add(cell.counts, dump[0])
-    for at, name in enumerate(SKETCHES, 1):
+    for at, name in enumerate(_FIRST, 1):
         if name in sketches:
             add_sketch(getattr(cell, name), dump[at])
+    if len(dump) > _TURNAROUND and "turnaround" in sketches:
+        add_sketch(cell.turnaround, dump[_TURNAROUND])
     for mine, its in ((cell.errors, dump[5]), (cell.reasons, dump[6]), (cell.runtime_le, dump[7])):
         if its:
             _add(mine, its)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from celery_monitor.details import Wait
-from celery_monitor.store import blocks, columns, fresh, inbox, index, lost, runs, waits
+from celery_monitor.store import blocks, columns, fresh, inbox, live, lost, runs, schedule, shelves, turnarounds, waits
 from celery_monitor.store.blocks import Tables
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
@@ -14,8 +15,8 @@ from celery_monitor.store.cursor import TasksCursor, after
 from celery_monitor.store.filler import Filler
 from celery_monitor.store.keys import LATE_S
 from celery_monitor.store.memory import Memory
-from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import FULL, LATE_ROWS, TOO_MANY_WAITS, UNDECODABLE, FoldReport, Step
+from celery_monitor.store.shelves import Bytes
 from celery_monitor.store.slices import Slices
 
 MAX_ROWS: Final = 10_000
@@ -23,16 +24,14 @@ MAX_ROWS: Final = 10_000
 ENTRIES: Final = 100
 MAX_ENTRY_ROWS: Final = 50_000
 """No agent sends that many in one flush."""
-_DROP: Final = 16
-"""Blocks dropped per commit."""
 
 
-def fold_once(store: Store, now_us: int, room: Memory, most: int, report: FoldReport, slices: Slices) -> bool:
+def fold_once(store: Store, now_us: int, room: Memory, most: Bytes, report: FoldReport, slices: Slices) -> bool:
     """Fold the next entries in one commit; return whether there is more to do and nobody else was faster.
 
     Parameters:
         room: the server's memory.
-        most: bytes that all blocks and their index may take.
+        most: bytes that all blocks of each shelf and their index may take.
     """
     key = store.keys.cursor(inbox.TASKS)
     with store.translated():
@@ -41,12 +40,12 @@ def fold_once(store: Store, now_us: int, room: Memory, most: int, report: FoldRe
         entries = inbox.read(store.client, store.keys.inbox_tasks, cursor.last, ENTRIES)
     step = Step()
     commit = Commit(key, raw or b"")
-    written = cursor.number
+    written = cursor.executions.number, cursor.logs.number
     if entries:
         taken = _take(store, entries, cursor, now_us, room, commit, step, slices)
         folded, full = [fields for _, fields in taken], not room.takes_executions
         inbox.trim(commit, store.keys, inbox.TASKS, folded, after(cursor.last), full=full)
-    dropped = _drop_oldest(store, cursor, written, now_us, most, commit)
+    dropped = shelves.drop_oldest(store, cursor, written, now_us, most, commit)
     if not entries and not dropped:
         return False
     step.write(commit, store.keys)
@@ -57,14 +56,15 @@ def fold_once(store: Store, now_us: int, room: Memory, most: int, report: FoldRe
     return True
 
 
-def shed(store: Store, now_us: int, most: int, report: FoldReport) -> None:
+def shed(store: Store, now_us: int, most: Bytes, report: FoldReport) -> None:
     """Drop the oldest blocks until the others are within `most` bytes: possible though the server takes no writes."""
     while True:
         key = store.keys.cursor(inbox.TASKS)
         with store.translated():
             raw = store.client.get(key)
         cursor, commit = TasksCursor.load(raw), Commit(key, raw or b"")
-        if not _drop_oldest(store, cursor, cursor.number, now_us, most, commit):
+        written = cursor.executions.number, cursor.logs.number
+        if not shelves.drop_oldest(store, cursor, written, now_us, most, commit):
             return
         if not commit.run(store, cursor.dump()):
             report.races += 1
@@ -84,9 +84,14 @@ def _take(
 ) -> fresh.RawEntries:
     """Add the next entries to the commit; return those, the others are for the next one."""
     known = fresh.seen_before(store, inbox.TASKS, fresh.heads(entries, Step()), now_us)
-    filler = Filler(store, cursor, commit, step)
-    booked, pairs = lost.Booked(store), waits.Pairs(store)
+    fillers = (
+        Filler(store, store.keys.executions, cursor.executions, commit, step),
+        Filler(store, store.keys.logs, cursor.logs, commit, step, shelves.LOG_ROWS),
+    )
+    booked, pairs, retried = lost.Booked(store), waits.Pairs(store), turnarounds.Retried(store)
     touched: set[bytes] = set()
+    told = live.pace(store)
+    one_in = told["one_in"] if told else 1
     taken = count = 0
     for count, raw in enumerate(entries, 1):  # noqa: B007 - how many were taken
         for entry in fresh.heads([raw], step):
@@ -95,15 +100,19 @@ def _take(
                 if tables is not None:
                     booked.take_back(entry.boot, tables["attempts"]["uid"], commit, now_us)
                     _pair(store, pairs, tables, commit, now_us)
-                    rows = _put(filler, tables, now_us, room, step)
-                    touched |= runs.of(tables) if rows else set()
+                    schedule.keep(store, tables, commit)
+                    turnarounds.count(retried.take(tables["attempts"]), entry, store, commit, now_us)
+                    rows = _put(fillers, tables, now_us, room, step)
+                    touched |= runs.of(tables, one_in) if rows else set()
                     taken += rows
         cursor.last = fresh.stream_id(raw)
         slices.breathe()
         if taken >= MAX_ROWS:
             break
-    filler.close()
+    for filler in fillers:
+        filler.close()
     pairs.write(commit)
+    retried.write(commit, step)
     if pairs.refused:
         step.skipped[TOO_MANY_WAITS] += pairs.refused
     runs.touch(store, touched, commit, now_us)
@@ -121,7 +130,7 @@ def _pair(store: Store, pairs: waits.Pairs, tables: Tables, commit: Commit, now_
         tables["waits"] = columns.from_rows(schema, whole)
 
 
-def _put(filler: Filler, tables: Tables, now_us: int, room: Memory, step: Step) -> int:
+def _put(fillers: Sequence[Filler], tables: Tables, now_us: int, room: Memory, step: Step) -> int:
     kept = blocks.without_late(tables, now_us - LATE_S * 1_000_000)
     rows = blocks.count(kept)
     if late := blocks.count(tables) - rows:
@@ -133,46 +142,8 @@ def _put(filler: Filler, tables: Tables, now_us: int, room: Memory, step: Step) 
         step.skipped[UNDECODABLE] += 1
         return 0
     if rows:
-        filler.add(kept)
+        for filler, part in zip(fillers, shelves.split(kept), strict=True):
+            if blocks.count(part):
+                filler.add(part)
         step.rows += rows
     return rows
-
-
-def _drop_oldest(store: Store, cursor: TasksCursor, written: int, now_us: int, most: int, commit: Commit) -> bool:
-    """Add the removal of the oldest blocks below `written` to the commit: beyond the budget, or too old."""
-    numbers = list(range(cursor.first, min(cursor.first + _DROP, written)))
-    if not numbers:
-        return False
-    with store.translated():
-        notes = store.client.hmget(store.keys.block_info, numbers)
-    before = cursor.first
-    for number, note in zip(numbers, notes, strict=True):
-        info = _note(note)
-        old = info is None or info.newest_us < now_us - blocks.KEEP_S * 1_000_000
-        if cursor.stored_bytes <= most and not old:
-            break
-        _drop(store, number, info, cursor, commit)
-        cursor.first = number + 1
-    return cursor.first > before
-
-
-def _drop(store: Store, number: int, info: blocks.Info | None, cursor: TasksCursor, commit: Commit) -> None:
-    keys = store.keys
-    if info is not None:
-        cursor.stored_bytes -= info.stored_bytes - info.index_bytes
-        cursor.orphan_bytes += info.index_bytes
-    commit.add("UNLINK", keys.block(number))
-    commit.add("HDEL", keys.block_info, number)
-    commit.add("ZREM", keys.blocks, number)
-    if index.group_of(number + 1) != index.group_of(number):
-        for part in range(index.PARTS):
-            commit.add("UNLINK", keys.index(index.group_of(number), part))
-        cursor.stored_bytes -= cursor.orphan_bytes
-        cursor.orphan_bytes = 0
-
-
-def _note(raw: Any) -> blocks.Info | None:
-    try:
-        return blocks.load_info(raw) if raw else None
-    except Undecodable:
-        return None

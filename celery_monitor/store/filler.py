@@ -8,8 +8,8 @@ from celery_monitor.store import blocks, index
 from celery_monitor.store.blocks import Tables
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
-from celery_monitor.store.cursor import TasksCursor
-from celery_monitor.store.keys import DAY_S
+from celery_monitor.store.cursor import Filled
+from celery_monitor.store.keys import DAY_S, Shelf
 from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import BROKEN_BLOB, Step
 
@@ -20,11 +20,18 @@ class Filler:
     """Fills the open block, and opens the next when it is full.
 
     The open block is written anew with each commit: its rows are few, and only new ids go into the index.
+
+    Parameters:
+        most: rows of a block.
     """
 
-    def __init__(self, store: Store, cursor: TasksCursor, commit: Commit, step: Step) -> None:
+    def __init__(
+        self, store: Store, shelf: Shelf, filled: Filled, commit: Commit, step: Step, most: int = blocks.ROWS
+    ) -> None:
         self._store = store
-        self._cursor = cursor
+        self._shelf = shelf
+        self._filled = filled
+        self._most = most
         self._commit = commit
         self._step = step
         self._tables: Tables | None = None
@@ -36,7 +43,7 @@ class Filler:
         if self._tables is None:
             self._tables = self._opened()
         blocks.extend(self._tables, tables)
-        if blocks.count(self._tables) >= blocks.ROWS:
+        if blocks.count(self._tables) >= self._most:
             self.close()
 
     def close(self) -> None:
@@ -44,7 +51,7 @@ class Filler:
         tables, self._tables = self._tables, None
         if tables is None:
             return
-        cursor, keys, number = self._cursor, self._store.keys, self._cursor.number
+        cursor, keys, number = self._filled, self._shelf, self._filled.number
         ids = blocks.index_ids(tables, self._store.identity_labels)
         data, info = blocks.build(tables, len(ids))
         self._commit.add("SET", keys.block(number), data, "EX", _EXPIRY_S)
@@ -58,12 +65,12 @@ class Filler:
             self._commit.add("APPEND", key, data)
             self._commit.add("EXPIRE", key, _EXPIRY_S)
         cursor.stored_bytes += info.stored_bytes - self._before
-        full = info.rows >= blocks.ROWS
+        full = info.rows >= self._most
         cursor.number, cursor.rows = (number + 1, 0) if full else (number, info.rows)
         self._indexed, self._before = set(), 0
 
     def _opened(self) -> Tables:
-        cursor, keys = self._cursor, self._store.keys
+        cursor, keys = self._filled, self._shelf
         self._indexed, self._before = set(), 0
         if not cursor.rows:
             return blocks.empty()

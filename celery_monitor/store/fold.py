@@ -8,6 +8,7 @@ from typing import Final
 from celery_monitor.store import counters, executions, memory, meta, rolling, thinning, usage
 from celery_monitor.store.connection import Store
 from celery_monitor.store.report import FoldReport
+from celery_monitor.store.shelves import Bytes
 from celery_monitor.store.slices import Slices
 
 _COMMITS: Final = 200
@@ -42,11 +43,11 @@ def _fold_shard(store: Store, now_us: int, report: FoldReport, slices: Slices) -
     room = memory.read(store)
     mine, rest = memory.budget(store, room), usage.read(store, now_us).rest
     # While counters find no room there is none for old executions either.
-    most = mine.blocks(rest) if room.takes_counters else 0
-    if not most:
-        executions.shed(store, now_us, most, report)
+    shelf = Bytes(mine.blocks(rest), mine.logs) if room.takes_counters else Bytes(0, 0)
+    if not shelf.executions:
+        executions.shed(store, now_us, shelf, report)
     for _ in range(_COMMITS):
-        if not executions.fold_once(store, now_us, room, most, report, slices):
+        if not executions.fold_once(store, now_us, room, shelf, report, slices):
             break
     else:
         report.more = True

@@ -241,12 +241,13 @@ def _entries(store: Store, batch: Batch, room: memory.Memory) -> tuple[list[Any]
 
 
 def _packed(store: Store, state: AgentState, most: int) -> bytes:
-    """Return a state's bytes; where they are too many, it names fewer of the attempts that are running."""
+    """Return a state's bytes; where they are too many, it names fewer children, less that is held and that runs."""
     whole = _with_dropped(store, state)
     data = packing.pack(whole)
-    while len(data) > most and whole.get("running"):
-        whole["running"] = whole["running"][: len(whole["running"]) // 2]
-        data = packing.pack(whole)
+    for rows in ("deaths", "children", "held", "running"):
+        while len(data) > most and whole.get(rows):
+            whole[rows] = whole[rows][: len(whole[rows]) // 2]
+            data = packing.pack(whole)
     return data
 
 
@@ -282,6 +283,7 @@ def _series(raw: Any) -> tuple[str, ...]:
 def _checked(dump: list[Any]) -> list[Any]:
     """Return a cell's dump if every number in it is one: a text among them would break the merge, not the decode."""
     counts, *sketches, errors, reasons, runtime_le, wait_le = dump[:9]
+    sketches += dump[9:10]
     for numbers in (counts, reasons, runtime_le, wait_le):
         if numbers:
             sum(numbers), sum(numbers.values())

@@ -70,6 +70,6 @@ def without_bins(cell: Cell) -> Cell:
     """Return a copy of a cell whose sketches have no bins."""
     copy = Cell()
     copy.merge(cell)
-    for sketch in (copy.runtime, copy.wait, copy.cpu, copy.memory):
+    for sketch in (copy.runtime, copy.wait, copy.cpu, copy.memory, copy.turnaround):
         sketch.bins = {}
     return copy

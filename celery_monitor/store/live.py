@@ -76,6 +76,11 @@ def pace(store: Store) -> Pace | None:
     return decode_pace(raw)
 
 
+def _power(told: object) -> int:
+    """Return a power of two that is not more than what was told, 1 for nonsense."""
+    return 1 << min(told.bit_length() - 1, 20) if isinstance(told, int) and told > 0 else 1
+
+
 def decode_pace(raw: bytes | None) -> Pace | None:
     """Return the pace in its bytes, None for none or for broken ones."""
     try:
@@ -85,4 +90,6 @@ def decode_pace(raw: bytes | None) -> Pace | None:
     if not isinstance(value, dict) or not isinstance(value.get("folded_us"), int):
         return None
     value.setdefault("task_us", 0)
+    value["one_in"] = _power(value.get("one_in"))
+    value.setdefault("one_in_us", 0)
     return cast("Pace", value)

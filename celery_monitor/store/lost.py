@@ -7,7 +7,7 @@ into the bucket of the first booking, so every window and every total comes righ
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from celery_monitor.model import BUCKET_S, AgentState, Attempt, Batch, Cell, Metrics, Running, Series
@@ -23,7 +23,15 @@ _NOTE_BYTES: Final = 500
 """Most of the notes on lost attempts are smaller."""
 
 
-def book(store: Store, agent: AgentState, raw: bytes, ended: set[str], now_us: int) -> int:
+def book(
+    store: Store,
+    agent: AgentState,
+    raw: bytes,
+    ended: Collection[str],
+    now_us: int,
+    *,
+    redelivered: Collection[str] = (),
+) -> int:
     """Book what a silent agent was running as LOST, at once or not at all; return how many.
 
     Of several shards each books the rows of its runs; the agent's own comes last and decides. Where the agent has
@@ -33,11 +41,16 @@ def book(store: Store, agent: AgentState, raw: bytes, ended: set[str], now_us: i
         agent, raw: its state, and the bytes it was read from.
         ended: uids (hex) whose end is in the store already.
         now_us: the server's clock.
+        redelivered: uids (hex) whose message the broker has given to another worker.
 
     Raises:
         StoreError: the store does not answer; sweep again.
     """
-    rows = [_row(run, agent, now_us) for run in agent.get("running") or () if run["uid"] not in ended]
+    rows = [
+        _row(run, agent, Reason.REDELIVERED if run["uid"] in redelivered else Reason.WORKER_GONE, now_us)
+        for run in agent.get("running") or ()
+        if run["uid"] not in ended
+    ]
     home = store.home_of(str(agent.get("host", "")))
     parts: dict[Store, list[Attempt]] = {}
     for row in rows:
@@ -98,7 +111,7 @@ class Booked:
                 continue
             bucket, fields = packing.unpack(note)
             metrics = Metrics()
-            add(metrics, bucket, Attempt._make(fields), -1)
+            add(metrics, bucket, Attempt(*fields[: len(Attempt._fields)]), -1)
             who = hashlib.blake2b(uid, digest_size=16, person=b"came back").digest()
             batch = Batch(who, 1, "fold", now_us, metrics)
             inbox.add(commit, self._store.keys, batch)
@@ -128,14 +141,14 @@ def _notes(store: Store) -> int:
     return memory.budget(store, memory.read(store)).notes // _NOTE_BYTES - held
 
 
-def _row(run: Running, agent: AgentState, now_us: int) -> Attempt:
+def _row(run: Running, agent: AgentState, reason: Reason, now_us: int) -> Attempt:
     own = pack_id(run["id"])
     at = bytes.fromhex(run["run"])
     workflow = run.get("workflow", "")
     root, parent, group = (pack_id(text) if text else b"" for text in run.get("ids", ("", "", "")))
     return Attempt(
         own, root, parent, group, b"" if at == fixed_id(own) else at, bytes.fromhex(run["uid"]), run["task"],
-        run["queue"], agent.get("hostname", ""), run["pid"], int(State.LOST), int(Reason.WORKER_GONE),
+        run["queue"], agent.get("hostname", ""), run["pid"], int(State.LOST), int(reason),
         run.get("flags", 0), 0, 0, 0, run["started_us"], -1, max(now_us - run["started_us"], 0), -1, 0, 0, workflow,
         run["task"] if workflow else "", "", "", "",
     )  # fmt: skip

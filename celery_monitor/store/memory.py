@@ -13,6 +13,8 @@ TOTAL_SHARE: Final = 0.20
 EXECUTIONS_SHARE: Final = 0.15
 EXECUTIONS_BELOW: Final = 0.70
 COUNTERS_BELOW: Final = 0.85
+_LOGS_PART: Final = 0.2
+"""Of the share of executions: the most for log records and failures."""
 _INBOX_PART: Final = 0.2
 """Of either budget: what waits for the fold, for minutes when nobody folds."""
 _COUNTERS_INBOX_BYTES: Final = 24 * 1024 * 1024
@@ -59,16 +61,18 @@ class Budget:
 
     Attributes:
         executions: for rows, their index, and their inbox.
+        logs: for log records and attempts that failed, and their index.
         counters: for all else: rollups, totals since ever, live table, what was seen, and their inbox.
     """
 
     executions: int
     counters: int
+    logs: int = 0
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.executions + self.counters
+        return self.executions + self.counters + self.logs
 
     @property
     def rows_inbox(self) -> int:
@@ -104,13 +108,16 @@ def budget(store: Store, room: Memory) -> Budget:
 
     >>> store = Store.open("redis://h", "shop")
     >>> budget(store, Memory(0, 1_000_000_000))
-    Budget(executions=150000000, counters=50000000)
+    Budget(executions=120000000, counters=50000000, logs=30000000)
     """
     if not room.max_bytes:
-        return Budget(store.executions_bytes, store.rollup_bytes)
+        return Budget(store.executions_bytes, store.rollup_bytes, store.log_bytes)
     # In a Cluster all shards may come to lie on one node.
-    executions = min(store.executions_bytes, int(room.max_bytes * EXECUTIONS_SHARE) // store.parts)
-    return Budget(executions, min(store.rollup_bytes, int(room.max_bytes * TOTAL_SHARE) // store.parts - executions))
+    rows = int(room.max_bytes * EXECUTIONS_SHARE) // store.parts
+    logs = min(store.log_bytes, int(rows * _LOGS_PART))
+    executions = min(store.executions_bytes, rows - logs)
+    rest = int(room.max_bytes * TOTAL_SHARE) // store.parts - executions - logs
+    return Budget(executions, min(store.rollup_bytes, rest), logs)
 
 
 def read(store: Store) -> Memory:

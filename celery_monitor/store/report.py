@@ -14,6 +14,7 @@ LATE_ROWS = "executions older than 24 h"
 AHEAD = "counters from a clock ahead, booked now"
 FULL = "executions, server memory above 70 %"
 TOO_MANY_WAITS = "waits, more than 10000 open"
+TOO_MANY_RETRIED = "turnarounds, more than 20000 executions are being retried"
 DROPPED = {
     step: f"buckets of {name} dropped early, the rollups' share of memory is used up"
     for step, name in {10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 21_600: "6 h"}.items()

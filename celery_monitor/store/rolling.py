@@ -87,7 +87,7 @@ class _Roller:
         if ttl <= 0:
             return
         raw: tiers.Raw = {}
-        tiers.absorb(raw, part)
+        tiers.absorb(raw, part, tiers.most_series(name))
         key, data = self.store.keys.rollup(tier.step_s, bucket, name), tiers.dump_within(raw, self._most(name))
         self.held.add(tier, bucket, key, None, data)
         self.commit.add("SET", key, data, "EX", ttl)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from celery_monitor.details import Run, RunState, Wait
-from celery_monitor.model import BUCKET_S, Batch, Cell, Metrics
-from celery_monitor.signals.record import State, fixed_id
+from celery_monitor.model import BUCKET_S, WEIGHTED, Batch, Cell, Metrics, is_kept
+from celery_monitor.signals.record import Flag, State, fixed_id
 from celery_monitor.store import columns, inbox, waits
 from celery_monitor.store.blocks import Tables
 from celery_monitor.store.commit import Commit
@@ -24,6 +24,9 @@ from celery_monitor.store.report import Step
 
 MOST_ACTIVE: Final = 100_000
 """Runs followed at once; beyond them the ones that were quiet the longest are left as they are."""
+_PARTIAL: Final = int(Flag.PARTIAL_RUN)
+_NO_NEWS: Final = frozenset({"runs", "logs"})
+"""Tables from which a run is not judged."""
 
 
 @dataclass(slots=True)
@@ -43,14 +46,21 @@ class Verdicts:
     waits: list[Wait] = field(default_factory=list)
 
 
-def of(tables: Tables) -> set[bytes]:
-    """Return the runs (16 bytes) that rows with a workflow belong to."""
+def of(tables: Tables, one_in: int = 1) -> set[bytes]:
+    """Return the runs (16 bytes) that rows with a workflow belong to and that are kept, when one in so many is."""
     found: set[bytes] = set()
     for name, table in tables.items():
-        if name != "runs" and "workflow" in table:
-            rows = zip(table["workflow"], table["run"], table["id"], strict=True)
-            found.update(run or fixed_id(own) for workflow, run, own in rows if workflow)
-    return found
+        if name in _NO_NEWS or "workflow" not in table:
+            continue
+        if not any(table["workflow"]):
+            continue
+        rows = zip(table["workflow"], table["run"], table["id"], strict=True)
+        mine = [run or fixed_id(own) if workflow else b"" for workflow, run, own in rows]
+        if name == "attempts":
+            mine = [b"" if flags & _PARTIAL else run for run, flags in zip(mine, table["flags"], strict=True)]
+        found.update(mine)
+    found.discard(b"")
+    return {run for run in found if is_kept(run, one_in)}
 
 
 def touch(store: Store, runs: Iterable[bytes], commit: Commit, now_us: int) -> None:
@@ -107,7 +117,7 @@ def settle(store: Store, cursor: bytes, verdicts: Verdicts, now_us: int) -> bool
     rows: dict[str, Sequence[Any]] = {"runs": [row for row, _ in verdicts.over], "waits": verdicts.waits}
     tables = {name: columns.from_rows(columns.SCHEMAS[name], found) for name, found in rows.items() if found}
     if tables:
-        filler = Filler(store, at, commit, step)
+        filler = Filler(store, store.keys.executions, at.executions, commit, step)
         filler.add(tables)
         filler.close()
     _count(store, verdicts.over, commit, now_us)
@@ -138,14 +148,23 @@ def _count(store: Store, over: Sequence[tuple[Run, Run | None]], commit: Commit,
 
 
 def _add(metrics: Metrics, row: Run, times: int) -> None:
-    """Add (1) or take back (-1) a run: its end, its duration as run time, what its caller waited as wait."""
+    """Add (1) or take back (-1) a run and those it stands for: its end, its duration as run time.
+
+    Wait and CPU are sums over its attempts.
+    """
     cells = metrics.cells.setdefault(row.at_us // 1_000_000 // BUCKET_S * BUCKET_S, {})
     cell = cells.setdefault(("workflow", row.workflow), Cell())
     good = row.state in {RunState.SUCCEEDED, RunState.PARTIAL}
     state = int(State.SUCCESS if good else State.FAILURE)
+    times *= max(abs(row.one_in), 1)
+    if abs(row.one_in) > 1:
+        cell.reasons[WEIGHTED] = cell.reasons.get(WEIGHTED, 0) + times
     cell.counts[state] = cell.counts.get(state, 0) + times
     if row.retries:
         cell.counts[int(State.RETRY)] = cell.counts.get(int(State.RETRY), 0) + times * row.retries
     cell.runtime.add(row.duration_us, times=times)
-    if row.turnaround_us >= 0:
-        cell.wait.add(row.turnaround_us, times=times)
+    cell.wait.add(row.wait_us, times=times)
+    known = (cell.turnaround, row.turnaround_us), (cell.cpu, row.cpu_us), (cell.memory, row.rss_kib or -1)
+    for sketch, value in known:
+        if value >= 0:
+            sketch.add(value, times=times)

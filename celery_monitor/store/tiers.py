@@ -21,6 +21,8 @@ GRACE_S: Final = 30
 """A bucket is rolled this long after its end: the longest flush interval, two ticks and some delay."""
 MAX_SERIES: Final = 5_000
 """Per part and bucket; what is beyond counts under the name `OTHER`."""
+MAX_FAILURES: Final = 500
+"""The same for kinds of failures."""
 OTHER: Final = "(other)"
 
 
@@ -48,12 +50,15 @@ WORKERS: Final = "w"  # ("worker", hostname), counts and runtime only
 WORKFLOWS: Final = "wf"  # ("workflow", name) and ("step", workflow, step)
 INSIDES: Final = "in"  # ("span", name, kind), ("wait", name) and ("measure", name, kind, unit), values in millionths
 LABELS: Final = "lb"  # ("label", key, value) of the keys that are listed for it
+FAILURES: Final = "f"  # ("failure", fingerprint, exception, masked message), counts only
+FAILED_AT: Final = "fa"  # ("failure_task", task, queue, fingerprint), ("failure_worker", hostname, fingerprint)
 INFRA: Final = "infra"  # ("infra", name)
 GAUGES: Final = "g"  # any series to {name: Gauge}
-PARTS: Final = (ALL, TASKS, WORKERS, WORKFLOWS, INSIDES, LABELS, INFRA, GAUGES)
+PARTS: Final = (ALL, TASKS, WORKERS, WORKFLOWS, INSIDES, LABELS, FAILURES, FAILED_AT, INFRA, GAUGES)
 _PART_OF: Final = {
     "task": TASKS, "worker": WORKERS, "workflow": WORKFLOWS, "step": WORKFLOWS, "span": INSIDES, "wait": INSIDES,
-    "measure": INSIDES, "label": LABELS, "infra": INFRA,
+    "measure": INSIDES, "label": LABELS, "infra": INFRA, "failure": FAILURES, "failure_task": FAILED_AT,
+    "failure_worker": FAILED_AT,
 }  # fmt: skip
 _ALL_SERIES: Final = ("all",)
 _PORTION: Final = {ALL: 1 / 2000, INFRA: 1 / 2000, TASKS: 1 / 250, GAUGES: 1 / 250}
@@ -143,8 +148,18 @@ def load(raw: bytes | None) -> Raw:
 
 
 def dump(raw: Raw, level: int = 6) -> bytes:
-    """Return the blob of series and their dumps."""
-    return packing.deflate(packing.pack([VERSION, list(raw.items())]), level)
+    """Return the blob of series and their dumps, without Prometheus' buckets: only totals since ever have those."""
+    rows = [(series, value if isinstance(value, dict) else _slim(value)) for series, value in raw.items()]
+    return packing.deflate(packing.pack([VERSION, rows]), level)
+
+
+def _slim(value: list[Any]) -> list[Any]:
+    return [*value[:7], {}, {}, *value[9:]]
+
+
+def most_series(part: str) -> int:
+    """Return how many series a blob of a part may have."""
+    return MAX_FAILURES if part == FAILURES else MAX_SERIES
 
 
 def most_bytes(part: str, budget: int) -> int:

@@ -22,12 +22,14 @@ class Usage:
 
     Attributes:
         executions: stored rows and their index.
+        logs: log records and attempts that failed, and their index.
         rollups: buckets of all tiers.
         inbox: what waits for the fold.
         rest: totals since ever, live table, open runs and waits, alerts, what was seen.
     """
 
     executions: int = 0
+    logs: int = 0
     rollups: int = 0
     inbox: int = 0
     rest: int = 0
@@ -35,7 +37,7 @@ class Usage:
     @property
     def total(self) -> int:
         """All of it."""
-        return self.executions + self.rollups + self.inbox + self.rest
+        return self.executions + self.logs + self.rollups + self.inbox + self.rest
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
@@ -61,7 +63,7 @@ def _of_shard(store: Store, now_us: int) -> Usage:
             pipe.memory_usage(key, samples=_SAMPLES)
         cursor, held, waiting, *sizes = pipe.execute(raise_on_error=False)
     return Usage(
-        executions=_stored(cursor),
+        **_stored(cursor),
         rollups=TierBytes.load(held).total if isinstance(held, bytes) else 0,
         inbox=sum(max(0, int(n)) for n in waiting) if isinstance(waiting, list) else 0,
         rest=sum(n for n in sizes if isinstance(n, int)),
@@ -69,13 +71,15 @@ def _of_shard(store: Store, now_us: int) -> Usage:
 
 
 def _rest(keys: Keys, now_us: int) -> list[str]:
-    told = [keys.live, keys.lifetime, keys.alerts, keys.lost, keys.runs, keys.waits, keys.skipped, keys.rollup_bytes]
+    told = [keys.live, keys.lifetime, keys.alerts, keys.skipped, keys.rollup_bytes]
+    told += [keys.lost, keys.runs, keys.waits, keys.workers, keys.retried, keys.broker, keys.beats, keys.fires]
     days = seen.days(now_us)
     return told + [keys.seen(kind, day) for kind in (inbox.METRICS, inbox.TASKS) for day in days]
 
 
-def _stored(raw: Any) -> int:
+def _stored(raw: Any) -> dict[str, int]:
     try:
-        return TasksCursor.load(raw).stored_bytes if isinstance(raw, bytes) else 0
+        cursor = TasksCursor.load(raw if isinstance(raw, bytes) else None)
     except BROKEN:
-        return 0
+        cursor = TasksCursor()
+    return {"executions": cursor.executions.stored_bytes, "logs": cursor.logs.stored_bytes}

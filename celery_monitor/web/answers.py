@@ -100,8 +100,10 @@ T = TypeVar("T")
 Answer = Callable[[Any, Mapping[str, str]], T]
 RUN_FILTERS: Final = ("workflow", "state", "label", "worker", "since", "until", "limit", "cursor")
 _LOG_FILTERS: Final = ("level", "limit", "cursor")
+LOG_SEARCH: Final = ("level", "task", "text", "run", "since", "until", "limit", "cursor")
 _WAIT_FILTERS: Final = ("state", "name", "window", "limit", "cursor")
 _WINDOW: Final = ("window",)
+_BETWEEN: Final = ("window", "since", "until")
 
 
 def runs(reader: Any, params: Mapping[str, str]) -> bytes:
@@ -154,10 +156,89 @@ def measures(reader: Any, params: Mapping[str, str]) -> bytes:
     return dumps(reader.measures(**_asked(params, _WINDOW)))
 
 
+def queues(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/queues``."""
+    return dumps(reader.queues(**_asked(params, _WINDOW)))
+
+
+def queue(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/queues/{name}``."""
+    return _found(reader.queue(params["id"], **_asked(params, _WINDOW)), "queue", params["id"])
+
+
+def waiting(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/queues/{name}/waiting``."""
+    return _found(reader.waiting(params["id"], **_asked(params, ("limit",))), "queue", params["id"])
+
+
+def schedule(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/schedule``."""
+    return dumps(reader.schedule(**_asked(params, _WINDOW)))
+
+
 def label(reader: Any, params: Mapping[str, str]) -> bytes:
     """Answer ``/labels/{key}/{value}``."""
     key, value = params["id"], params["value"]
     return _found(reader.label(key, value, **_asked(params, ("window", "limit"))), "label", f"{key}={value}")
+
+
+def tasks(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/tasks``."""
+    return dumps(reader.task_names(**_asked(params, _BETWEEN)))
+
+
+def task(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/tasks/{name}``."""
+    return _found(reader.task(params["id"], **_asked(params, _BETWEEN)), "task", params["id"])
+
+
+def failures(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/failures``."""
+    return dumps(reader.failures(**_asked(params, (*_BETWEEN, "task", "limit"))))
+
+
+def failure(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/failures/{fingerprint}``."""
+    return _found(reader.failure(params["id"], **_asked(params, _BETWEEN)), "fingerprint", params["id"])
+
+
+def quantiles(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/quantiles``."""
+    asked = _asked(params, ("series", "measure", "q", "window"))
+    if "series" not in asked:
+        raise BadRequest("bad_series", "series: is missing; give one like task:shop.charge")
+    return dumps(reader.quantiles(**asked))
+
+
+def logs(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/logs``."""
+    return dumps(reader.logs(**_asked(params, LOG_SEARCH)))
+
+
+def workers(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/workers``."""
+    return dumps(reader.workers(**_asked(params, _BETWEEN)))
+
+
+def worker(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/workers/{hostname}``."""
+    return _found(reader.worker(params["id"], **_asked(params, _BETWEEN)), "worker", params["id"])
+
+
+def hosts(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/hosts``."""
+    _asked(params, ())
+    return dumps(reader.hosts())
+
+
+def host(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/hosts/{name}``."""
+    return _found(reader.host(params["id"], **_asked(params, _BETWEEN)), "host", params["id"])
+
+
+def resources(reader: Any, params: Mapping[str, str]) -> bytes:
+    """Answer ``/resources``."""
+    return dumps(reader.resources(**_asked(params, ("by", *_BETWEEN))))
 
 
 PATHS: Final[Mapping[str, Answer[bytes]]] = {
@@ -172,10 +253,25 @@ PATHS: Final[Mapping[str, Answer[bytes]]] = {
     "/workflows": workflows,
     "/workflows/{id}": workflow,
     "/workflows/{id}/steps": workflow_steps,
+    "/tasks": tasks,
+    "/tasks/{id}": task,
+    "/failures": failures,
+    "/failures/{id}": failure,
+    "/quantiles": quantiles,
+    "/logs": logs,
     "/waits": waits,
     "/spans": spans,
     "/measures": measures,
+    "/workers": workers,
+    "/workers/{id}": worker,
+    "/hosts": hosts,
+    "/hosts/{id}": host,
+    "/resources": resources,
     "/labels/{id}/{value}": label,
+    "/queues": queues,
+    "/queues/{id}": queue,
+    "/queues/{id}/waiting": waiting,
+    "/schedule": schedule,
 }
 """Path below the API's root to what answers it; a part in braces comes as a parameter of that name."""
 _PARTS: Final = ("id", "value")

@@ -38,8 +38,8 @@ class Handler(BaseHandler):  # type: ignore[misc] # Flower is not typed
         self.set_header("Referrer-Policy", "same-origin")
 
 
-class OverviewPage(Handler):
-    """``/monitor``: the page; its script fetches everything else."""
+class Page(Handler):
+    """``/monitor`` and the pages below it: one document; its script reads the address and fetches everything else."""
 
     def get_template_path(self) -> str:
         return TEMPLATES  # also the key under which Tornado keeps the loader
@@ -48,10 +48,10 @@ class OverviewPage(Handler):
         return _Overlay(template_path, self.settings["template_path"])
 
     @tornado.web.authenticated
-    def get(self) -> None:
+    def get(self, *_: str) -> None:
         self.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         home = self.reverse_url("celery-monitor")
-        self.render("monitor/overview.html", home=home, assets=assets.load(), missing=assets.MISSING)
+        self.render("monitor/page.html", home=home, assets=assets.load(), missing=assets.MISSING)
 
 
 class _Overlay(tornado.template.Loader):

@@ -7,6 +7,7 @@ worker that has Flower installed runs `arm`; what it relies on is pinned by `tes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import importlib.abc
 import importlib.machinery
@@ -131,6 +132,8 @@ def _attach(flower: Any) -> None:
     # Rules added so are tried before those of the constructor, so Flower's catch-all does not hide them.
     flower.add_handlers(r".*", routes(site, f"/{prefix}" if prefix else ""))
     flower.celery_monitor_site = site
+    with contextlib.suppress(ConfigurationError):  # the page says what is wrong
+        monitor.appear("flower")
 
 
 def _is_enabled(monitor: Any) -> bool:

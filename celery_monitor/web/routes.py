@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 from tornado.web import url
 
@@ -11,6 +11,28 @@ from celery_monitor.web import answers, handlers
 from celery_monitor.web.assets import STATIC
 from celery_monitor.web.live import LiveSocket
 from celery_monitor.web.site import Site
+
+PAGES: Final = (
+    "/workflows",
+    "/workflows/{name}",
+    "/runs",
+    "/runs/{id}",
+    "/executions",
+    "/executions/{id}",
+    "/tasks",
+    "/tasks/{name}",
+    "/failures",
+    "/failures/{fingerprint}",
+    "/logs",
+    "/workers",
+    "/workers/{name}",
+    "/hosts/{name}",
+    "/resources",
+    "/queues",
+    "/queues/{name}",
+    "/schedule",
+)
+"""Addresses of pages below the tab's own; each is answered with the same document, whose script reads the address."""
 
 
 def routes(site: Site, prefix: str) -> list[Any]:
@@ -28,7 +50,8 @@ def routes(site: Site, prefix: str) -> list[Any]:
         return url(api + path, handlers.Question, {**shared, "answer": answer})
 
     return [
-        url(root, handlers.OverviewPage, shared, name="celery-monitor"),
+        url(root, handlers.Page, shared, name="celery-monitor"),
+        *(url(root + _pattern(path), handlers.Page, shared) for path in PAGES),
         *(question(_pattern(path), answer) for path, answer in answers.PATHS.items()),
         url(root + "/api(?:/.*)?", handlers.NoSuchPath, shared),
         url(root + "/metrics", handlers.Metrics, shared),

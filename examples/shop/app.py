@@ -26,6 +26,7 @@ app.conf.update(
         "shop.maintenance.*": {"queue": "reports"},
     },
     broker_connection_retry_on_startup=True,
+    monitor_identity_labels=["customer"],  # all orders of a customer can be found again
     beat_schedule={
         "clean-up": {"task": "shop.maintenance.clean_up", "schedule": 10.0},
         "stock": {"task": "shop.maintenance.sync_stock", "schedule": 15.0},

@@ -6,6 +6,7 @@ import random
 
 from celery import chain, shared_task
 
+from celery_monitor import measure, wait, workflow
 from shop import mail, payments
 from shop.effort import think, wait_for
 
@@ -32,12 +33,18 @@ def reserve(order: int) -> int:
 
 @shared_task(name="shop.orders.pack")
 def pack(order: int) -> int:
-    """Print the packing list."""
+    """Print the packing list; one order in fifteen has to wait until somebody in the warehouse has found the goods."""
     wait_for(0.03)
+    if order % 15 == 0:
+        with wait("warehouse") as found:
+            wait_for(0.3)
+            found.set(outcome="found", by="warehouse")
+    measure("parcels", 1)
     return order
 
 
 def place(order: int) -> None:
-    """Publish the chain of one order."""
+    """Publish the chain of one order; five hundred customers order again and again."""
     steps = [validate.s(order), reserve.s(), payments.charge.s(), pack.s(), mail.confirm.s()]
-    chain(*steps).apply_async()
+    with workflow("order", customer=f"c{order % 500}"):
+        chain(*steps).apply_async()

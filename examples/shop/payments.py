@@ -6,8 +6,12 @@ import random
 from typing import Any
 
 from celery import shared_task
+from celery.utils.log import get_task_logger
 
+from celery_monitor import measure, span
 from shop.effort import wait_for
+
+log = get_task_logger(__name__)
 
 
 class GatewayTimeoutError(Exception):
@@ -32,11 +36,17 @@ class WebhookRefusedError(Exception):
 )
 def charge(self: Any, order: int) -> int:
     """Charge a card: one call in eight times out and is retried, one in fifty is declined."""
-    wait_for(0.05)
-    if random.random() < 1 / 8:
-        raise GatewayTimeoutError(f"order {order}: gateway said 504")
+    with span("charge", kind="api") as call:
+        call.set(api="gateway.example")
+        wait_for(0.05)
+        if random.random() < 1 / 8:
+            call.set(status=504)
+            log.warning("order %s: the gateway is slow", order)
+            raise GatewayTimeoutError(f"order {order}: gateway said 504")
+        call.set(status=200)
     if random.random() < 1 / 50:
         raise CardDeclinedError(f"order {order}: insufficient funds")
+    measure("revenue", random.randint(5, 250), unit="EUR")
     return order
 
 

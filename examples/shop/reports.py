@@ -8,6 +8,7 @@ import time
 from celery import chain, chord, group, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
+from celery_monitor import span, workflow
 from shop.effort import think, wait_for
 
 REGIONS = ("north", "east", "south", "west")
@@ -20,7 +21,8 @@ class QueryTimeoutError(Exception):
 @shared_task(name="shop.reports.extract")
 def extract(region: str) -> int:
     """Read one region's sales."""
-    wait_for(0.12)
+    with span("sales", kind="db"):
+        wait_for(0.12)
     return len(region)
 
 
@@ -52,4 +54,5 @@ def slow_query() -> float:
 
 def nightly() -> None:
     """Publish the report: a chain per region, and what follows when all are there."""
-    chord(group(chain(extract.s(region), charts.s()) for region in REGIONS))(publish.s())
+    with workflow("nightly_report", description="Sales by region, on the desk at eight."):
+        chord(group(chain(extract.s(region), charts.s()) for region in REGIONS))(publish.s())

@@ -10,6 +10,7 @@ from celery_monitor.signals.record import Reason, State, unpack_id
 from celery_monitor.store import fold, lease, meta
 from celery_monitor.store.columns import ATTEMPTS, PUBLISHES, Blob, to_rows
 from celery_monitor.store.connection import Store
+from tests.store.shelved import stored_blocks
 
 
 def folded(store: Store) -> tuple[list[Attempt], list[Publish]]:
@@ -18,8 +19,8 @@ def folded(store: Store) -> tuple[list[Attempt], list[Publish]]:
     fold.fold(store, lease.now_us(store))
     attempts: list[Attempt] = []
     publishes: list[Publish] = []
-    for number in store.client.hkeys(store.keys.block_info):
-        blob = Blob(store.client.get(store.keys.block(int(number))))
+    for raw in stored_blocks(store):
+        blob = Blob(raw)
         attempts += map(Attempt._make, to_rows(ATTEMPTS, blob.columns("attempts")))
         publishes += map(Publish._make, to_rows(PUBLISHES, blob.columns("publishes")))
     return attempts, publishes

@@ -74,7 +74,7 @@ def test_the_living_is_left_alone_and_the_dead_adopted(shm: Path, redis_url: str
     assert found["ends"] == {
         "done": [("SUCCESS", "OK")],
         "unshipped": [("SUCCESS", "OK")],
-        "open": [("LOST", "WORKER_GONE")],
+        "open": [("LOST", "PARENT_GONE")],
     }
 
 

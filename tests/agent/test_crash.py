@@ -109,7 +109,7 @@ def test_death_at_any_step_loses_and_doubles_nothing(shm: Path, redis_url: str, 
     assert found["died"] == [-signal.SIGKILL] * 2
     assert found["left"] == [], "the files of the dead are gone"
     expected = {f"ran-{n}": [("SUCCESS", "OK")] for n in range(20)}
-    expected |= {"killed": [("FAILURE", "KILLED")], "lost": [("LOST", "WORKER_GONE")]}
+    expected |= {"killed": [("FAILURE", "KILLED")], "lost": [("LOST", "PARENT_GONE")]}
     assert found["ends"] == expected
     assert found["rows"] == 22, "each end is stored once"
     late = {name: n for name, n in found["published"].items() if name.startswith("late")}

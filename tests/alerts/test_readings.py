@@ -62,7 +62,8 @@ def test_a_success_share_needs_enough_ends() -> None:
 def test_an_unknown_backlog_is_no_reading() -> None:
     found = readings({}, {"mail": {"backlog": 3.0}, "pdf": {"backlog": None}, "sms": {}}, [], NOW)
 
-    assert [(r.subject, r.value) for r in found] == [("mail", 3.0)]
+    assert {r.subject for r in found} == {"mail"}
+    assert {r.rule: r.value for r in found} == {"backlog": 3.0, "queue_unserved": 3.0}
 
 
 def test_a_worker_is_overdue_from_the_heartbeat_it_promised() -> None:
@@ -96,7 +97,26 @@ def test_what_a_silent_agent_said_of_its_machine_is_no_longer_true() -> None:
 
 
 def test_every_reading_is_in_its_rules_unit() -> None:
-    found = readings({"t": cell_of(30, 0)}, {"q": {"backlog": 1.0}}, [agent()], NOW)
+    found = readings({"t": cell_of(30, 0)}, {"q": {"backlog": 1.0}}, [agent(), agent("beat@a", role="beat")], NOW)
 
     assert {r.rule for r in found} == set(DEFAULTS)
     assert all(r.unit == DEFAULTS[r.rule].unit for r in found)
+
+
+def test_what_waits_where_no_living_worker_consumes_is_unserved() -> None:
+    queues: dict[str, dict[str, float | None]] = {
+        "served": {"backlog": 9.0}, "typo": {"backlog": 4.0}, "left": {"backlog": 2.0}, "odd": {"backlog": None},
+    }  # fmt: skip
+    agents = [agent(queues=["served"]), agent("celery@b", queues=["left"], goodbye=True)]
+
+    found = {r.subject: r.value for r in readings({}, queues, agents, NOW) if r.rule == "queue_unserved"}
+
+    assert found == {"served": 0.0, "typo": 4.0, "left": 2.0}
+    assert DEFAULTS["queue_unserved"].bad(1.0)
+    assert DEFAULTS["queue_unserved"].good(0.0)
+
+
+def test_a_beat_that_misses_its_heartbeat_has_a_rule_of_its_own() -> None:
+    beat = agent("beat@a", role="beat", silent_s=25.0)
+    assert levels(beat)["beat_lost", "beat@a"] == 15.0
+    assert ("worker_lost", "beat@a") not in levels(beat)

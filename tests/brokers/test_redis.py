@@ -128,3 +128,20 @@ def test_reading_changes_nothing_in_the_broker(app: Celery, sampler: Sampler, re
         after = {key: client.dump(key) for key in client.scan_iter()}
 
     assert after == before
+
+
+def test_the_message_that_is_served_next_is_named(app: Celery, sampler: Sampler) -> None:
+    send(app, "mail", age_s=12, task_id="first")
+    send(app, "mail", age_s=5, task_id="second")
+
+    assert sampler.sample(["mail"], NOW)["mail"].oldest == ("first", "shop.mail", NOW - 12 * S)
+
+
+def test_a_tick_of_ours_is_no_backlog(app: Celery, sampler: Sampler) -> None:
+    app.send_task("celery_monitor.tick", queue="mail", headers={"cm": encode(NOW - 9 * S, RUN, "")})
+    alone = sampler.sample(["mail"], NOW)["mail"]
+    send(app, "mail", age_s=4)
+    behind = sampler.sample(["mail"], NOW)["mail"]
+
+    assert (alone.backlog, alone.oldest_s, alone.oldest) == (0, 0.0, None)
+    assert (behind.backlog, behind.oldest) == (1, None)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
 import redis
+from celery import Celery
 
 from celery_monitor.cli.embedded import EmbeddedServer
 from tests import parts
 from tests.processes import CeleryProcess, worker_command
+from tests.waiting import until
 from tests.web.site import APP, Site, require_page
 
 if TYPE_CHECKING:
@@ -27,6 +31,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+WIDTHS: Final = (390, 1600)
 FLOWERS_OWN = ("bootstrap",)
 """Flower 2.1 complains in the console about its own tooltips."""
 
@@ -60,6 +66,32 @@ def shop(redis_server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory)
     site.stop()
 
 
+def publish(shop: Site, task: str, n: int, *args: object) -> None:
+    """Publish as a process without a Monitor does."""
+    with Celery(broker=shop.process.env["CELERY_BROKER_URL"]) as app:
+        for _ in range(n):
+            app.send_task(task, args=args, queue="orders")
+
+
+def fits(page: Page, name: str) -> None:
+    """Assert that a page is drawn in both themes at the least and the most usual width without sideways scrolling.
+
+    With ``SCREENSHOTS=folder`` the pictures are kept there.
+    """
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        until(partial(_is_shown, page, theme), what=f"the {theme} theme")
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") == width, (name, theme, width)
+            if folder := os.environ.get("SCREENSHOTS"):
+                page.screenshot(path=Path(folder) / f"{name}-{theme}-{width}.png", full_page=True)
+
+
+def _is_shown(page: Page, theme: str) -> bool:
+    return page.locator("html").get_attribute("data-bs-theme") in {theme, None}  # Flower 2.0 has no themes
+
+
 OpenPage = Callable[..., "Page"]
 
 
@@ -73,8 +105,12 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         if message.type == "error" and not any(word in message.location["url"] for word in FLOWERS_OWN):
             errors.append(f"{message.text} ({message.location['url']})")
 
-    def open_(url: str, *, theme: Literal["light", "dark"] = "light", width: int = 1280) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+    def open_(
+        url: str, *, theme: Literal["light", "dark"] = "light", width: int = 1280, bypass_csp: bool = False
+    ) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, bypass_csp=bypass_csp
+        )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)

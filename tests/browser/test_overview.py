@@ -6,9 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from celery import Celery
 
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, publish
 from tests.waiting import until
 from tests.web.shop import HOSTILE
 from tests.web.site import Site
@@ -17,13 +16,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
-
-
-def publish(shop: Site, task: str, n: int, *args: object) -> None:
-    """Publish as a process without a Monitor does."""
-    with Celery(broker=shop.process.env["CELERY_BROKER_URL"]) as app:
-        for _ in range(n):
-            app.send_task(task, args=args, queue="orders")
 
 
 def ended(page: Page, task: str) -> int:
@@ -116,7 +108,7 @@ def test_choosing_a_window_puts_it_into_the_address_and_back_returns(shop: Site,
 def test_a_window_that_is_none_says_so_and_offers_one(shop: Site, open_page: OpenPage) -> None:
     page = open_page(f"{shop.url}/monitor?window=5x")
     page.get_by_text("This window cannot be shown.").wait_for()
-    page.get_by_role("button", name="Show 1h").click()
+    page.get_by_role("link", name="Show 1h").click()
     page.locator(".cm-verdict").wait_for()
 
 

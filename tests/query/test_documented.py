@@ -14,7 +14,9 @@ from celery_monitor.signals.record import State
 from celery_monitor.store.connection import Store
 from tests.analytics.rows import Scenario
 from tests.parts import ROOT
+from tests.query.counted import FINGERPRINT, counted, failed, hand_in
 from tests.query.runs import NOW_US, Filled, log
+from tests.store.batches import attempt
 
 
 def examples(heading: str) -> list[Any]:
@@ -66,6 +68,14 @@ def test_runs(store: Store, told: str) -> None:
     assert found.keys() == row.keys() | one.keys() - {"…"}
 
 
+def test_executions(store: Store, told: str) -> None:
+    reader = Reader(store)
+    (one,) = examples("/executions/{id}")
+    (row, *_) = reader.executions(run=told, state="FAILURE", now_us=NOW_US)["executions"]
+    same(row, one, {"arguments", "result"})
+    same(reader.execution(row["id"], NOW_US), one, {"arguments", "result"})
+
+
 def test_logs(store: Store, told: str) -> None:
     (page,) = examples("/runs/{id}/logs` and `GET /executions/{id}/logs")
     same(Reader(store).run_logs(told, now_us=NOW_US), page)
@@ -77,3 +87,34 @@ def test_waits_and_labels(store: Store, told: str) -> None:
     same(reader.waits(now_us=NOW_US), page)
     (one,) = examples("/labels/{key}/{value}")
     same(reader.label("session", "s1", now_us=NOW_US), one, {"outcomes"})
+
+
+def test_tasks_failures_quantiles_and_logs(store: Store) -> None:
+    rows = [attempt(n, at_us=NOW_US - n * 1_000_000) for n in range(100)]
+    rows += [attempt(n, at_us=NOW_US - 5000 * 1_000_000) for n in range(100, 102)]
+    rows += [failed(200 + n, 5, worker="celery@b", workflow="daily", at_us=NOW_US) for n in range(6)]
+    hand_in(store, counted(1, rows), now_us=NOW_US)
+    reader = Reader(store)
+    (page,) = examples("/tasks?window=24h")
+    same(reader.task_names("1h", NOW_US), page, {"errors"})
+    (one,) = examples("/tasks/{name}?window=24h")
+    found = reader.task("shop.charge", "1h", NOW_US)
+    assert found is not None
+    for key in one.keys() - {"…"}:
+        same(found[key], one[key])
+    assert found.keys() == {"window"} | one.keys() - {"…"} | page["tasks"][0].keys()
+    (kinds,) = examples("/failures?window=24h")
+    same(reader.failures("1h", now_us=NOW_US), kinds)
+    (one,) = examples("/failures/{fingerprint}?window=24h")
+    found = reader.failure(FINGERPRINT, "1h", NOW_US)
+    assert found is not None
+    for key in one.keys() - {"…"}:
+        same(found[key], one[key])
+    assert found.keys() == {"window"} | one.keys() - {"…"} | kinds["failures"][0].keys()
+    (asked,) = examples("/quantiles?series=task:shop.charge&measure=runtime&q=0.5,0.9,0.999&window=24h")
+    same(reader.quantiles("task:shop.charge", "runtime", "0.5,0.9,0.999", "1h", NOW_US), asked)
+
+
+def test_searched_logs(store: Store, told: str) -> None:
+    (page,) = examples("/logs")
+    same(Reader(store).logs(now_us=NOW_US), page)

@@ -10,7 +10,7 @@ from celery_monitor.model import Running
 from celery_monitor.query.reader import Reader
 from celery_monitor.query.times import iso
 from celery_monitor.signals.record import Flag, Reason, ResultSize, State, pack_id, unpack_id
-from celery_monitor.store import inbox
+from celery_monitor.store import inbox, live, lost
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
 from tests.store.batches import NOW_US, agent, attempt, batch, publish, task_id
@@ -76,6 +76,7 @@ def test_an_execution_has_all_its_attempts_and_when_it_was_published(store: Stor
         "id": text(1), "task": "shop.charge", "state": "SUCCESS", "reason": "ok", "queue": "payments",
         "root_id": text(5), "parent_id": text(6), "group_id": None, "run_id": text(7), "workflow": "daily",
         "published_at": iso(NOW_US - 9 * SECOND), "ended_at": iso(NOW_US), "flags": ["redelivered", "skewed"],
+        "waiting": None,
     }  # fmt: skip
     assert [(a["state"], a["reason"], a["retries"]) for a in attempts] == [("RETRY", "retry", 0), ("SUCCESS", "ok", 1)]
     assert attempts[0]["exception"] == {
@@ -87,7 +88,8 @@ def test_an_execution_has_all_its_attempts_and_when_it_was_published(store: Stor
         "wait_seconds": 0.02, "hold_seconds": None, "hold_error_seconds": None,
         "runtime_seconds": 0.1, "cpu_seconds": 0.01, "rss_bytes": 51_200 * 1024, "rss_growth_bytes": 4096,
         "read_bytes": None, "written_bytes": None, "switches": None, "involuntary_switches": None,
-        "result_size_class": None, "exception": None, "fingerprint": None,
+        "result_size_class": None, "exception": None, "fingerprint": None, "arguments": None, "result": None,
+        "connections": None, "reads": None, "writes": None,
     }  # fmt: skip
 
 
@@ -238,6 +240,21 @@ def test_filters_let_through_what_they_name(store: Store, hand_in: Any) -> None:
     assert ids(task="nobody") == set()
 
 
+def test_an_older_attempt_finds_an_execution_by_its_worker_and_by_its_failure(store: Store, hand_in: Any) -> None:
+    first = {"state": int(State.RETRY), "fingerprint": "a" * 16, "worker": "celery@b", "uid": b"an-older-one"}
+    hand_in(
+        *(attempt(n, at_us=NOW_US - (60 + n) * SECOND, **first) for n in range(3)),
+        *(attempt(n, state=int(State.FAILURE), retries=1, fingerprint="b" * 16) for n in range(3)),
+        attempt(7),
+    )
+    reader = Reader(store)
+    all_ = [text(0), text(1), text(2)]
+
+    for asked in ({"fingerprint": "a" * 16}, {"fingerprint": "a" * 16, "state": "FAILURE"}, {"worker": "celery@b"}):
+        assert [one for page in pages(reader, limit=1, **asked) for one in page] == all_, asked
+    assert list(pages(reader, fingerprint="a" * 16, state="SUCCESS")) == [[]]
+
+
 def test_what_runs_is_listed_at_its_start(store: Store) -> None:
     inbox.send(store, batch(1, [attempt(1), attempt(2, at_us=NOW_US - 60 * SECOND)]), None)
     inbox.send(store, None, agent(running=[running(3, NOW_US - 30 * SECOND)]))
@@ -274,7 +291,32 @@ def test_a_broken_block_hides_only_itself(store: Store) -> None:
     inbox.send(store, batch(1, [attempt(n) for n in range(2000)]), None)
     inbox.send(store, batch(2, [attempt(3000)]), None)
     fold(store, NOW_US)
-    store.client.set(store.keys.block(1), b"broken")
+    store.client.set(store.keys.executions.block(1), b"broken")
 
     assert list(pages(Reader(store))) == [[text(3000)]]
     assert Reader(store).execution(text(1), NOW_US) is None
+
+
+def test_an_attempt_of_a_silent_worker_is_lost_to_redelivery_only_when_another_one_was_given_its_message(
+    store: Store, hand_in: Any
+) -> None:
+    given, ended, alone, itself = (running(n, NOW_US - 90 * SECOND) for n in (1, 2, 3, 4))
+    again, own = int(Flag.REDELIVERED), bytes.fromhex(itself["uid"])
+    hand_in(
+        attempt(1, id=task_id(1), flags=again),
+        attempt(2, id=task_id(2), uid=bytes.fromhex(ended["uid"])),
+        attempt(5, id=task_id(3)),  # an eager retry, a duplicate publish: nobody gave its message out again
+    )
+    elsewhere = {**running(4, NOW_US - SECOND), "uid": own.hex(), "flags": again}
+    inbox.send(store, None, agent(at_us=NOW_US, running=[elsewhere]))
+
+    fates = Reader(store).fates([given, ended, alone, itself], NOW_US)
+
+    assert (fates.ended, fates.redelivered) == ({ended["uid"]}, {given["uid"]})
+    state = agent(b"s" * 16, at_us=NOW_US - 90 * SECOND, running=[given, ended, alone])
+    inbox.send(store, None, state)
+    [(silent, raw)] = live.silent(store, NOW_US)
+    assert lost.book(store, silent, raw, fates.ended, NOW_US, redelivered=fates.redelivered) == 2
+    shown = [Reader(store).execution(text(n), NOW_US) or {} for n in (1, 3)]
+    reasons = [{a["uid"]: a["reason"] for a in each["attempts"]} for each in shown]
+    assert (reasons[0][given["uid"]], reasons[1][alone["uid"]]) == ("redelivered", "worker_gone")

@@ -70,8 +70,8 @@ class TestPages:
             "retries": 0, "queue_wait_seconds": 0.02, "cpu_seconds": 0.002, "memory_peak_bytes": 2 * 1024 * 1024,
             "span_count": 0,
             "bottleneck": {"step": "shop.a", "duration_seconds": 0.9, "percentage_of_total": 47.37}, "labels": None,
-            "continues_run_id": None, "revision": 1, "tasks": ["shop.a", "shop.b"], "workers": ["celery@a"],
-            "queues": ["default"],
+            "continues_run_id": None, "revision": 1, "sampled": None, "partial_run": False,
+            "tasks": ["shop.a", "shop.b"], "workers": ["celery@a"], "queues": ["default"],
         }  # fmt: skip
 
     def test_filters_let_through_what_they_name(self, filled: Filled) -> None:
@@ -290,7 +290,7 @@ class TestMany:
 
     def test_a_block_that_is_broken_hides_only_itself(self, filled: Filled) -> None:
         filled.take(order(1))
-        filled.store.client.set(filled.store.keys.block(1), b"broken")
+        filled.store.client.set(filled.store.keys.executions.block(1), b"broken")
         assert runs.judged(filled.store, [task_id(1)], NOW_US) == {}
 
 

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from celery_monitor.errors import BadRequest
 from celery_monitor.query import window
+from celery_monitor.query.times import iso
+from celery_monitor.store.tiers import TIERS
 from tests.store.batches import NOW_US
 
 
@@ -39,3 +41,34 @@ def test_a_window_out_of_range_is_clamped_and_says_why(text: str, seconds: int) 
     assert found.seconds == seconds
     assert found.clamped is not None
     assert text in found.clamped
+
+
+@given(st.integers(1, window.MOST_S - 1), st.integers(1, window.MOST_S))
+def test_a_stretch_of_time_is_covered_in_whole_steps_that_are_still_kept(ago: int, length: int) -> None:
+    now_s = NOW_US // 1_000_000
+    since, until = now_s - ago, min(now_s - ago + length, now_s)
+    found = window.asked("24h", iso(since * 1_000_000), iso(until * 1_000_000), NOW_US)
+
+    assert found.start_s <= since < until <= found.end_s
+    assert found.start_s % found.step_s == 0
+    assert found.slot(found.end_s - 10) == len(found.points) - 1
+    assert 0 <= found.spark_slot(found.end_s - 10) == found.sparks - 1
+    finest = next(t for t in TIERS if found.step_s % t.step_s == 0 and found.start_s % t.step_s == 0)
+    kept = [t for t in TIERS if found.step_s % t.step_s == 0 and now_s - since < t.keep_s]
+    assert kept, f"nothing of {finest} reaches so far back"
+    assert found.until_us is None or found.until_us < NOW_US
+
+
+def test_a_stretch_that_is_none_is_refused() -> None:
+    for since, until in ((None, "2025-11-20T11:00:00Z"), ("2025-11-20T11:00:00Z", "2025-11-20T11:00:00Z")):
+        with pytest.raises(BadRequest) as caught:
+            window.asked("1h", since, until, NOW_US)
+        assert caught.value.code == "bad_window"
+    with pytest.raises(BadRequest, match="since: is not before"):
+        window.asked("1h", "2025-11-20T12:01:00Z", None, NOW_US)
+
+
+def test_a_stretch_finer_than_what_is_kept_says_so() -> None:
+    found = window.asked("1h", "2025-11-18T11:00:00Z", "2025-11-18T11:05:00Z", NOW_US)
+    assert (found.step_s, found.clamped) == (600, "Of that time nothing finer than 10m is kept")
+    assert window.asked("1h", "2025-11-20T11:00:00Z", "2025-11-20T11:05:00Z", NOW_US).step_s == 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -140,3 +141,50 @@ def test_what_is_no_exception_of_ours_passes(error: type[BaseException]) -> None
 
     with pytest.raises(error):
         handler()
+
+
+class UnspeakableError(Exception):
+    """Its text cannot be made."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("hunter2")
+
+    __repr__ = __str__
+
+
+def fails_unspeakably() -> None:
+    raise UnspeakableError
+
+
+def fails_with_a_secret() -> None:
+    password = "hunter2"
+    try:
+        raise KeyError(f"password={password}")
+    except KeyError as cause:
+        raise ValueError(f"no login with {{'api_key': '{password}'}}") from cause
+
+
+@pytest.mark.parametrize(
+    ("fail", "says"),
+    [
+        (fails_with_a_secret, "ValueError: no login with {'api_key': '[redacted]'}"),
+        (fails_unspeakably, "UnspeakableError: <unprintable: RuntimeError>"),
+    ],
+)
+def test_the_text_of_an_exception_is_logged_without_secrets_and_may_be_broken(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, fail: Any, says: str
+) -> None:
+    monkeypatch.setattr(guard, "caught", Counter())
+
+    @guard.guarded
+    def handler(**_: Any) -> None:
+        fail()
+
+    with caplog.at_level(logging.WARNING, guard.logger.name):
+        handler()
+        handler()
+
+    assert caplog.text.count("is left out (logged once)") == 1
+    assert says in caplog.text
+    assert "in handler" in caplog.text, "where it happened is told"
+    assert "hunter2" not in caplog.text

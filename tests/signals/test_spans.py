@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from celery.exceptions import Ignore, Retry
 
-from celery_monitor import span
+from celery_monitor import measure, span
 from celery_monitor.signals import content, process
 from celery_monitor.signals.record import State, pack_id
 from tests.signals.recorder import Recorder
@@ -277,3 +279,51 @@ def test_details_leave_half_of_the_ring_to_attempts(recorder: Recorder) -> None:
     assert recorder.attempts[0].state == State.SUCCESS
     assert len(found["spans"]) + recorder.losses["details_left_out"] == 20_000
     assert "ring_full" not in recorder.losses
+
+
+def test_a_thread_with_the_context_of_an_open_span_belongs_to_its_task(recorder: Recorder) -> None:
+    def tool(name: str) -> None:
+        with span(name):
+            measure("tokens", 7)
+
+    async def work() -> None:
+        with span("plan"):
+            await asyncio.gather(*(asyncio.to_thread(tool, f"tool {n}") for n in range(8)))
+
+    def alone() -> None:
+        thread = threading.Thread(target=tool, args=["alone"])
+        thread.start()
+        thread.join()
+
+    recorder.run(lambda: asyncio.run(work()))
+    recorder.run(alone)
+
+    found, (task, _) = recorder.read(), recorder.attempts
+    rows = {row.name: row for row in found["spans"]}
+    uid, plan = task.uid, rows["plan"].number
+    assert {(rows[f"tool {n}"].uid, rows[f"tool {n}"].parent) for n in range(8)} == {(uid, plan)}
+    assert len({row.number for row in rows.values() if row.uid == uid}) == 9
+    assert (rows["alone"].uid, rows["alone"].parent) == (b"", 0), "no thread can know who started it"
+    assert sorted(row.uid for row in found["measures"]) == sorted([b"", *[uid] * 8])
+
+
+def test_a_thread_that_outlives_its_task_belongs_to_nobody(recorder: Recorder) -> None:
+    go_on = threading.Event()
+
+    def late() -> None:
+        go_on.wait()
+        with span("late"):
+            pass
+
+    def work() -> threading.Thread:
+        with span("early"):
+            thread = threading.Thread(target=contextvars.copy_context().run, args=[late])
+            thread.start()
+        return thread
+
+    threads: list[threading.Thread] = []
+    recorder.run(lambda: threads.append(work()))
+    go_on.set()
+    threads[0].join()
+    rows = {row.name: row.uid for row in recorder.read()["spans"]}
+    assert rows == {"early": recorder.attempts[0].uid, "late": b""}

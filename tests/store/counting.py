@@ -11,6 +11,7 @@ from celery_monitor.query.reader import Reader
 from celery_monitor.store import columns, inbox
 from celery_monitor.store.connection import Store
 from tests.store.batches import NOW_US, attempt, batch
+from tests.store.shelved import stored_blocks
 from tests.waiting import until
 
 SECOND = 1_000_000
@@ -37,8 +38,8 @@ def attempts(batches: Iterable[Batch]) -> list[Attempt]:
 def rows(store: Store) -> Counter[bytes]:
     """Return how often each attempt's uid is in the blocks."""
     uids: Counter[bytes] = Counter()
-    for number in store.client.hkeys(store.keys.block_info):
-        uids.update(columns.Blob(store.client.get(store.keys.block(int(number)))).column("attempts", "uid"))
+    for raw in stored_blocks(store):
+        uids.update(columns.Blob(raw).column("attempts", "uid"))
     return uids
 
 

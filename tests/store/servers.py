@@ -283,12 +283,6 @@ def info(server: Server, section: str) -> dict[str, Any]:
         return found
 
 
-def speaks_tls(path: str) -> bool:
-    """Return whether a server program was built with TLS: only then does it ask for a certificate."""
-    said = subprocess.run([path, "--port", "0", "--tls-port", "1"], check=False, capture_output=True, timeout=_START_S)
-    return b"tls-cert-file" in said.stdout
-
-
 def certificate(folder: Path) -> tuple[Path, Path]:
     """Return a key and a certificate for 127.0.0.1 that is its own authority."""
     openssl = shutil.which("openssl")

@@ -138,3 +138,13 @@ def test_a_small_broker_under_full_load_keeps_accepting_its_tasks(store: Store) 
     assert used < 0.75 * 64 * 1024 * 1024
     assert stored < 0.16 * 64 * 1024 * 1024
     assert Reader(store).lifetime(NOW_US)["task", "shop.charge", "payments"].ended == 600 * 150
+
+
+def test_a_state_that_is_too_large_loses_its_children_before_what_it_runs(store: Store) -> None:
+    running = [{"uid": f"{n:024x}", "id": str(n)} for n in range(5)]
+    children = [{"pid": n, "rss_bytes": 10**9, "switches": 10**6} for n in range(60)]
+    store.agents = 10**6  # so many that each may have 2000 bytes
+    inbox.send(store, None, agent(running=running, children=children))
+    (state,) = live.agents(store)
+    assert len(state["running"]) == 5
+    assert 0 < len(state["children"]) < 60

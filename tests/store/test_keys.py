@@ -9,8 +9,15 @@ def test_all_keys_of_a_shard_lie_in_one_slot() -> None:
     for namespace in ("shop", "a}b{c", "ünï", "100%"):
         keys = Keys(namespace)
         made = [v for v in vars(keys).values() if isinstance(v, str)]
-        made += [keys.inbox("m"), keys.cursor("m"), keys.seen("t", 3), keys.rollup(10, 20, "tq"), keys.block(1)]
-        made += [keys.index(1, 255)]
+        made += [
+            keys.inbox("m"),
+            keys.cursor("m"),
+            keys.seen("t", 3),
+            keys.rollup(10, 20, "tq"),
+            keys.executions.block(1),
+            keys.logs.block(1),
+        ]
+        made += [keys.executions.index(1, 255), keys.logs.index(1, 255)]
 
         assert len({key_slot(key.encode()) for key in made}) == 1
         assert len(set(made)) >= 17

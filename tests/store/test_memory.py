@@ -136,10 +136,10 @@ def test_executions_go_the_oldest_first_and_their_index_with_them(small: Store) 
             assert user_writes(small)
 
     found = usage.read(small, NOW_US)
-    cursor = TasksCursor.load(small.client.get(small.keys.cursor("t")))
+    cursor = TasksCursor.load(small.client.get(small.keys.cursor("t"))).executions
     assert cursor.first > 1
     assert ours(small) == pytest.approx(found.total, rel=0.1)
-    assert 0.10 * MAX < ours(small) < 0.15 * MAX
+    assert 0.08 * MAX < ours(small) < 0.15 * MAX
     assert Reader(small).lifetime(NOW_US)["task", "shop.charge", "payments"].ended == 300_000
 
 
@@ -214,4 +214,4 @@ def test_shares_never_exceed_a_fifth() -> None:
         for rest in (0, 10_000, mine.counters // 2, mine.counters):
             total = mine.blocks(rest) + mine.rows_inbox + mine.counters_inbox + mine.rollups(rest) + rest
             assert total <= 0.20 * max_bytes
-    assert memory.budget(store, Memory()) == Budget(256 * 1024 * 1024, 128 * 1024 * 1024)
+    assert memory.budget(store, Memory()) == Budget(256 * 1024 * 1024, 128 * 1024 * 1024, 64 * 1024 * 1024)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from celery_monitor.details import Run, RunState
 from celery_monitor.model import Batch
+from celery_monitor.query.reader import Reader
 from celery_monitor.query.rollups import RollupReader, Want
 from celery_monitor.signals.record import State
 from celery_monitor.store import blocks, inbox, runs
@@ -9,6 +10,7 @@ from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
 from celery_monitor.store.runs import Verdicts
 from tests.store.batches import BOOT, NOW_US, attempt, batch
+from tests.store.shelved import stored_blocks
 
 SECOND = 1_000_000
 RUN = b"r" * 16
@@ -26,8 +28,8 @@ def row(revision: int = 1, *, seconds: int = 4, state: RunState = RunState.SUCCE
 def stored(store: Store) -> list[tuple[int, int]]:
     """Revision and state of every row of a run in the blocks."""
     found: list[tuple[int, int]] = []
-    for number in store.client.hkeys(store.keys.block_info):
-        table = blocks.read(store.client.get(store.keys.block(int(number)))).get("runs")
+    for raw in stored_blocks(store):
+        table = blocks.read(raw).get("runs")
         if table:
             found += zip(table["revision"], table["state"], strict=True)
     return found
@@ -96,3 +98,19 @@ def test_a_run_that_is_not_over_is_looked_at_later(store: Store) -> None:
 
     assert runs.quiet(store, NOW_US + 4 * SECOND, 10)[1] == []
     assert runs.quiet(store, NOW_US + 5 * SECOND, 10)[1] == [RUN]
+
+
+def test_a_run_that_was_sampled_counts_for_those_it_stands_for(store: Store) -> None:
+    cursor, _ = runs.quiet(store, NOW_US, 10)
+    assert runs.settle(store, cursor, Verdicts(over=[(row()._replace(one_in=8), None)]), NOW_US)
+    fold(store, NOW_US)
+    assert workflow(store) == ({State.SUCCESS: 8}, 8, 32)
+    found = Reader(store).workflows("1h", NOW_US)["workflows"]
+    assert [(w["workflow"], w["execution_count"], w["sampled"]) for w in found] == [("report", 8, True)]
+    (shown,) = Reader(store).runs(now_us=NOW_US)["runs"]
+    assert (shown["sampled"], shown["partial_run"]) == (0.125, False)
+    again = row(2, seconds=9)._replace(one_in=8)
+    cursor, _ = runs.quiet(store, NOW_US, 10)
+    assert runs.settle(store, cursor, Verdicts(over=[(again, row()._replace(one_in=8))]), NOW_US)
+    fold(store, NOW_US)
+    assert workflow(store) == ({State.SUCCESS: 8}, 8, 72)

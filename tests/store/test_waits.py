@@ -14,6 +14,7 @@ from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
 from celery_monitor.store.report import TOO_MANY_WAITS
 from tests.store.batches import BOOT, NOW_US
+from tests.store.shelved import stored_blocks
 
 SECOND = 1_000_000
 
@@ -33,8 +34,8 @@ def send(store: Store, n: int, *rows: Wait) -> None:
 def stored(store: Store) -> list[tuple[int, int, str]]:
     """Begin, end and outcome of every wait in the blocks."""
     found = []
-    for number in store.client.hkeys(store.keys.block_info):
-        table = blocks.read(store.client.get(store.keys.block(int(number)))).get("waits")
+    for raw in stored_blocks(store):
+        table = blocks.read(raw).get("waits")
         if table:
             found += zip(table["begun_us"], table["ended_us"], table["outcome"], strict=True)
     return found

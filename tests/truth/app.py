@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -13,7 +14,9 @@ from celery import Celery
 from celery.exceptions import Ignore, Reject
 
 from celery_monitor import Monitor
-from tests.truth.witness import BARE, SETTINGS, watch_ends, witnessed
+from celery_monitor.agent import thread
+from celery_monitor.store import live
+from tests.truth.witness import BARE, HEARTBEAT, SETTINGS, watch_ends, witnessed
 
 app = Celery("truth")
 app.conf.update(
@@ -26,6 +29,8 @@ app.conf.update(
     worker_enable_remote_control=True,
 )
 app.conf.update(json.loads(os.environ.get(SETTINGS, "{}")))
+if HEARTBEAT in os.environ:  # leases so short that a test can wait for three
+    thread.HEARTBEAT_S, live.LOST_S = float(os.environ[HEARTBEAT]), 0.0  # type: ignore[misc]
 if BARE not in os.environ:
     Monitor(app)
 watch_ends()
@@ -60,6 +65,13 @@ def fail(self: Any, *args: Any) -> None:
 def nap(self: Any, seconds: float = 0.2) -> float:
     time.sleep(seconds)
     return seconds
+
+
+@task()
+def hold(self: Any, seconds: float) -> None:
+    """Keep the interpreter for oneself, once it is known to run: no other thread or greenlet of the process goes on."""
+    time.sleep(1)
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
 
 
 @task()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
+from celery_monitor.query.times import parse_iso
 from tests.truth.conftest import Scene
 from tests.truth.script import SUCCESS, ends
 
@@ -67,7 +68,11 @@ def test_a_hold_is_within_its_error_of_what_the_worker_logged(scene: Scene, exac
     received = {one: datetime.fromisoformat(at.replace(",", ".")) for at, one in RECEIVED.findall(worker.log)}
     holds = [attempt(scene, task_id) for task_id in ids]
     for task_id, found in zip(ids, holds, strict=True):
-        began = datetime.fromisoformat(found["started_at"]).astimezone().replace(tzinfo=None)
+        began = (
+            datetime.fromtimestamp(parse_iso("started_at", found["started_at"]) / 1e6, timezone.utc)
+            .astimezone()
+            .replace(tzinfo=None)
+        )
         held, error = timedelta(seconds=found["hold_seconds"]), timedelta(seconds=found["hold_error_seconds"])
         assert abs(began - received[task_id] - held) <= error + ROUNDING
         assert (not error) if exact else timedelta() < error

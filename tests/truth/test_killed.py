@@ -9,7 +9,7 @@ from tests.truth.conftest import Scene
 from tests.truth.script import SUCCESS, ends
 
 OK = "SUCCESS ok"
-GONE = "LOST worker_gone"
+GONE = "LOST parent_gone"
 
 
 def test_a_killed_worker_loses_what_it_ran_and_no_more(scene: Scene) -> None:

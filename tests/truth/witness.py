@@ -15,6 +15,8 @@ FILE: Final = "TRUTH_FILE"
 """Environment variable with the path of the file that bodies append to."""
 SETTINGS: Final = "TRUTH_SETTINGS"
 """Environment variable: JSON of settings that a scenario changes, in every process of it."""
+HEARTBEAT: Final = "TRUTH_HEARTBEAT_S"
+"""Environment variable: seconds between heartbeats of an idle agent, and leases of three of these."""
 BARE: Final = "TRUTH_BARE"
 """Environment variable: set in a producer that has no Monitor."""
 _numbers = itertools.count(1)

@@ -42,6 +42,12 @@ class NoReader:
         (answers.run_logs, {"id": "x", "label": "a:b"}, "unknown_parameter", "accepted: level, limit, cursor"),
         (answers.label, {"id": "user", "value": "u1", "since": "now"}, "unknown_parameter", "accepted: window, limit"),
         (answers.execution, {"id": "x", "limit": "1"}, "unknown_parameter", "accepted: none"),
+        (answers.task, {"id": "x", "task": "y"}, "unknown_parameter", "accepted: window"),
+        (answers.failures, {"worker": "w"}, "unknown_parameter", "accepted: window, since, until, task, limit"),
+        (answers.quantiles, {"measure": "wait"}, "bad_series", "task:shop.charge"),
+        (answers.logs, {"limit": "0"}, "bad_limit", "from 1 to 500"),
+        (answers.hosts, {"window": "1h"}, "unknown_parameter", "accepted: none"),
+        (answers.workers, {"by": "cpu"}, "unknown_parameter", "accepted: window, since, until"),
     ],
 )
 def test_bad_input_is_refused_with_the_accepted_form(
@@ -66,7 +72,9 @@ class Nothing:
         return lambda *args, **kwargs: None
 
 
-@pytest.mark.parametrize("answer", [answers.run, answers.workflow, answers.workflow_steps, answers.label])
+@pytest.mark.parametrize(
+    "answer", [answers.run, answers.workflow, answers.workflow_steps, answers.label, answers.task, answers.failure]
+)
 def test_what_nothing_is_known_of_is_not_found(answer: answers.Answer[bytes]) -> None:
     with pytest.raises(answers.NotFound, match="nothing is recorded of 'x"):
         answer(Nothing(), {"id": "x", "value": "y"})
@@ -82,6 +90,16 @@ def test_what_nothing_is_known_of_is_not_found(answer: answers.Answer[bytes]) ->
         (answers.workflow, {"id": "daily", "window": "1h"}, ("workflow", ("daily",), {"window": "1h"})),
         (answers.waits, {"state": "open", "window": "1h"}, ("waits", (), {"state": "open", "window": "1h"})),
         (answers.label, {"id": "user", "value": "u1"}, ("label", ("user", "u1"), {})),
+        (answers.task, {"id": "a.b", "window": "1h"}, ("task", ("a.b",), {"window": "1h"})),
+        (answers.failures, {"task": "a.b", "limit": "3"}, ("failures", (), {"task": "a.b", "limit": 3})),
+        (answers.failure, {"id": "9f"}, ("failure", ("9f",), {})),
+        (answers.quantiles, {"series": "all", "q": "1"}, ("quantiles", (), {"series": "all", "q": "1"})),
+        (answers.workers, {"window": "6h"}, ("workers", (), {"window": "6h"})),
+        (answers.worker, {"id": "celery@a", "window": "6h"}, ("worker", ("celery@a",), {"window": "6h"})),
+        (answers.hosts, {}, ("hosts", (), {})),
+        (answers.host, {"id": "a"}, ("host", ("a",), {})),
+        (answers.resources, {"by": "io"}, ("resources", (), {"by": "io"})),
+        (answers.logs, {"text": "x", "level": "error"}, ("logs", (), {"text": "x", "level": "error"})),
     ],
 )
 def test_each_path_asks_the_reader_its_question(answer: answers.Answer[bytes], params: Any, asked: Any) -> None:

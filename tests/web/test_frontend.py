@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import json
 import shutil
@@ -15,6 +16,7 @@ from tests import parts
 from tests.web.site import require_page
 
 FRONTEND = parts.ROOT / "frontend"
+MOST_KB = 90
 OLDEST_NODE = 23  # runs TypeScript as it stands
 
 
@@ -77,6 +79,11 @@ def test_the_licences_of_everything_bundled_are_beside_it() -> None:
     for name in packages.keys() - {"esbuild"}:
         assert f"{name} {packages[name]}" in text
     assert text.count("Permission is hereby granted") == len(packages) - 1
+
+
+def test_the_bundle_is_small_enough_to_be_fetched_at_once() -> None:
+    script = assets.STATIC / require_page().script
+    assert len(gzip.compress(script.read_bytes(), 9)) <= MOST_KB * 1000
 
 
 def test_the_lock_file_names_no_registry() -> None:

@@ -160,8 +160,15 @@ class TestAccess:
         assert answer.headers["WWW-Authenticate"].startswith("Basic")
         assert guarded.get(f"/flw/monitor/{path}", user="ann:wrong").status == 401
 
-    def test_without_credentials_the_page_is_closed_too(self, guarded: Site) -> None:
-        assert guarded.get("/flw/monitor").status == 401
+    @pytest.mark.parametrize("page", ["", "/runs", "/runs/a%2Fb", "/workflows/report%20%28chain%29", "/executions/5%"])
+    def test_every_page_is_the_same_document_below_the_prefix_and_closed_without_credentials(
+        self, guarded: Site, page: str
+    ) -> None:
+        assert guarded.get(f"/flw/monitor{page}").status == 401
+        assert guarded.get(f"/flw/monitor{page}", user=USER).text == guarded.get("/flw/monitor", user=USER).text
+
+    def test_an_address_that_is_no_page_is_not_found(self, guarded: Site) -> None:
+        assert guarded.get("/flw/monitor/nothing", user=USER).status == 404
 
     def test_credentials_open_page_api_and_metrics_below_the_prefix(self, guarded: Site) -> None:
         assert 'data-home="/flw/monitor"' in guarded.get("/flw/monitor", user=USER).text

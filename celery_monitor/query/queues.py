@@ -1,0 +1,259 @@
+"""Queues: what waits in the broker, what workers hold of it, how fast it comes and goes, and what looks wrong."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from celery_monitor.alerts import ledger
+from celery_monitor.analytics import queueing
+from celery_monitor.analytics.figures import durations
+from celery_monitor.analytics.queueing import Flow
+from celery_monitor.model import AgentState, Cell, Gauge, Series
+from celery_monitor.query import charts, levels, live, tables
+from celery_monitor.query.rollups import RollupReader, Rollups, Want
+from celery_monitor.query.times import iso
+from celery_monitor.query.window import Window
+from celery_monitor.store import broker
+from celery_monitor.store import live as live_table
+from celery_monitor.store.broker import Look
+from celery_monitor.store.connection import Store
+from celery_monitor.store.tiers import GAUGES, OTHER, TASKS, Part
+
+RECENT_S: Final = 300
+"""Rates and "empties in" are of the last so many seconds: over a long window a queue has been everything."""
+_LEVELS: Final = ("backlog", "held", "eta_held", "unacked", "running")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of all queues at one moment."""
+
+    window: Window
+    rollups: Rollups
+    cells: Part
+    recent: dict[str, Cell]
+    recent_s: float
+    levels: dict[str, dict[str, Gauge]]
+    agents: list[AgentState]
+    look: Look
+    firing: dict[str, str]
+    ever: dict[str, Cell]
+
+    @property
+    def workers(self) -> list[AgentState]:
+        """The workers that are alive."""
+        return live.workers(live.alive(self.agents, self.window.now_us))
+
+    @property
+    def names(self) -> list[str]:
+        """Every queue that had tasks in the window, has a sample, or is consumed."""
+        ended = {series[2] for series in self.cells}
+        return sorted({*self.levels, *ended, *live.consumers(self.workers)} - {"", OTHER})
+
+
+def read(store: Store, reader: RollupReader, window: Window) -> Seen:
+    """Read what the answers about queues are made of.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    whole, fine, gauges = _wants(window)
+    now_s = window.now_us // 1_000_000
+    recent = Want(TASKS, max(now_s - min(RECENT_S, window.seconds), 0) // 10 * 10, window.end_s)
+    rollups = reader.read([whole, fine, gauges, recent], window.now_us, lifetime=True)
+    totals = rollups.lifetime()
+    since_s = max(recent.start, min(totals.since_us // 1_000_000, now_s - 1))
+    return Seen(
+        window=window, rollups=rollups, cells=rollups.total(whole), recent=tables.grouped(rollups.total(recent), 2),
+        recent_s=window.now_us / 1e6 - since_s, levels=tables.latest_levels(rollups, gauges, "queue"),
+        agents=live_table.agents(store), look=broker.load(store),
+        firing={a["subject"]: a["severity"] for a in ledger.read(store) if a["state"] == "firing"},
+        ever=tables.grouped(totals.loaded(), 2),
+    )  # fmt: skip
+
+
+def page(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
+    """Return every queue's row, and what the broker is."""
+    seen = read(store, reader, window)
+    by_queue = tables.grouped(seen.cells, 2)
+    sparks = _sparks(seen)
+    rows = []
+    for name in seen.names[: tables.MOST_ROWS]:
+        found = row(seen, name, by_queue.get(name, Cell()))
+        rows.append(found | {"spark": sparks.get(name, [None] * window.sparks)})
+    return {"broker": _broker(seen.look), "queues": rows}
+
+
+def one(store: Store, reader: RollupReader, name: str, window: Window) -> dict[str, Any] | None:
+    """Return one queue with its history, its workers and its tasks; None when nothing is known of it."""
+    seen = read(store, reader, window)
+    if name not in seen.names and name not in seen.ever:
+        return None
+    own = {series: cell for series, cell in seen.cells.items() if series[2] == name}
+    return {
+        "broker": _broker(seen.look),
+        **row(seen, name, tables.grouped(own, 2).get(name, Cell())),
+        "series": _series(seen, name),
+        "workers": [_worker(agent, name) for agent in seen.workers if name in (agent.get("queues") or ())],
+        "tasks": _tasks(own, window),
+    }
+
+
+def row(seen: Seen, name: str, cell: Cell) -> dict[str, Any]:
+    """Return a queue's row; the rates are those of the last minutes."""
+    level = tables.fresh(seen.levels.get(name, {}), seen.window.now_us)
+    workers = seen.workers
+    serving = live.consumers(workers).get(name, 0)
+    flow = _flow(seen, name)
+    backlog = level.get("backlog")
+    return {
+        "queue": name,
+        "state": seen.firing.get(name, "ok"),
+        "backlog": _whole(backlog),
+        "oldest_seconds": level.get("oldest_s"),
+        "held": live.held(workers).get(name, 0),
+        "eta_held": live.eta_held(workers).get(name, 0),
+        "delivered_twice": live.summed(workers, "eta_beyond").get(name, 0),
+        "running": live.running(workers).get(name, 0),
+        "unacked": _whole(level.get("unacked")),
+        "consumers": serving,
+        "broker_consumers": _whole(level.get("consumers")),
+        "published": cell.published,
+        "ended": cell.ended,
+        **flow.rates(),
+        "empties_in_seconds": flow.empties_in_s(backlog),
+        "wait_seconds": durations(cell.wait),
+        "notes": notes(seen, name, backlog, serving),
+    }
+
+
+def notes(seen: Seen, name: str, backlog: float | None, serving: int) -> list[str]:
+    """Return what a person should know of a queue, in sentences."""
+    found = []
+    consumed = live.consumers(seen.workers)
+    ever = seen.ever.get(name, Cell())
+    if not serving and (backlog or ever.published or ever.ended):
+        near = _near(name, consumed)
+        hint = f"; did you mean {near!r}, which is consumed?" if near and not ever.ended else ""
+        found.append(f"no worker consumes this queue{hint}")
+    if serving and not backlog and not ever.published and not ever.ended:
+        near = _near(name, [other for other in seen.names if not consumed.get(other)])
+        hint = f"; did you mean {near!r}, which nobody consumes?" if near else ""
+        found.append(f"nobody has ever published to this queue{hint}")
+    told = seen.look.get("notes", {}).get(name)
+    return [*found, told] if told else found
+
+
+def _near(name: str, others: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, [o for o in others if o != name], n=1, cutoff=0.75)), None)
+
+
+def _flow(seen: Seen, name: str) -> Flow:
+    """Return what came, was started and ended in the last minutes."""
+    cell = seen.recent.get(name, Cell())
+    running = live.running(seen.workers).get(name, 0)
+    return Flow(cell.published, queueing.started(cell) + running - _running_then(seen, name), cell.ended, seen.recent_s)
+
+
+def _running_then(seen: Seen, name: str) -> float:
+    """Return how many ran when the last minutes began, by the first sample in them."""
+    start = seen.window.now_us / 1e6 - seen.recent_s
+    first: tuple[int, float] | None = None
+    for bucket, series, gauges in seen.rollups.levels(_wants(seen.window)[2]):
+        gauge = gauges.get("running")
+        if (
+            series == ("queue", name)
+            and gauge
+            and gauge[0]
+            and bucket >= start
+            and (first is None or bucket < first[0])
+        ):
+            first = (bucket, gauge[3] / gauge[0])
+    return first[1] if first else 0.0
+
+
+def _wants(window: Window) -> tuple[Want, Want, Want]:
+    """Return the tasks over the window, the same within points of a chart, and the gauges within them."""
+    fine = charts.steps_within(min(window.step_s, window.spark_s))
+    start, end = window.start_s, window.end_s
+    return Want(TASKS, start, end), Want(TASKS, start, end, fine), Want(GAUGES, start, end, fine)
+
+
+def _series(seen: Seen, name: str) -> dict[str, list[Any]]:
+    """Return the history of a queue; a point without a value is None."""
+    window = seen.window
+    cells = charts.points(seen.rollups, _wants(window)[1], window, lambda series: series[2] == name)
+    out: dict[str, list[Any]] = {"t": window.points}
+    out |= levels.history(seen.rollups, window, ("queue", name), _LEVELS)
+    out["oldest_seconds"] = _oldest(seen, name)
+    out["in_per_second"] = [round(cell.published / window.step_s, 6) for cell in cells]
+    out["start_per_second"] = queueing.start_rates(list(map(queueing.started, cells)), out["running"], window.step_s)
+    out["out_per_second"] = [round(cell.ended / window.step_s, 6) for cell in cells]
+    waits = [durations(cell.wait) for cell in cells]
+    return out | {f"wait_{q}": [wait[q] for wait in waits] for q in ("p50", "p95", "p99")}
+
+
+def _oldest(seen: Seen, name: str) -> list[float | None]:
+    """Return the age of the oldest message per point, the most of its samples."""
+    points: list[float | None] = [None] * len(seen.window.points)
+    for bucket, series, gauges in seen.rollups.levels(_wants(seen.window)[2]):
+        gauge = gauges.get("oldest_s")
+        if series == ("queue", name) and gauge and gauge[0]:
+            at = seen.window.slot(bucket)
+            points[at] = round(max(points[at] or 0.0, gauge[2]), 3)
+    return points
+
+
+def _sparks(seen: Seen) -> dict[str, list[float | None]]:
+    """Return the mean backlog per point of the small charts, by queue."""
+    window = seen.window
+    sums: dict[str, list[list[float]]] = {}
+    for bucket, series, gauges in seen.rollups.levels(_wants(window)[2]):
+        gauge = gauges.get("backlog")
+        if series[0] == "queue" and gauge and gauge[0]:
+            of = sums.setdefault(series[1], [[0, 0.0] for _ in range(window.sparks)])[window.spark_slot(bucket)]
+            of[0] += gauge[0]
+            of[1] += gauge[3]
+    return {name: [round(total / n, 3) if n else None for n, total in of] for name, of in sums.items()}
+
+
+def _worker(agent: AgentState, queue: str) -> dict[str, Any]:
+    running = agent.get("running") or []
+    return {
+        "worker": agent.get("hostname", ""),
+        "slots": agent.get("slots"),
+        "busy": len(running),
+        "running": sum(run.get("queue") == queue for run in running),
+        "held": (agent.get("prefetched") or {}).get(queue, 0),
+        "eta_held": (agent.get("eta_held") or {}).get(queue, 0),
+        "queues": sorted(agent.get("queues") or ()),
+    }
+
+
+def _tasks(cells: Mapping[Series, Cell], window: Window) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = [
+        {
+            "task": series[1], "published": cell.published, "ended": cell.ended,
+            "rate_per_second": round(cell.ended / window.span_s, 6), "wait_seconds": durations(cell.wait),
+            "runtime_seconds": durations(cell.runtime),
+        }
+        for series, cell in cells.items()
+    ]  # fmt: skip
+    rows.sort(key=lambda r: (-r["ended"], r["task"]))
+    return rows[: tables.MOST_ROWS]
+
+
+def _broker(look: Look) -> dict[str, Any]:
+    visible = look.get("visibility_s") or 0.0
+    return {
+        "kind": look.get("kind") or None,
+        "sampled_at": iso(look.get("at_us")),
+        "visibility_timeout_seconds": visible or None,
+    }
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)

@@ -1,0 +1,46 @@
+"""What the last look at the broker told beside the gauges: its kind, what could not be read, how the servers are."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict, cast
+
+from celery_monitor.store import packing
+from celery_monitor.store.connection import Store
+from celery_monitor.store.keys import LIVE_S
+from celery_monitor.store.packing import Undecodable
+
+
+class Look(TypedDict, total=False):
+    """One look; `health` of a server is what `brokers.health` returns."""
+
+    at_us: int
+    kind: str  # as kombu calls the broker: redis, amqp, ...
+    notes: dict[str, str]  # queue -> what could not be read and why
+    oldest: dict[str, list[Any]]  # queue -> id, task and publish time (us) of the message that is served next
+    health: dict[str, dict[str, Any]]  # "broker" and "store" -> how that server is
+    visibility_s: float  # after how long the broker gives out again what is held; 0 never
+
+
+def write(store: Store, look: Look) -> None:
+    """Keep a look in the place of the one before.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    with store.translated():
+        store.client.set(store.keys.broker, packing.pack(look), ex=LIVE_S)
+
+
+def load(store: Store) -> Look:
+    """Return the last look, an empty one when there was none.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    with store.translated():
+        raw = store.client.get(store.keys.broker)
+    try:
+        found = packing.unpack(raw) if raw else None
+    except Undecodable:
+        found = None
+    return cast("Look", found) if isinstance(found, dict) and isinstance(found.get("at_us"), int) else {}

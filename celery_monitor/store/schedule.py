@@ -1,0 +1,104 @@
+"""What beats have to send and what they have sent: a hash by beat, and a bounded set of sendings by time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from celery_monitor.details import Fire
+from celery_monitor.store import columns, packing
+from celery_monitor.store.blocks import Tables
+from celery_monitor.store.commit import Commit
+from celery_monitor.store.connection import Store
+from celery_monitor.store.keys import DAY_S, SCHEDULE_S
+from celery_monitor.store.packing import BROKEN, Undecodable
+
+MOST_FIRES: Final = 20_000
+"""Sendings kept, about 4 MB: two weeks of one a minute, five hours of one a second."""
+_MOST_BEATS: Final = 20
+"""One that starts and ends over and over must not fill the hash."""
+_GONE_S: Final = DAY_S
+"""A beat that was not heard of for so long is no longer listed."""
+
+
+def keep(store: Store, tables: Tables, commit: Commit) -> None:
+    """Move the sendings of a batch into their own set: adding one twice changes nothing."""
+    found = tables.pop("fires", None)
+    if not found or not found["id"]:
+        return
+    key = store.keys.fires
+    for row in map(Fire._make, columns.to_rows(columns.SCHEMAS["fires"], found)):
+        commit.add("ZADD", key, row.at_us, packing.pack(list(row)))
+    commit.add("ZREMRANGEBYRANK", key, 0, -(MOST_FIRES // store.parts) - 1)
+    commit.add("EXPIRE", key, SCHEDULE_S)
+
+
+def fires(store: Store, since_us: int) -> list[Fire]:
+    """Return what was sent since a time, the oldest first.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    with store.translated():
+        raw = [
+            value
+            for shard in store.shards
+            for value in shard.client.zrangebyscore(shard.keys.fires, since_us, "+inf", 0, MOST_FIRES)
+        ]
+    found = [fire for fire in map(_fire, raw) if fire is not None]
+    return sorted(found, key=lambda fire: (fire.at_us, fire.key))
+
+
+def oldest_us(store: Store) -> int | None:
+    """Return when the oldest sending that is kept was made, None while there is room for all."""
+    with store.translated():
+        size = sum(shard.client.zcard(shard.keys.fires) for shard in store.shards)
+        if size < MOST_FIRES // 2:
+            return None
+        firsts = [row for shard in store.shards for row in shard.client.zrange(shard.keys.fires, 0, 0, withscores=True)]
+    return int(max((score for _, score in firsts), default=0)) or None
+
+
+def write_beat(store: Store, beat: dict[str, Any]) -> None:
+    """Keep what a beat has to send, and forget beats that are long gone.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    key = store.keys.beats
+    known = beats(store)
+    gone = [one["boot"] for one in known[_MOST_BEATS:]]
+    gone += [one["boot"] for one in known[:_MOST_BEATS] if beat["at_us"] - one["at_us"] > _GONE_S * 1e6]
+    with store.translated():
+        pipe = store.client.pipeline(transaction=False)
+        pipe.hset(key, beat["boot"], packing.deflate(packing.pack(beat), 1))
+        pipe.expire(key, SCHEDULE_S)
+        if gone:
+            pipe.hdel(key, *gone)
+        pipe.execute()
+
+
+def beats(store: Store) -> Sequence[dict[str, Any]]:
+    """Return what each beat has to send, the one heard of last first.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    with store.translated():
+        raw = store.client.hvals(store.keys.beats)
+    found = []
+    for value in raw:
+        try:
+            beat = packing.unpack(packing.inflate(value))
+        except Undecodable:
+            continue
+        if isinstance(beat, dict) and isinstance(beat.get("at_us"), int) and isinstance(beat.get("boot"), str):
+            found.append(beat)
+    return sorted(found, key=lambda beat: -int(beat["at_us"]))
+
+
+def _fire(raw: bytes) -> Fire | None:
+    try:
+        return Fire._make(packing.unpack(raw))
+    except BROKEN:
+        return None

@@ -1,0 +1,1 @@
+"""An assistant that answers customers: a plan, tools, a person's approval; one run per question."""

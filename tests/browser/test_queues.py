@@ -1,0 +1,82 @@
+"""Queues in a real browser: why is nothing moving, who holds what, and what nobody takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+
+from celery_monitor.cli.embedded import EmbeddedServer
+from tests.browser.conftest import OpenPage, publish
+from tests.waiting import until
+from tests.web.site import Site
+
+pytestmark = pytest.mark.browser
+GATE = "gate of the queues' test"
+TYPO = "order"
+
+
+def about(shop: Site, queue: str) -> dict[str, Any]:
+    """Return the row of a queue, empty while it is not known."""
+    rows = shop.get("/monitor/api/v1/queues").json["queues"]
+    return next((row for row in rows if row["queue"] == queue), {})
+
+
+@pytest.fixture(scope="module")
+def stuck(shop: Site, redis_server: EmbeddedServer) -> Iterator[Site]:
+    """A shop whose two slots are taken by tasks that do not end, and a queue that nobody takes from."""
+    publish(shop, "shop.charge", 1, 1)
+    publish(shop, "shop.held", 2, None, GATE)
+    until(lambda: about(shop, "orders").get("running") == 2, seconds=60, what="both slots taken")
+    publish(shop, "shop.charge", 30, 1)
+    with Celery(broker=shop.process.env["CELERY_BROKER_URL"]) as app:
+        app.send_task("shop.charge", args=(1,), queue=TYPO)
+    until(lambda: about(shop, "orders").get("backlog"), seconds=60, what="a backlog")
+    until(lambda: about(shop, TYPO).get("backlog"), seconds=60, what="the queue nobody takes from")
+    yield shop
+    with redis.Redis.from_url(redis_server.client_url) as client:
+        client.set(GATE, 1)
+
+
+@pytest.mark.parametrize("width", [390, 1600])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_queues_and_one_of_them_fit_every_theme_and_width(
+    stuck: Site, open_page: OpenPage, theme: str, width: int
+) -> None:
+    page = open_page(f"{stuck.url}/monitor/queues", theme=theme, width=width)
+    page.locator("tbody").get_by_role("link", name="orders", exact=True).wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.locator("tbody").get_by_role("link", name="orders", exact=True).click()
+    page.wait_for_url("**/monitor/queues/orders*")
+    page.locator(".cm-over-time canvas").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_the_page_of_a_queue_says_why_nothing_moves(stuck: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{stuck.url}/monitor/queues/orders")
+    finding = page.locator(".cm-finding")
+    finding.get_by_text("messages wait").wait_for()
+    finding.get_by_text("are busy; most with shop.held").wait_for()
+    rows = page.get_by_role("region", name="Waiting now").locator("tbody tr")
+    until(lambda: rows.count() > 0, what="what a worker holds")
+    rows.filter(has_text="whose 2 slots are busy").first.wait_for()
+    taker = page.get_by_role("region", name="Who takes from it").locator("tbody tr")
+    assert taker.count() == 1
+    assert "2 of 2" in taker.inner_text()
+    # Published by a process without a Monitor: there is no page of it to lead to.
+    assert rows.first.get_by_role("link", name="shop.charge").count() == 0
+
+
+def test_a_queue_that_nobody_takes_from_stands_first_with_the_name_that_was_meant(
+    stuck: Site, open_page: OpenPage
+) -> None:
+    page = open_page(f"{stuck.url}/monitor/queues")
+    page.locator(".cm-finding li", has_text="did you mean 'orders'").wait_for()
+    first = page.get_by_role("region", name="Queues").locator("tbody tr").first
+    assert "nobody takes" in first.inner_text()
+    first.get_by_role("link", name=TYPO, exact=True).click()
+    page.locator(".cm-finding", has_text="and nobody takes from it").wait_for()
+    page.get_by_text("None of what waits is known by its id").wait_for()

@@ -1,0 +1,139 @@
+"""Workers and hosts in a real browser: who is at work, what each child does, and how the last ones died."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+
+from celery_monitor.cli.embedded import EmbeddedServer
+from tests.browser.conftest import OpenPage, publish
+from tests.waiting import until
+from tests.web.shop import MARKUP
+from tests.web.site import Site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+
+pytestmark = pytest.mark.browser
+GATE = "gate of the workers' test"
+
+
+def first(shop: Site) -> dict[str, Any]:
+    """Return the one worker of the shop as the API has it."""
+    rows = until(lambda: shop.get("/monitor/api/v1/workers").json["workers"], seconds=40, what="a worker")
+    found: dict[str, Any] = shop.get(f"/monitor/api/v1/workers/{rows[0]['worker']}").json
+    return found
+
+
+@pytest.fixture(scope="module")
+def busy(shop: Site, redis_server: EmbeddedServer) -> Iterator[dict[str, Any]]:
+    """The worker after one of its children was killed, while another runs a task that does not end."""
+    until(lambda: first(shop).get("children"), seconds=40, what="a look at the children")
+    publish(shop, "shop.die", 1)
+    until(lambda: first(shop)["deaths"], seconds=40, what="the death of a child")
+    publish(shop, "shop.held", 1, None, GATE)
+    yield until(lambda: first(shop) if first(shop)["busy"] else None, seconds=40, what="a task that runs")
+    with redis.Redis.from_url(redis_server.client_url) as client:
+        client.set(GATE, 1)
+
+
+@pytest.mark.parametrize("width", [390, 1600])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_workers_one_worker_and_its_host_fit_every_theme_and_width(
+    shop: Site, busy: dict[str, Any], open_page: OpenPage, theme: str, width: int
+) -> None:
+    page = open_page(f"{shop.url}/monitor/workers", theme=theme, width=width)
+    page.locator(".cm-finding", has_text="slots busy").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.locator("tbody").get_by_role("link", name=busy["worker"]).click()
+    page.wait_for_url("**/monitor/workers/*")
+    page.locator(".cm-over-time canvas").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.locator(".cm-facts").get_by_role("link", name=busy["host"], exact=True).click()
+    page.wait_for_url("**/monitor/hosts/*")
+    page.locator(".cm-over-time canvas").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_child_and_its_task_and_the_last_death_are_read_off_at_once(
+    shop: Site, busy: dict[str, Any], open_page: OpenPage
+) -> None:
+    page = open_page(f"{shop.url}/monitor/workers/{busy['worker']}")
+    page.locator(".cm-finding", has_text="1 of 2 slots busy").wait_for()
+    children = page.get_by_role("region", name="Children")
+    children.locator("tr", has_text="shop.held").wait_for()
+    assert children.locator("tbody tr").count() == 3  # the main process stands below its children
+    death = page.get_by_role("region", name="Last deaths").locator("tbody tr").first
+    assert "SIGKILL" in death.inner_text()
+    assert "shop.die" in death.inner_text()
+    children.get_by_role("link", name="shop.held").click()
+    page.wait_for_url("**/monitor/executions/*")
+    page.get_by_text("running").first.wait_for()
+
+
+def test_dragging_over_a_chart_becomes_the_time_of_the_page(
+    shop: Site, busy: dict[str, Any], open_page: OpenPage
+) -> None:
+    page = open_page(f"{shop.url}/monitor/workers/{busy['worker']}?window=15m")
+    plot = page.locator(".cm-over-time .u-over").first
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    assert box
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.5, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.7, y, steps=4)
+    page.mouse.up()
+    page.wait_for_url("**/workers/*since=*until=*")
+    page.get_by_text("a part of it").wait_for()
+    page.get_by_label("Window of time").get_by_role("link", name="1h", exact=True).click()
+    page.wait_for_url("**/workers/*?window=1h")
+
+
+def changed(page: Page, path: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Let the page see the real answer with a change that no worker can be brought to within a test."""
+
+    def answer(route: Route) -> None:
+        reply = route.fetch()
+        body = json.loads(reply.body())
+        change(body)
+        route.fulfill(response=reply, json=body)
+
+    page.route(f"**/api/v1/{path}*", answer)
+
+
+def crowd(body: dict[str, Any]) -> None:
+    """Make a thousand of the one worker, with every state among them."""
+    one = body["workers"][0]
+    bad = {0: "zombie", 1: "lost", 2: "skewed", 3: "stopped"}
+    body["workers"] = [
+        {**one, "worker": f"w{n}@{MARKUP}", "state": bad.get(n, "ok"), "note": f"note {MARKUP}" if n < 3 else None}
+        for n in range(1000)
+    ]
+
+
+def test_a_thousand_workers_stay_usable_and_the_worst_stand_first(
+    shop: Site, busy: dict[str, Any], open_page: OpenPage
+) -> None:
+    page = open_page("about:blank")
+    changed(page, "workers", crowd)
+    page.goto(f"{shop.url}/monitor/workers")
+    page.locator(".cm-finding", has_text="1 takes nothing, 1 lost, 1 clock off of 999 workers").wait_for()
+    rows = page.get_by_role("region", name="Workers").locator("tbody tr")
+    assert [
+        word in rows.nth(i).inner_text() for i, word in enumerate(("takes nothing", "lost", "clock off", "ok"))
+    ] == [True] * 4
+    assert rows.count() == 50
+    page.get_by_placeholder("filter rows").fill("w777@")
+    until(lambda: rows.count() == 1, what="the one of that name")
+    page.get_by_placeholder("filter rows").fill("")
+    page.get_by_role("link", name="and 1 worker that is gone").click()
+    page.wait_for_url("**/workers?gone=1")
+    page.get_by_placeholder("filter rows").fill("stopped")
+    until(lambda: rows.count() == 1, what="the one that said goodbye")
+    page.get_by_role("button", name="CSV").first.wait_for()
+    assert page.locator("#celery-monitor img").count() == 0

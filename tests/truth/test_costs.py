@@ -1,0 +1,95 @@
+"""Tasks that cost memory, CPU, connections, calls of I/O or a leak are told apart from 20 innocent names, to 10 %."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from celery_monitor.query.reader import Reader
+from celery_monitor.store.connection import Store
+from tests.conftest import WorkerFactory
+from tests.parts import ROOT
+from tests.truth import costs
+from tests.waiting import until
+
+RUNS = {"allocate": 3, "burn": 4, "connect": 20, "leak": 60, "write": 20}
+INNOCENT_RUNS = 4
+CODE = "import sys; from tests.truth.costs import app\nfor name in sys.argv[1:]: app.send_task(name)"
+
+
+@pytest.fixture
+def port() -> Iterator[str]:
+    """A port of the loopback that takes connections."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(512)
+        yield str(listening.getsockname()[1])
+
+
+def publish(names: list[str], env: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, *names], cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def kernel(truth: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return what bodies noted, by task name."""
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in truth.read_text().splitlines() if truth.exists() else ():
+        found[json.loads(line)["task"]].append(json.loads(line))
+    return found
+
+
+def total(rows: list[dict[str, Any]], what: str) -> float:
+    return float(sum(row[what] for row in rows))
+
+
+def test_each_cost_is_told_of_the_task_that_has_it(
+    worker: WorkerFactory, redis_url: str, tmp_path: Path, port: str
+) -> None:
+    truth = tmp_path / "truth"
+    env = {"CELERY_BROKER_URL": redis_url, costs.FILE: str(truth), costs.PORT: port}
+    order = [name for name, n in RUNS.items() for _ in range(n)]
+    order += [f"innocent{n}" for n in range(costs.INNOCENT) for _ in range(INNOCENT_RUNS)]
+    random.Random(1).shuffle(order)
+    worker("tests.truth.costs:app", concurrency=2, env=env)
+    publish(order, env)
+    reader = Reader(Store.open(redis_url, "costs"))
+
+    def rows(by: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = reader.resources(by, "15m")["tasks"]
+        return found
+
+    until(lambda: sum(row["runs"] for row in rows("time")) == len(order), seconds=60, step=0.5)
+    real, told = kernel(truth), {row["task"]: row for row in rows("cpu")}
+    assert told["burn"]["cpu_seconds"]["total"] == pytest.approx(total(real["burn"], "cpu_s"), rel=0.1)
+    assert told["allocate"]["memory_bytes"]["peak"] == pytest.approx(
+        max(row["peak_kib"] for row in real["allocate"]) * 1024, rel=0.1
+    )
+    assert told["connect"]["connections"] == pytest.approx(total(real["connect"], "connections"), rel=0.1)
+    assert told["write"]["writes"] == pytest.approx(total(real["write"], "writes"), rel=0.1)
+    leaked = total(real["leak"], "growth_kib") / RUNS["leak"] * 1024 * 1000
+    assert told["leak"]["growth"]["bytes_per_1000_runs"] == pytest.approx(leaked, rel=0.1)
+    assert leaked == pytest.approx(1000 * costs.MIB, rel=0.1)
+    assert told["leak"]["growth"]["confidence"] in {"likely", "high"}
+    assert told["leak"]["growth"]["max_tasks_per_child"]
+    for by, name in (("cpu", "burn"), ("memory", "allocate"), ("network", "connect"), ("growth", "leak")):
+        assert rows(by)[0]["task"] == name, by
+    for n in range(costs.INNOCENT):
+        row = told[f"innocent{n}"]
+        assert (row["connections"], row["growth"]["confidence"] in {"none", "low"}) == (None, True), row
+        assert row["cpu_seconds"]["total"] < 0.1 * told["burn"]["cpu_seconds"]["total"]
+    (one,) = reader.executions(task="connect", limit=1)["executions"]
+    assert one["attempts"][0]["connections"] == 7
