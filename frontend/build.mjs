@@ -2,9 +2,10 @@
 
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const TARGET = resolve(process.argv[2] ?? join(HERE, "..", "celery_monitor", "web", "static"));
@@ -35,7 +36,6 @@ async function stamp() {
   return digest.digest("hex");
 }
 
-await rm(TARGET, { recursive: true, force: true });
 const { metafile } = await build({
   absWorkingDir: HERE,
   entryPoints: { monitor: "src/main.tsx" },
@@ -56,4 +56,10 @@ const file = (suffix) => built.find((name) => name.endsWith(suffix));
 await mkdir(TARGET, { recursive: true });
 await writeFile(join(TARGET, "THIRD-PARTY-LICENSES.txt"), await licences(bundled(metafile)));
 const manifest = { stamp: await stamp(), files: { script: file(".js"), style: file(".css") } };
-await writeFile(join(TARGET, "manifest.json"), JSON.stringify(manifest, null, 1));
+// A page that is loaded meanwhile finds the old build or the new one, never none.
+await writeFile(join(TARGET, "manifest.new"), JSON.stringify(manifest, null, 1));
+await rename(join(TARGET, "manifest.new"), join(TARGET, "manifest.json"));
+const size = gzipSync(await readFile(join(TARGET, file(".js"))), { level: 9 }).length;
+console.log(`${file(".js")}: ${(size / 1000).toFixed(1)} kB gzip, at most 90`);
+const kept = [...built, "THIRD-PARTY-LICENSES.txt", "manifest.json"];
+for (const name of await readdir(TARGET)) if (!kept.includes(name)) await rm(join(TARGET, name), { recursive: true, force: true });

@@ -18,12 +18,10 @@ export class Boundary extends Component<Props, { fault: string | null }> {
   override render() {
     if (!this.state.fault) return this.props.children;
     return (
-      <div class="cm-page">
-        <Notice tone="critical" title="This page has a fault.">
-          {this.state.fault}. <a href={location.href}>Load it again</a>; the JSON API at{" "}
-          <code>/monitor/api/v1/summary</code> is not touched by it.
-        </Notice>
-      </div>
+      <Notice tone="critical" title="This page has a fault.">
+        {this.state.fault}. <a href={location.href} target="_self">Load it again</a>; the JSON API at{" "}
+        <code>/monitor/api/v1/summary</code> is not touched by it.
+      </Notice>
     );
   }
 }

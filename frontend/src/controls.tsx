@@ -1,51 +1,110 @@
-/** What the page looks at and whether it follows: window picker and live switch. */
+/** What a page looks at and whether it follows: range of time and live switch. */
 
+import { useContext, useRef, useState } from "preact/hooks";
+import { Pause } from "./answer.ts";
 import type { Link } from "./feed.ts";
-import { WINDOWS, withWindow } from "./window.ts";
+import { clock } from "./format.ts";
+import { go, useAddress } from "./location.ts";
+import { rangeOf, secondsOf, WINDOWS, withRange, withWindow } from "./window.ts";
+import { isUtc } from "./zone.ts";
 
 const STATUS: Record<Link, string> = {
   connecting: "Connecting",
   live: "Live",
-  polling: "Every 5 s",
+  polling: "Polling",
   paused: "Paused",
 };
 
 interface Props {
-  window: string;
-  choose: (window: string) => void;
   link: Link;
-  toggle: () => void;
+  /** Other words for a link, as "Every 5 s" where the page asks and nothing is pushed. */
+  words?: Partial<Record<Link, string>>;
+  /** Window of the page when its address names none; null for pages without one. */
+  window: string | null;
+  /** Whether the page's answers can end at another moment than now. */
+  between?: boolean;
 }
 
-export function Controls({ window, choose, link, toggle }: Props) {
-  const paused = link === "paused";
+export function Controls({ link, words, window, between = false }: Props) {
+  const { paused, toggle } = useContext(Pause);
+  const shown = paused ? "paused" : link;
   return (
     <div class="cm-controls">
-      <nav class="cm-windows" aria-label="Window of time">
-        {WINDOWS.map((w) => (
-          <a
-            key={w}
-            href={withWindow(location.search, w)}
-            aria-current={w === window ? "true" : undefined}
-            onClick={(event) => {
-              if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a tab of its own
-              event.preventDefault();
-              choose(w);
-            }}
-          >
-            {w}
-          </a>
-        ))}
-      </nav>
+      {window !== null && <Windows otherwise={window} between={between} />}
       <button
         type="button"
-        class={`cm-live cm-live-${link}`}
+        class={`cm-live cm-live-${shown}`}
         aria-pressed={!paused}
         onClick={toggle}
         title={paused ? "Follow again" : "Stand still"}
       >
-        <span aria-hidden="true">{paused ? "▶" : "▮▮"}</span> {STATUS[link]}
+        <span aria-hidden="true">{paused ? "▶" : "▮▮"}</span> {words?.[shown] ?? STATUS[shown]}
       </button>
     </div>
+  );
+}
+
+function Windows({ otherwise, between }: { otherwise: string; between: boolean }) {
+  const { search } = useAddress();
+  const range = rangeOf(search, otherwise);
+  const window = "window" in range ? range.window : null;
+  const usual = WINDOWS.some((w) => w === window);
+  return (
+    <nav class="cm-windows" aria-label="Window of time">
+      {WINDOWS.map((w) => (
+        <a key={w} href={withWindow(search, w)} aria-current={w === window ? "true" : undefined}>
+          {w}
+        </a>
+      ))}
+      {!usual && window && <a href={withWindow(search, window)} aria-current="true">{window.slice(0, 12)}</a>}
+      {"since" in range && between && <a href={search} aria-current="true">{clock(range.since, new Date())} – {clock(range.until, new Date(range.since))}</a>}
+      <Custom between={between} />
+    </nav>
+  );
+}
+
+/** Any other range: the last so many minutes, hours or days, or from one moment to another. */
+function Custom({ between }: { between: boolean }) {
+  const { search } = useAddress();
+  const place = useRef<HTMLDetailsElement>(null);
+  const [last, setLast] = useState("");
+  const [since, setSince] = useState("");
+  const [until, setUntil] = useState("");
+  const choose = (address: string) => {
+    if (place.current) place.current.open = false;
+    go(address);
+  };
+  const moment = (text: string) => new Date(isUtc() ? `${text}Z` : text).toISOString();
+  return (
+    <details class="cm-custom" ref={place} onKeyDown={(e) => e.key === "Escape" && (e.currentTarget.open = false)}>
+      <summary aria-label="Another range">⋯</summary>
+      <div class="cm-popover">
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (!Number.isNaN(secondsOf(last))) choose(withWindow(search, last));
+          }}
+        >
+          <label>
+            The last{" "}
+            <input value={last} onInput={(e) => setLast(e.currentTarget.value.trim())} placeholder="3h" size={6} pattern="\d{1,6}[smhd]" title="A number and m, h or d" required />
+          </label>
+          <button type="submit" class="cm-button">Show</button>
+        </form>
+        {between && (
+          <form
+            onSubmit={(event) => {
+              event.preventDefault();
+              choose(withRange(search, moment(since), moment(until)));
+            }}
+          >
+            <label>From <input type="datetime-local" value={since} onInput={(e) => setSince(e.currentTarget.value)} max={until || undefined} required /></label>
+            <label>to <input type="datetime-local" value={until} onInput={(e) => setUntil(e.currentTarget.value)} min={since || undefined} required /></label>
+            <button type="submit" class="cm-button">Show</button>
+            <small class="cm-muted">{isUtc() ? "in UTC" : "in your local time"}</small>
+          </form>
+        )}
+      </div>
+    </details>
   );
 }

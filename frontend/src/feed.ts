@@ -1,6 +1,8 @@
 /** Keeps a summary up to date: over the live socket, by polling while that is not to be had. */
 
 import type { ApiError, Frame, Summary } from "./api.ts";
+import { ask, isFinal } from "./ask.ts";
+import { base, search } from "./links.ts";
 
 export type Link = "connecting" | "live" | "polling" | "paused";
 
@@ -17,15 +19,8 @@ const POLL_MS = 5_000;
 const FIRST_FRAME_MS = 2_500; // a socket that is open and silent for longer is passed by
 const SILENCE_MS = 20_000; // the server sends at least every 15 s, whatever its pace
 const RETRY_MS = [1_000, 2_000, 5_000, 10_000, 30_000];
-const ANSWER_MS = 10_000;
-
-/** Refusals that no repetition changes. */
-export function isFinal(problem: ApiError): boolean {
-  return problem.code === "unauthorized" || problem.code.startsWith("bad_");
-}
 
 export class Feed {
-  #home: string;
   #tell: (view: View) => void;
   #view: View = { summary: null, link: "connecting", problem: null };
   #window = "";
@@ -36,8 +31,7 @@ export class Feed {
   #poll: Timer = 0;
   #round = 0; // answers of an earlier window or before a pause are not shown
 
-  constructor(home: string, tell: (view: View) => void) {
-    this.#home = home;
+  constructor(tell: (view: View) => void) {
     this.#tell = tell;
   }
 
@@ -69,7 +63,7 @@ export class Feed {
   }
 
   #connect(): void {
-    const address = new URL(`${this.#home}/ws`, location.href);
+    const address = new URL(`${base.home}/ws`, location.href);
     address.protocol = address.protocol.replace("http", "ws");
     address.searchParams.set("window", this.#window);
     const socket = new WebSocket(address);
@@ -122,18 +116,8 @@ export class Feed {
   }
 
   async #fetch(): Promise<Partial<View>> {
-    try {
-      const query = new URLSearchParams({ window: this.#window });
-      const answer = await fetch(`${this.#home}/api/v1/summary?${query}`, {
-        headers: { Accept: "application/json" },
-        signal: AbortSignal.timeout(ANSWER_MS),
-      });
-      const body = (await answer.json()) as Summary | { error: ApiError };
-      if ("error" in body) return { link: "polling", problem: body.error };
-      return { summary: body, link: "polling", problem: null };
-    } catch {
-      return { link: "polling", problem: { code: "no_answer", message: "Flower does not answer." } };
-    }
+    const { answer, problem } = await ask<Summary>(`/summary${search({ window: this.#window })}`);
+    return problem ? { link: "polling", problem } : { summary: answer, link: "polling", problem: null };
   }
 
   #change(part: Partial<View>): void {

@@ -1,6 +1,7 @@
 /** Numbers and times as people read them: unit always, three significant digits, a dash for what is not known. */
 
 import type { Num } from "./api.ts";
+import { isUtc } from "./zone.ts";
 
 export const UNKNOWN = "–";
 const THIN = "\u202f"; // narrow no-break space: between thousands, between number and unit
@@ -82,17 +83,23 @@ export function percent(ratio: Num | undefined): string {
   return `${value >= 99 && value < 100 ? value.toFixed(2).replace(/\.?0+$/, "") : digits(value)}${THIN}%`;
 }
 
-/** Clock time in the browser's zone: 12:00:03, with the day when it is another one. */
+/** Clock time in the reader's zone: 12:00:03, with the day when it is another one. */
 export function clock(iso: string | null | undefined, now: Date): string {
   const at = iso ? new Date(iso) : null;
   if (!at || Number.isNaN(at.getTime())) return UNKNOWN;
-  const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
-  return at.toDateString() === now.toDateString() ? time : `${day(at)} ${time}`;
+  const time = isUtc()
+    ? [at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()]
+    : [at.getHours(), at.getMinutes(), at.getSeconds()];
+  const text = time.map(two).join(":");
+  return day(at) === day(now) ? text : `${day(at)} ${text}`;
 }
 
-/** 2026-11-20 in the browser's zone. */
+/** 2026-11-20 in the reader's zone. */
 export function day(at: Date): string {
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  const date = isUtc()
+    ? [at.getUTCFullYear(), at.getUTCMonth() + 1, at.getUTCDate()]
+    : [at.getFullYear(), at.getMonth() + 1, at.getDate()];
+  return date.map(two).join("-");
 }
 
 function two(n: number): string {

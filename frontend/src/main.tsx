@@ -3,16 +3,12 @@
 import { render } from "preact";
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
-import { Boundary } from "./boundary.tsx";
-import { Overview } from "./overview.tsx";
+import { App } from "./app.tsx";
+import { base } from "./links.ts";
 
 const place = document.getElementById("celery-monitor");
 if (place) {
+  base.home = place.dataset.home ?? base.home;
   place.replaceChildren();
-  render(
-    <Boundary>
-      <Overview home={place.dataset.home ?? "/monitor"} />
-    </Boundary>,
-    place,
-  );
+  render(<App />, place);
 }

@@ -5,7 +5,7 @@ import type { Alert, State, WorkerRow } from "./api.ts";
 export interface Mark {
   shape: string;
   word: string;
-  tone: "ok" | "warning" | "critical" | "unknown";
+  tone: "ok" | "warning" | "critical" | "unknown" | "running" | "waiting" | "lost";
 }
 
 const MARKS: Record<State | WorkerRow["state"], Mark> = {
@@ -14,13 +14,13 @@ const MARKS: Record<State | WorkerRow["state"], Mark> = {
   critical: { shape: "■", word: "Critical", tone: "critical" },
   stale: { shape: "○", word: "Stale", tone: "unknown" },
   empty: { shape: "○", word: "Nothing recorded yet", tone: "unknown" },
-  lost: { shape: "■", word: "Lost", tone: "critical" },
+  lost: { shape: "◆", word: "Lost", tone: "lost" },
   stopped: { shape: "○", word: "Stopped", tone: "unknown" },
 };
 
 /** The mark of a state; one this page does not know is shown as it is written. */
 export function mark(state: string): Mark {
-  return MARKS[state as State] ?? { shape: "○", word: state, tone: "unknown" };
+  return (Object.hasOwn(MARKS, state) && MARKS[state as State]) || { shape: "○", word: state, tone: "unknown" };
 }
 
 /** The mark of an alert: what has ended is quiet. */

@@ -3,7 +3,8 @@
 import type { ComponentChildren } from "preact";
 import type { ApiError, Summary } from "./api.ts";
 import { clock, span } from "./format.ts";
-import { DEFAULT_WINDOW, wider } from "./window.ts";
+import { useAddress } from "./location.ts";
+import { DEFAULT_WINDOW, wider, withWindow } from "./window.ts";
 
 interface NoticeProps {
   tone: "unknown" | "warning" | "critical";
@@ -25,26 +26,36 @@ export function Notice({ tone, title, children }: NoticeProps) {
 
 interface TroubleProps {
   problem: ApiError;
-  shown: Summary | null;
-  choose: (window: string) => void;
+  /** Of when the figures are that are still shown, null for none. */
+  since: string | null;
 }
 
-/** Why there is no fresh summary. */
-export function Trouble({ problem, shown, choose }: TroubleProps) {
-  const since = shown && <> The figures below are of {clock(shown.generated_at, new Date())}.</>;
+/** Why there are no fresh figures. */
+export function Trouble({ problem, since: at }: TroubleProps) {
+  const { search } = useAddress();
+  const since = at && <> The figures below are of {clock(at, new Date())}.</>;
   if (problem.code === "unauthorized")
     return (
       <Notice tone="warning" title="You are not logged in any more.">
-        <a href={location.href}>Log in again</a>.{since}
+        <a href={location.href} target="_self">Log in again</a>.{since}
       </Notice>
     );
-  if (problem.code.startsWith("bad_"))
+  if (problem.code === "bad_window" || problem.code === "bad_time")
     return (
       <Notice tone="warning" title="This window cannot be shown.">
         {problem.message}{" "}
-        <button type="button" class="cm-button" onClick={() => choose(DEFAULT_WINDOW)}>
+        <a class="cm-button" href={withWindow(search, DEFAULT_WINDOW)}>
           Show {DEFAULT_WINDOW}
-        </button>
+        </a>
+      </Notice>
+    );
+  if (problem.code.startsWith("bad_") || problem.code === "unknown_parameter")
+    return (
+      <Notice tone="warning" title="This address asks for something that is not there.">
+        {problem.message}{" "}
+        <a class="cm-button" href={location.pathname}>
+          Show all
+        </a>
       </Notice>
     );
   const titles: Record<string, string> = {
@@ -81,14 +92,16 @@ export function FirstSteps() {
 }
 
 /** Nothing happened in this window. */
-export function Quiet({ summary, choose }: { summary: Summary; choose: (window: string) => void }) {
-  const next = wider(summary.window.seconds);
+export function Quiet({ seconds, what, children }: { seconds: number; what: string; children?: ComponentChildren }) {
+  const { search } = useAddress();
+  const next = wider(seconds);
   return (
-    <Notice tone="unknown" title={`No task was published or ended in the last ${span(summary.window.seconds)}.`}>
+    <Notice tone="unknown" title={`${what} in the last ${span(seconds)}.`}>
+      {children}{" "}
       {next && (
-        <button type="button" class="cm-button" onClick={() => choose(next)}>
+        <a class="cm-button" href={withWindow(search, next)}>
           Look at the last {next}
-        </button>
+        </a>
       )}
     </Notice>
   );

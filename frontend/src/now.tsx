@@ -3,6 +3,7 @@
 import type { Alert, Running, WorkerRow } from "./api.ts";
 import { Badge } from "./badge.tsx";
 import { age, duration, plural } from "./format.ts";
+import { execution } from "./links.ts";
 import { alertMark } from "./marks.ts";
 
 const SHOWN = 6; // lines; what is longer belongs on a page of its own
@@ -51,7 +52,7 @@ export function LongestRunning({ workers }: { workers: readonly WorkerRow[] }) {
 function Line({ run }: { run: Running & { worker: string } }) {
   return (
     <li title={`id ${run.id}\npid ${run.pid} on ${run.worker}, queue ${run.queue}`}>
-      <span class="cm-said cm-name">{run.task}</span>{" "}
+      <a class="cm-said cm-name" href={execution(run.id)}>{run.task}</a>{" "}
       <b class="cm-aside">{duration(run.seconds)}</b>{" "}
       <span class="cm-muted cm-aside">{run.worker}</span>
     </li>

@@ -4,8 +4,10 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import type { Num, Series, Summary } from "./api.ts";
 import { clock, count, day, duration, rate } from "./format.ts";
+import { executions } from "./links.ts";
 import { stack, top } from "./scale.ts";
 import { colour, useTheme } from "./theme.ts";
+import { isUtc, useUtc } from "./zone.ts";
 
 /** From the ground up: failures stand on the axis, where their size can be compared. */
 const LAYERS = ["failed", "retried", "other", "succeeded"] as const;
@@ -28,6 +30,15 @@ function edges(middles: ArrayLike<number>, min: number, max: number, half: numbe
   return min <= first && max >= last ? [first - half, last + half] : [min, max];
 }
 
+/** Seconds since the epoch at both edges of what was dragged over. */
+function chosen(u: uPlot): [number, number] {
+  return [u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x")];
+}
+
+function moment(seconds: number): string {
+  return new Date(Math.round(seconds) * 1000).toISOString();
+}
+
 /** Midnight as a date, every other time as hours and minutes. */
 function tick(seconds: number): string {
   const at = new Date(seconds * 1000);
@@ -43,6 +54,7 @@ function options(root: Element, summary: Summary, width: number, point: (i: numb
     width,
     height: HEIGHT,
     legend: { show: false },
+    ...(isUtc() && { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") }),
     cursor: { drag: { x: true, y: false }, points: { show: false }, y: false },
     scales: {
       x: { time: true, range: (u, min, max) => edges(u.data[0], min, max, summary.window.step_seconds / 2) },
@@ -72,8 +84,10 @@ export function Outcomes({ summary }: { summary: Summary }) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [pointed, setPointed] = useState<number | null>(null);
-  const [zoomed, setZoomed] = useState(false);
+  const [zoom, setZoom] = useState<[number, number] | null>(null);
+  const zoomed = zoom !== null;
   const theme = useTheme();
+  const utc = useUtc();
   const { seconds, step_seconds: step } = summary.window;
 
   useEffect(() => {
@@ -84,17 +98,17 @@ export function Outcomes({ summary }: { summary: Summary }) {
       table(summary.series, step) as uPlot.AlignedData,
       box,
     );
-    chart.hooks.setSelect = [(u) => setZoomed(u.select.width > 0)];
+    chart.hooks.setSelect = [(u) => u.select.width > 0 && setZoom(chosen(u))];
     plot.current = chart;
     const resize = new ResizeObserver(() => chart.setSize({ width: box.clientWidth, height: HEIGHT }));
     resize.observe(box);
     return () => {
       resize.disconnect();
       chart.destroy();
-      setZoomed(false);
+      setZoom(null);
     };
     // A new chart for another window or theme; new figures of the same window are put into the old one below.
-  }, [theme, seconds, step]);
+  }, [theme, utc, seconds, step]);
 
   useEffect(() => {
     // While zoomed the picture stands still: it would slide away under the eyes.
@@ -106,9 +120,12 @@ export function Outcomes({ summary }: { summary: Summary }) {
       <header>
         <h2>Executions by outcome</h2>
         {zoomed && (
-          <button type="button" class="cm-button" onClick={() => setZoomed(false)}>
-            Show the whole window
-          </button>
+          <>
+            <a class="cm-button" href={executions({ since: moment(zoom[0]), until: moment(zoom[1]) })}>Executions of this time</a>
+            <button type="button" class="cm-button" onClick={() => setZoom(null)}>
+              Show the whole window
+            </button>
+          </>
         )}
         <Legend summary={summary} at={pointed} />
       </header>

@@ -2,12 +2,14 @@
 
 import type { QueueRow } from "./api.ts";
 import { Badge } from "./badge.tsx";
+import { Door } from "./door.tsx";
 import { count, duration, rate } from "./format.ts";
+import { executions, queue } from "./links.ts";
 import { mark } from "./marks.ts";
 import { Sparkline } from "./sparkline.tsx";
 import { type Column, Table } from "./table.tsx";
 
-const COLUMNS: Column<QueueRow>[] = [
+const columns = (window: string): Column<QueueRow>[] => [
   {
     id: "queue",
     title: "Queue",
@@ -15,12 +17,12 @@ const COLUMNS: Column<QueueRow>[] = [
     key: (r) => r.queue,
     cell: (r) => (
       <span class="cm-name" title={r.note ?? r.queue}>
-        <Badge mark={mark(r.state)} /> {r.queue}
+        <Badge mark={mark(r.state)} /> <a href={queue(r.queue, { window })}>{r.queue}</a>
       </span>
     ),
   },
   { id: "spark", title: "Course", hint: "backlog over the window", minor: 2, key: (r) => r.backlog, cell: (r) => <Sparkline values={r.spark} tone="waiting" floor={5} /> },
-  { id: "backlog", title: "Backlog", hint: "messages that nobody has taken", key: (r) => r.backlog, cell: (r) => <b title={r.note ?? ""}>{count(r.backlog)}</b> },
+  { id: "backlog", title: "Backlog", hint: "messages that nobody has taken", key: (r) => r.backlog, cell: (r) => <b title={r.note ?? ""}><Door n={r.backlog} href={executions({ queue: r.queue, state: "WAITING", window })} /></b> },
   { id: "oldest", title: "Oldest", hint: "age of the oldest message", key: (r) => r.oldest_seconds, cell: (r) => duration(r.oldest_seconds) },
   { id: "wait", title: "Wait p95", hint: "from publish (or due time) to start", key: (r) => r.wait_seconds.p95, cell: (r) => duration(r.wait_seconds.p95) },
   { id: "in", title: "Published", minor: 2, key: (r) => r.published, cell: (r) => count(r.published) },
@@ -38,13 +40,14 @@ const COLUMNS: Column<QueueRow>[] = [
   },
 ];
 
-export function Queues({ rows }: { rows: readonly QueueRow[] }) {
+export function Queues({ rows, window }: { rows: readonly QueueRow[]; window: string }) {
   return (
     <Table
       title="Queues"
       nouns={["queue"]}
       rows={rows}
-      columns={COLUMNS}
+      columns={columns(window)}
+      file="queues"
       name={(r) => r.queue}
       order={{ column: "backlog", descending: true }}
       empty="No queue is known yet: it appears with its first message or worker."

@@ -38,6 +38,14 @@ export function area(values: readonly Num[], width: number, height: number, high
     .join("");
 }
 
+/** Values with a lone gap drawn through: samples and points of a chart do not begin at the same moment. Longer gaps stay. */
+export function bridged(values: readonly Num[]): Num[] {
+  return values.map((v, i) => {
+    const [before, after] = [values[i - 1], values[i + 1]];
+    return v == null && before != null && after != null ? (before + after) / 2 : v;
+  });
+}
+
 function round(n: number): number {
   return Math.round(n * 10) / 10;
 }

@@ -1,8 +1,12 @@
-/** A table that can be sorted by its heads, keeps its order while pointed at, and is cut after a screenful. */
+/** A table that can be sorted, filtered and saved, keeps its order while pointed at, and is cut after a screenful. */
 
 import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
+import { csv, type Value } from "./csv.ts";
+import { download } from "./download.ts";
 import { plural } from "./format.ts";
+import { changed } from "./links.ts";
+import { go, useAddress } from "./location.ts";
 import { kept, type Key, type Order, sorted } from "./sort.ts";
 
 export interface Column<Row> {
@@ -16,6 +20,8 @@ export interface Column<Row> {
   text?: boolean;
   /** Left out on narrow screens: 1 first, 2 only on phones. */
   minor?: 1 | 2;
+  /** What a file has in this column, where that is not `key`. */
+  value?: (row: Row) => Value;
 }
 
 interface Props<Row> {
@@ -27,12 +33,31 @@ interface Props<Row> {
   /** Singular and plural of what a row is. */
   nouns: [string, string?];
   empty: ComponentChildren;
+  /** Name of the files it can be saved as; it cannot without. */
+  file?: string;
+  /** Whether rows can be narrowed by a text and filter and order stand in the address: for a page's one main table. */
+  main?: boolean;
+  /** Rows shown at first. */
+  screenful?: number;
+  /** Stands beside the title. */
+  children?: ComponentChildren;
 }
 
 const SCREENFUL = 15; // rows
 
-export function Table<Row>({ title, rows, columns, name, order: first, nouns, empty }: Props<Row>) {
-  const [order, setOrder] = useState(first);
+/** Order of an address: "-ended" is by the column `ended`, downwards. */
+function orderOf(search: string, otherwise: Order): Order {
+  const text = new URLSearchParams(search).get("sort");
+  return text ? { column: text.replace(/^-/, ""), descending: text.startsWith("-") } : otherwise;
+}
+
+export function Table<Row>(props: Props<Row>) {
+  const { title, columns, name, nouns, empty, file, main = false, screenful = SCREENFUL, children } = props;
+  const { search } = useAddress();
+  const [own, setOrder] = useState(props.order);
+  const order = main ? orderOf(search, props.order) : own;
+  const wanted = main ? (new URLSearchParams(search).get("q") ?? "") : "";
+  const rows = wanted ? props.rows.filter((row) => holds(row, columns, wanted)) : props.rows;
   const [all, setAll] = useState(false);
   const [pointed, setPointed] = useState(false);
   const shown = useRef<string[]>([]);
@@ -41,11 +66,13 @@ export function Table<Row>({ title, rows, columns, name, order: first, nouns, em
     ? kept(rows, name, shown.current)
     : sorted(rows, column?.key ?? name, name, order.descending);
   shown.current = ordered.map(name);
-  const visible = all ? ordered : ordered.slice(0, SCREENFUL);
+  const visible = all ? ordered : ordered.slice(0, screenful);
 
   function sortBy(next: Column<Row>): void {
     setPointed(false);
-    setOrder({ column: next.id, descending: order.column === next.id ? !order.descending : !next.text });
+    const descending = order.column === next.id ? !order.descending : !next.text;
+    if (main) go(changed(search, { sort: `${descending ? "-" : ""}${next.id}` }), true);
+    else setOrder({ column: next.id, descending });
   }
 
   return (
@@ -53,8 +80,20 @@ export function Table<Row>({ title, rows, columns, name, order: first, nouns, em
       <header>
         <h2>{title}</h2>
         {rows.length > 0 && <span class="cm-muted">{plural(rows.length, ...nouns)}</span>}
+        {children}
+        {main && props.rows.length > 0 && (
+          <input
+            type="search"
+            class="cm-filter"
+            value={wanted}
+            placeholder="filter rows"
+            aria-label={`Filter the rows of ${title}`}
+            onInput={(e) => go(changed(search, { q: e.currentTarget.value }), true)}
+          />
+        )}
+        {file && rows.length > 0 && <Files file={file} columns={columns} rows={ordered} />}
       </header>
-      {rows.length === 0 && <p class="cm-none">{empty}</p>}
+      {rows.length === 0 && <p class="cm-none">{wanted ? "No row has this in it." : empty}</p>}
       {rows.length > 0 && (
         <div class="cm-scroll" tabIndex={0} role="region" aria-label={title}>
           <table>
@@ -73,12 +112,28 @@ export function Table<Row>({ title, rows, columns, name, order: first, nouns, em
           </table>
         </div>
       )}
-      {rows.length > SCREENFUL && (
+      {rows.length > screenful && (
         <button type="button" class="cm-button cm-more" onClick={() => setAll(!all)}>
-          {all ? `Show the first ${SCREENFUL}` : `Show all ${rows.length}`}
+          {all ? `Show the first ${screenful}` : `Show all ${rows.length}`}
         </button>
       )}
     </section>
+  );
+}
+
+/** Whether one of the texts of a row has a text in it, whatever its case. */
+function holds<Row>(row: Row, columns: readonly Column<Row>[], wanted: string): boolean {
+  const lower = wanted.toLowerCase();
+  return columns.some((c) => c.text && String((c.value ?? c.key)(row) ?? "").toLowerCase().includes(lower));
+}
+
+function Files<Row>({ file, columns, rows }: { file: string; columns: readonly Column<Row>[]; rows: readonly Row[] }) {
+  const table = () => csv(columns.map((c) => c.id), rows.map((row) => columns.map((c) => (c.value ?? c.key)(row))));
+  return (
+    <span class="cm-files">
+      <button type="button" class="cm-button" onClick={() => download(`${file}.csv`, "text/csv", table())}>CSV</button>
+      <button type="button" class="cm-button" onClick={() => download(`${file}.json`, "application/json", JSON.stringify(rows, null, 1))}>JSON</button>
+    </span>
   );
 }
 

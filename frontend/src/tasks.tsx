@@ -1,7 +1,9 @@
 /** Table of task names: how often, how well, how long, what it costs. */
 
 import type { TaskRow } from "./api.ts";
+import { Door } from "./door.tsx";
 import { age, bytes, count, duration, percent, rate } from "./format.ts";
+import { executions, type Query, task } from "./links.ts";
 import { Sparkline } from "./sparkline.tsx";
 import { type Column, Table } from "./table.tsx";
 
@@ -23,16 +25,17 @@ function TopError({ errors }: { errors: Record<string, number> }) {
   );
 }
 
-const COLUMNS: Column<TaskRow>[] = [
+/** Columns of a table of task names; `range` is the window or the two moments its links lead to. */
+export const taskColumns = (now: Date, range: Query): Column<TaskRow>[] => [
   {
     id: "task",
     title: "Task",
     text: true,
     key: (r) => r.task,
     cell: (r) => (
-      <span class="cm-name" title={`${r.task}\nqueues: ${r.queues.join(", ") || "none"}`}>
+      <a class="cm-name" href={task(r.task, range)} title={`${r.task}\nqueues: ${r.queues.join(", ") || "none"}`}>
         {r.task}
-      </span>
+      </a>
     ),
   },
   {
@@ -63,7 +66,7 @@ const COLUMNS: Column<TaskRow>[] = [
     id: "failed",
     title: "Failed",
     key: (r) => r.failed,
-    cell: (r) => <span class={r.failed ? "cm-bad" : "cm-muted"}>{count(r.failed)}</span>,
+    cell: (r) => <Door n={r.failed} href={executions({ task: r.task, state: "FAILURE", ...range })} bad />,
   },
   {
     id: "retried",
@@ -93,23 +96,24 @@ const COLUMNS: Column<TaskRow>[] = [
     key: (r) => worst(r.errors)?.type,
     cell: (r) => <TopError errors={r.errors} />,
   },
-];
-
-export function Tasks({ rows, now }: { rows: readonly TaskRow[]; now: Date }) {
-  const last: Column<TaskRow> = {
+  {
     id: "last",
     title: "Last",
     hint: "since the last end",
     minor: 2,
     key: (r) => age(r.last_at, now),
     cell: (r) => <span class="cm-muted">{duration(whole(age(r.last_at, now)))}</span>,
-  };
+  },
+];
+
+export function Tasks({ rows, now, window }: { rows: readonly TaskRow[]; now: Date; window: string }) {
   return (
     <Table
       title="Tasks"
       nouns={["task name"]}
       rows={rows}
-      columns={[...COLUMNS, last]}
+      columns={taskColumns(now, { window })}
+      file="tasks"
       name={(r) => r.task}
       order={{ column: "ended", descending: true }}
       empty="No task ended in this window."

@@ -16,12 +16,14 @@ interface Props {
   tone: string;
   floor?: number;
   alarming?: boolean;
+  /** List behind the figure. */
+  href?: string;
 }
 
-export function Tile({ title, value, unit, hint, change, note, values, tone, floor, alarming }: Props) {
+export function Tile({ title, value, unit, hint, change, note, values, tone, floor, alarming, href }: Props) {
   return (
     <section class={`cm-tile ${alarming ? "cm-alarming" : ""}`} title={hint}>
-      <h2>{title}</h2>
+      <h2>{href ? <a href={href}>{title}</a> : title}</h2>
       <p class="cm-figure">
         <span class="cm-value">{value}</span>
         {unit && <span class="cm-unit">{unit}</span>}

@@ -3,6 +3,7 @@
 import type { Num, Summary, WorkerRow } from "./api.ts";
 import { points, relative } from "./change.ts";
 import { count, duration, percent, rate, rateParts, span } from "./format.ts";
+import { executions } from "./links.ts";
 import { shares, total } from "./scale.ts";
 import { Tile } from "./tile.tsx";
 
@@ -20,7 +21,7 @@ function split(seconds: Num): { value: string; unit?: string } {
   return more.length || !unit ? { value: duration(seconds) } : { value: value ?? "", unit };
 }
 
-export function Tiles({ summary }: { summary: Summary }) {
+export function Tiles({ summary, asked }: { summary: Summary; asked: string }) {
   const { totals, compare, series, window } = summary;
   const before = `the ${span(window.seconds)} before`;
   const traffic = rateParts(totals.rate_per_second);
@@ -32,6 +33,7 @@ export function Tiles({ summary }: { summary: Summary }) {
     <div class="cm-tiles">
       <Tile
         title="Traffic"
+        href={executions({ window: asked })}
         {...traffic}
         change={relative(totals.rate_per_second, compare?.rate_per_second)}
         hint={`${count(totals.ended)} attempts ended in ${span(window.seconds)}; ${before}: ${rate(compare?.rate_per_second)}`}
@@ -40,6 +42,7 @@ export function Tiles({ summary }: { summary: Summary }) {
       />
       <Tile
         title="Errors"
+        href={executions({ state: "FAILURE", window: asked })}
         value={percent(errors)}
         change={points(errors, errorsBefore, true)}
         hint={
@@ -62,6 +65,7 @@ export function Tiles({ summary }: { summary: Summary }) {
       />
       <Tile
         title="Wait p95"
+        href={executions({ state: "WAITING", window: asked })}
         {...split(waiting)}
         change={relative(waiting, compare?.wait_p95_seconds, true)}
         hint={
@@ -85,6 +89,7 @@ function Saturation({ workers, values }: { workers: readonly WorkerRow[]; values
   return (
     <Tile
       title="Saturation"
+      href={executions({ state: "STARTED", window: "30d" })}
       value={percent(load)}
       note={slots ? `of ${count(slots)} slots` : "no worker"}
       hint={slots ? `${count(busy)} of ${count(slots)} slots run a task now` : "No live worker has told its slots."}

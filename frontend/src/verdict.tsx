@@ -24,14 +24,16 @@ export function Verdict({ summary, children }: { summary: Summary; children: Com
       </h1>
       {children}
       {reasons.length > 0 && (
-        <ul class="cm-reasons" role="status">
-          {reasons.slice(0, SHOWN).map((r) => (
-            <li key={`${r.rule} ${r.subject} ${r.text}`}>
-              <Badge mark={mark(r.state)} /> {r.text}
-            </li>
-          ))}
-          {more > 0 && <li class="cm-muted">and {more} more</li>}
-        </ul>
+        <div class="cm-reasons" role="status">
+          <ul>
+            {reasons.slice(0, SHOWN).map((r) => (
+              <li key={`${r.rule} ${r.subject} ${r.text}`}>
+                <Badge mark={mark(r.state)} /> {r.text}
+              </li>
+            ))}
+            {more > 0 && <li class="cm-muted">and {more} more</li>}
+          </ul>
+        </div>
       )}
     </div>
   );

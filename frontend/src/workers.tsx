@@ -2,7 +2,9 @@
 
 import type { WorkerRow } from "./api.ts";
 import { Badge } from "./badge.tsx";
+import { Door } from "./door.tsx";
 import { age, bytes, count, duration, percent, plural, UNKNOWN } from "./format.ts";
+import { executions, worker } from "./links.ts";
 import { mark } from "./marks.ts";
 import { Meter } from "./meter.tsx";
 import { type Column, Table } from "./table.tsx";
@@ -23,7 +25,7 @@ function hundredth(value: number | null): number | null {
   return value == null ? null : value / 100;
 }
 
-function columns(now: Date): Column<WorkerRow>[] {
+function columns(now: Date, window: string): Column<WorkerRow>[] {
   return [
     {
       id: "worker",
@@ -32,7 +34,8 @@ function columns(now: Date): Column<WorkerRow>[] {
       key: (r) => `${r.role === "worker" ? 0 : 1} ${r.worker}`, // beat and producers stand below
       cell: (r) => (
         <span class="cm-name" title={`${r.worker}\npid ${r.pid} on ${r.host}, ${r.pool ?? r.role}`}>
-          <Badge mark={mark(r.state)} word={r.state === "lost" || r.state === "stopped"} /> {r.worker}
+          <Badge mark={mark(r.state)} word={r.state === "lost" || r.state === "stopped"} />{" "}
+          {r.role === "worker" ? <a href={worker(r.worker, { window })}>{r.worker}</a> : r.worker}
         </span>
       ),
     },
@@ -57,7 +60,7 @@ function columns(now: Date): Column<WorkerRow>[] {
       title: "Failed",
       minor: 2,
       key: (r) => r.failed,
-      cell: (r) => <span class={r.failed ? "cm-bad" : "cm-muted"}>{count(r.failed)}</span>,
+      cell: (r) => <Door n={r.failed} href={executions({ worker: r.worker, state: "FAILURE", window })} bad />,
     },
     { id: "cpu", title: "CPU", hint: "of the worker and its children; 100 % is one core", key: (r) => r.cpu_percent, cell: (r) => percent(hundredth(r.cpu_percent)) },
     { id: "memory", title: "Memory", hint: "resident, of the worker and its children", minor: 2, key: (r) => r.rss_bytes, cell: (r) => bytes(r.rss_bytes) },
@@ -87,13 +90,14 @@ function columns(now: Date): Column<WorkerRow>[] {
   ];
 }
 
-export function Workers({ rows, now }: { rows: readonly WorkerRow[]; now: Date }) {
+export function Workers({ rows, now, window }: { rows: readonly WorkerRow[]; now: Date; window: string }) {
   return (
     <Table
       title="Workers"
       nouns={["process", "processes"]}
       rows={rows}
-      columns={columns(now)}
+      columns={columns(now, window)}
+      file="workers"
       name={(r) => `${r.worker} ${r.pid}`}
       order={{ column: "worker", descending: false }}
       empty={<>No process reports. Start a worker: <code>celery -A proj worker</code></>}

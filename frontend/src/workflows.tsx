@@ -2,10 +2,11 @@
 
 import type { StepRow, WorkflowRow } from "./api.ts";
 import { count, duration, percent } from "./format.ts";
+import { workflow } from "./links.ts";
 
 const SHADES = 6; // the rest of a long workflow shares the last
 
-export function Workflows({ rows }: { rows: readonly WorkflowRow[] }) {
+export function Workflows({ rows, window }: { rows: readonly WorkflowRow[]; window: string }) {
   if (rows.length === 0) return null;
   return (
     <section class="cm-card">
@@ -14,18 +15,18 @@ export function Workflows({ rows }: { rows: readonly WorkflowRow[] }) {
         <span class="cm-muted">share of the time their steps ran</span>
       </header>
       <ul class="cm-workflows">
-        {rows.map((w) => <Workflow key={w.workflow} row={w} />)}
+        {rows.map((w) => <Workflow key={w.workflow} row={w} window={window} />)}
       </ul>
     </section>
   );
 }
 
-function Workflow({ row }: { row: WorkflowRow }) {
+function Workflow({ row, window }: { row: WorkflowRow; window: string }) {
   const steps = [...row.steps].sort((a, b) => (b.share ?? 0) - (a.share ?? 0));
   return (
     <li>
       <p>
-        <b class="cm-name">{row.workflow}</b>{" "}
+        <a class="cm-name" href={workflow(row.workflow, { window })} title={row.workflow}>{row.workflow}</a>{" "}
         <span class="cm-muted">
           {count(row.ended)} ended,{" "}
           <span class={row.failed ? "cm-bad" : ""}>{count(row.failed)} failed</span>, p95 {duration(row.runtime_seconds.p95)}

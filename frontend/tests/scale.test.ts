@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { area, line, shares, stack, top, total } from "../src/scale.ts";
+import { area, bridged, line, shares, stack, top, total } from "../src/scale.ts";
 
 test("a line runs from edge to edge with the highest value at the upper edge", () => {
   assert.equal(line([0, 5, 10], 100, 20, 10), "M0 20L50 10L100 0");
@@ -42,4 +42,8 @@ test("a sum is unknown only where all its parts are", () => {
 test("the top is at least its floor", () => {
   assert.equal(top([0.01, null], 0.05), 0.05);
   assert.equal(top([7, 3], 5), 7);
+});
+
+test("a lone gap is drawn through, a longer one stays", () => {
+  assert.deepEqual(bridged([1, null, 3, null, null, 4, null]), [1, 2, 3, null, null, 4, null]);
 });

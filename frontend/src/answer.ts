@@ -1,0 +1,75 @@
+/** An answer of the API that is kept fresh while somebody looks, and the reason when it is not. */
+
+import { createContext } from "preact";
+import { useContext, useEffect, useRef, useState } from "preact/hooks";
+import type { ApiError } from "./api.ts";
+import { ask, isFinal } from "./ask.ts";
+import type { Link } from "./feed.ts";
+
+export interface View<T> {
+  answer: T | null;
+  /** When `answer` came, null before the first. */
+  at: Date | null;
+  /** Why the last attempt brought nothing; what is shown is older then. */
+  problem: ApiError | null;
+  link: Link;
+}
+
+/** Whether the reader has asked the page to stand still; it stays so from page to page. */
+export const Pause = createContext<{ paused: boolean; toggle: () => void }>({ paused: false, toggle: () => {} });
+
+/**
+ * Ask for a path again and again, only while the page is seen and not paused.
+ * @param path below the API's root with its query; null asks nothing. A function is called for every question: a
+ *   window that ends now begins later each time
+ * @param key what makes it another question; the last answer stays until the first of the new one is there
+ * @param everyMs pause between an answer and the next question; 0 asks once
+ */
+export function useAnswer<T>(path: string | null | (() => string), key: string | null, everyMs = 5_000): View<T> {
+  const { paused } = useContext(Pause);
+  const [view, setView] = useState<Omit<View<T>, "at">>({ answer: null, problem: null, link: "connecting" });
+  const last = useRef<{ text: string | null; at: Date | null }>({ text: null, at: null });
+  const question = useRef(path);
+  const asked = useRef<string | null>(null);
+  question.current = path;
+
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let round = 0; // answers to a question that is not asked any more are not shown
+    const once = async () => {
+      const mine = ++round;
+      clearTimeout(timer);
+      const now = question.current;
+      if (now === null) return;
+      const { answer, text, problem } = await ask<T>(typeof now === "function" ? now() : now);
+      if (mine !== round) return;
+      if (problem) setView((old) => ({ ...old, problem, link: "polling" }));
+      else {
+        const same = text === last.current.text;
+        last.current = { text, at: new Date() };
+        // The same answer is not drawn again: a run of hundreds of rows stands still for the price of a question.
+        setView((old) => (same && !old.problem && old.link === "live" ? old : { answer: same ? old.answer : answer, problem: null, link: "live" }));
+      }
+      asked.current = key;
+      if (everyMs && !paused && !(problem && isFinal(problem))) timer = setTimeout(once, everyMs);
+    };
+    const look = () => {
+      const still = document.hidden || (paused && asked.current === key);
+      if (!still) void once();
+      else {
+        round += 1;
+        clearTimeout(timer);
+      }
+      if (paused) setView((old) => ({ ...old, link: "paused" }));
+    };
+    look();
+    document.addEventListener("visibilitychange", look);
+    return () => {
+      round += 1;
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", look);
+    };
+  }, [key, everyMs, paused]);
+
+  return { ...view, at: last.current.at, link: paused && asked.current === key ? "paused" : view.link };
+}

@@ -1,0 +1,9 @@
+/** A count that opens the list behind it; none opens nothing. */
+
+import type { Num } from "./api.ts";
+import { count } from "./format.ts";
+
+export function Door({ n, href, bad = false }: { n: Num; href: string; bad?: boolean }) {
+  if (!n) return <span class="cm-muted">{count(n)}</span>;
+  return <a href={href} class={bad ? "cm-bad" : ""}>{count(n)}</a>;
+}

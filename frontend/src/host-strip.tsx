@@ -1,0 +1,92 @@
+/** Hosts: each machine, or container, once, with what of it is in use. */
+
+import type { Host } from "./api-workers.ts";
+import { Badge } from "./badge.tsx";
+import { bytes, count, digits, percent, plural } from "./format.ts";
+import { host as hostLink } from "./links.ts";
+import { Meter } from "./meter.tsx";
+import { type Column, Table } from "./table.tsx";
+import { workerMark } from "./worker-states.ts";
+
+export const CPU_LIMIT = 0.8; // the default rules' thresholds
+export const MEMORY_LIMIT = 0.85;
+export const DISK_LIMIT = 0.9;
+
+/** So much of so much with a bar that warns beyond a limit. */
+export function Used({ ratio, limit, of, hint }: { ratio: number | null; limit: number; of?: string; hint?: string }) {
+  return (
+    <span class="cm-with-meter" title={hint}>
+      <span class={(ratio ?? 0) >= limit ? "cm-warn" : ""}>{percent(ratio)}</span>
+      {of && <span class="cm-muted cm-of">of {of}</span>}
+      <Meter ratio={ratio} limit={limit} />
+    </span>
+  );
+}
+
+const hundredth = (value: number | null) => (value == null ? null : value / 100);
+
+function columns(window: string): Column<Host>[] {
+  return [
+    {
+      id: "host",
+      title: "Host",
+      text: true,
+      key: (r) => r.host,
+      cell: (r) => (
+        <span class="cm-name" title={`${r.host}\n${workerMark(r.state).word}`}>
+          <Badge mark={workerMark(r.state)} word={r.state !== "ok"} /> <a href={hostLink(r.host, { window })}>{r.host}</a>
+        </span>
+      ),
+    },
+    {
+      id: "cpu",
+      title: "CPU",
+      hint: "of what it may use",
+      key: (r) => r.cpu_percent,
+      cell: (r) => <Used ratio={hundredth(r.cpu_percent)} limit={CPU_LIMIT} of={r.cpus == null ? undefined : plural(r.cpus, "CPU")} hint={r.throttled_ratio ? `held back in ${percent(r.throttled_ratio)} of the scheduler's periods` : undefined} />,
+    },
+    {
+      id: "memory",
+      title: "Memory",
+      hint: "of what it may use, without the file cache",
+      key: (r) => r.memory_ratio,
+      cell: (r) => <Used ratio={r.memory_ratio} limit={MEMORY_LIMIT} of={bytes(r.memory_total_bytes)} />,
+    },
+    { id: "swap", title: "Swap", minor: 1, key: (r) => r.swap_used_bytes, cell: (r) => <span class={r.swap_used_bytes ? "cm-warn" : "cm-muted"}>{r.swap_total_bytes ? bytes(r.swap_used_bytes) : "none"}</span> },
+    { id: "disk", title: "Disk", minor: 2, key: (r) => r.disk_ratio, cell: (r) => <Used ratio={r.disk_ratio} limit={DISK_LIMIT} of={bytes(r.disk_total_bytes)} /> },
+    { id: "load", title: "Load", hint: "processes that run or want to, mean of a minute", minor: 1, key: (r) => r.load1, cell: (r) => (r.load1 == null ? "–" : digits(r.load1)) },
+    { id: "sent", title: "Sent", hint: "to the network, all interfaces but the loopback", minor: 1, key: (r) => r.sent_bytes_s, cell: (r) => speed(r.sent_bytes_s) },
+    { id: "received", title: "Received", minor: 1, key: (r) => r.received_bytes_s, cell: (r) => speed(r.received_bytes_s) },
+    { id: "workers", title: "Workers", minor: 2, key: (r) => r.workers.length, cell: (r) => <span title={r.workers.join("\n")}>{count(r.workers.length)}</span> },
+    { id: "processes", title: "Processes", hint: "of this app, children of pools included", minor: 2, key: (r) => processes(r), cell: (r) => <span title={roles(r)}>{count(processes(r))}</span> },
+  ];
+}
+
+/** Bytes per second. */
+export function speed(perSecond: number | null): string {
+  return perSecond == null ? "–" : `${bytes(perSecond)}/s`;
+}
+
+function processes(row: Host): number {
+  return Object.values(row.processes).reduce((n, role) => n + role.count, 0);
+}
+
+function roles(row: Host): string {
+  return Object.entries(row.processes).filter(([, r]) => r.count).map(([role, r]) => `${r.count} ${role}`).join(", ");
+}
+
+export function HostStrip({ rows, window }: { rows: readonly Host[]; window: string }) {
+  return (
+    <Table
+      title="Hosts"
+      nouns={["host"]}
+      rows={rows}
+      columns={columns(window)}
+      name={(r) => r.host}
+      order={{ column: "host", descending: false }}
+      empty="No process of this app has told its host yet."
+      file="hosts"
+      screenful={8}
+    />
+  );
+}

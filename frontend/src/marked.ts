@@ -1,0 +1,34 @@
+/** Texts of log records: what of them was searched for, and what fits into a line. */
+
+export interface Part {
+  text: string;
+  hit: boolean;
+}
+
+const MOST = 50; // hits in one text; a letter that is everywhere needs no marks
+
+/** The text in parts, those that were searched for among them. */
+export function marked(text: string, wanted: string): Part[] {
+  const found: Part[] = [];
+  const [lower, sought] = [text.toLowerCase(), wanted.toLowerCase()];
+  // Letters like İ are longer in small: places would not be those of the text.
+  if (!sought || lower.length !== text.length) return [{ text, hit: false }];
+  let from = 0;
+  for (let at = lower.indexOf(sought); at >= 0 && found.length < MOST * 2; at = lower.indexOf(sought, from)) {
+    if (at > from) found.push({ text: text.slice(from, at), hit: false });
+    from = at + sought.length;
+    found.push({ text: text.slice(at, from), hit: true });
+  }
+  if (from < text.length) found.push({ text: text.slice(from), hit: false });
+  return found;
+}
+
+const BRIEF = 120; // characters that stand beside a message
+
+/** Names and values of a record's extra in one line; null when they are too many for it. */
+export function inline(extra: unknown): string | null {
+  if (typeof extra !== "object" || extra === null || Array.isArray(extra)) return null;
+  const pairs = Object.entries(extra).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  const text = pairs.join(" ");
+  return text.length > BRIEF || text.includes("\n") ? null : text;
+}

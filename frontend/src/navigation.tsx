@@ -1,0 +1,45 @@
+/** The thin line on top of every page: where to go, in which zone times are, what to look for. */
+
+import { useEffect, useRef } from "preact/hooks";
+import { to } from "./links.ts";
+import { PAGES } from "./pages.tsx";
+import { Search } from "./search.tsx";
+import { setUtc, useUtc } from "./zone.ts";
+
+export function Navigation({ path, search }: { path: string | null; search: string }) {
+  const utc = useUtc();
+  const window = new URLSearchParams(search).get("window");
+  const here = path?.split("/")[0];
+  const pages = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a phone the words are wider than the screen: the one of this page is to be seen.
+    const [line, mine] = [pages.current, pages.current?.querySelector<HTMLElement>("[aria-current]")];
+    if (line && mine) line.scrollLeft = mine.offsetLeft - line.offsetLeft - (line.clientWidth - mine.offsetWidth) / 2;
+  }, [path]);
+  return (
+    <div class="cm-top">
+      <nav ref={pages} class="cm-pages" aria-label="Pages of the monitor">
+        {PAGES.filter((p) => p.title).map((p) => (
+          <a
+            key={p.path}
+            href={to(p.path ? [p.path] : [], { window })}
+            aria-current={p.path === path ? "page" : p.path === here ? "true" : undefined}
+          >
+            {p.title}
+          </a>
+        ))}
+      </nav>
+      <div class="cm-tools">
+        <button
+          type="button"
+          class="cm-button cm-zone"
+          onClick={() => setUtc(!utc)}
+          title={utc ? "Times are in UTC; show your local time" : "Times are your local time; show UTC"}
+        >
+          {utc ? "UTC" : "Local"}
+        </button>
+        <Search />
+      </div>
+    </div>
+  );
+}

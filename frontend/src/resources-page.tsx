@@ -1,0 +1,127 @@
+/** Resources: which task costs most, and which one's memory grows? */
+
+import { useAnswer } from "./answer.ts";
+import type { ResourceRow, Resources } from "./api-workers.ts";
+import { Door } from "./door.tsx";
+import { Finding } from "./finding.tsx";
+import { bytes, count, duration, percent, span } from "./format.ts";
+import { Sheet } from "./head.tsx";
+import { changed, executions, search as query, task as taskLink } from "./links.ts";
+import { Notice, Quiet } from "./notice.tsx";
+import type { PageProps } from "./pages.tsx";
+import { costliest, growth, hidden, leaks, ORDERS, type Order } from "./resource-costs.ts";
+import { ShareBar } from "./share.tsx";
+import { type Column, Table } from "./table.tsx";
+import { windowOf } from "./window.ts";
+import { workerMark } from "./worker-states.ts";
+
+const WINDOW = "24h";
+
+export function ResourcesPage({ search }: PageProps) {
+  const window = windowOf(search, WINDOW);
+  const by = new URLSearchParams(search).get("by") ?? "cpu";
+  const path = `/resources${query({ by, window })}`;
+  const view = useAnswer<Resources>(path, path, 15_000);
+  return (
+    <Sheet view={view} title="Resources" every="15 s" window={WINDOW}>
+      {(found) => (
+        <>
+          {found.window.clamped && <Notice tone="unknown" title={found.window.clamped} />}
+          {found.tasks.length === 0 ? (
+            <Quiet seconds={found.window.seconds} what="No task has ended" />
+          ) : (
+            <>
+              <Costs rows={found.tasks} by={found.by as Order} seconds={found.window.seconds} />
+              <Orders by={found.by} search={search} />
+              <Table
+                title={`Tasks by ${ORDERS[found.by as Order] ?? found.by}`}
+                nouns={["task"]}
+                rows={found.tasks}
+                columns={columns(window, found.tasks, COLUMN[found.by as Order])}
+                name={(r) => r.task}
+                order={{ column: COLUMN[found.by as Order] ?? "cpu", descending: true }}
+                empty=""
+                file="resources"
+                main
+                screenful={50}
+              />
+            </>
+          )}
+        </>
+      )}
+    </Sheet>
+  );
+}
+
+/** The column that a ranking is sorted by. */
+const COLUMN: Record<Order, string> = { cpu: "cpu", time: "time", memory: "peak", growth: "growth", io: "written", network: "connections" };
+
+function Costs({ rows, by, seconds }: { rows: readonly ResourceRow[]; by: Order; seconds: number }) {
+  const growing = rows.filter(leaks).sort((a, b) => b.growth.bytes_per_1000_runs - a.growth.bytes_per_1000_runs);
+  const first = costliest(rows, by);
+  return (
+    <Finding mark={workerMark(growing.length ? "warning" : "ok")} text={first ?? "Nothing of this kind was counted"} aside={<>· the last {span(seconds)}</>}>
+      {growing.length > 0 && (
+        <ul>
+          {growing.slice(0, 3).map((r) => (
+            <li key={r.task}>
+              <span class="cm-state-warning" aria-hidden="true">▲</span> <a href={taskLink(r.task)}>{r.task}</a>: {growth(r)}
+            </li>
+          ))}
+        </ul>
+      )}
+    </Finding>
+  );
+}
+
+function Orders({ by, search }: { by: string; search: string }) {
+  return (
+    <div class="cm-orders">
+      <span class="cm-muted">Most of</span>{" "}
+      <span class="cm-windows" role="group" aria-label="What tasks are ranked by">
+        {Object.entries(ORDERS).map(([order, word]) => (
+          <a key={order} href={changed(search, { by: order === "cpu" ? null : order, sort: null })} aria-current={order === by ? "true" : undefined}>{word}</a>
+        ))}
+      </span>
+    </div>
+  );
+}
+
+function columns(window: string, rows: readonly ResourceRow[], ranked: string): Column<ResourceRow>[] {
+  const all: Column<ResourceRow>[] = [
+    { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name" href={taskLink(r.task, { window })} title={`${r.task}\n${r.queues.join(", ")}`}>{r.task}</a> },
+    { id: "runs", title: "Runs", minor: 1, key: (r) => r.runs, cell: (r) => <Door n={r.runs} href={executions({ task: r.task, window })} /> },
+    { id: "cpu", title: "CPU", hint: "of all attempts, and the share of all tasks' CPU", key: (r) => r.cpu_seconds.total, cell: (r) => <span class="cm-costs">{duration(r.cpu_seconds.total)} <ShareBar ratio={r.cpu_seconds.share} /></span> },
+    { id: "cpu-mean", title: "each", hint: "CPU of an attempt, mean", minor: 1, key: (r) => r.cpu_seconds.avg, cell: (r) => duration(r.cpu_seconds.avg) },
+    { id: "cpu-p95", title: "p95", hint: "CPU: 95 of 100 attempts took no more", minor: 1, key: (r) => r.cpu_seconds.p95, cell: (r) => duration(r.cpu_seconds.p95) },
+    { id: "time", title: "Time", hint: "that all attempts ran, and its share", minor: 2, key: (r) => r.runtime_seconds.total, cell: (r) => <span class="cm-costs">{duration(r.runtime_seconds.total)} <ShareBar ratio={r.runtime_seconds.share} /></span> },
+    { id: "peak", title: "Memory peak", hint: "of the process that ran it", key: (r) => r.memory_bytes.peak, cell: (r) => bytes(r.memory_bytes.peak) },
+    { id: "memory-p95", title: "p95", hint: "memory of its process", minor: 1, key: (r) => r.memory_bytes.p95, cell: (r) => bytes(r.memory_bytes.p95) },
+    {
+      id: "growth",
+      title: "Growth",
+      hint: "of a child's memory in 1,000 runs",
+      minor: 2,
+      key: (r) => (r.growth.confidence === "none" ? 0 : r.growth.bytes_per_1000_runs),
+      cell: (r) =>
+        r.growth.confidence === "none" ? <span class="cm-muted">none</span> : <span class={r.growth.confidence === "low" ? "cm-muted" : "cm-warn"} title={growth(r)}>{bytes(r.growth.bytes_per_1000_runs)} <small>{r.growth.confidence}</small></span>,
+    },
+    { id: "read", title: "Read", hint: "from disk", minor: 1, key: (r) => r.read_bytes, cell: (r) => bytes(r.read_bytes) },
+    { id: "written", title: "Written", hint: "to disk", minor: 1, key: (r) => r.written_bytes, cell: (r) => bytes(r.written_bytes) },
+    { id: "switches", title: "Switches", hint: "times it waited and gave the CPU away", minor: 1, key: (r) => r.switches, cell: (r) => count(r.switches) },
+    { id: "involuntary", title: "Pushed off", hint: "times the kernel took the CPU from it", minor: 1, key: (r) => r.involuntary_switches, cell: (r) => count(r.involuntary_switches) },
+    { id: "connections", title: "Connections", hint: "opened to the network", minor: 1, key: (r) => r.connections, cell: (r) => count(r.connections) },
+    {
+      id: "attributed",
+      title: "Attributed",
+      hint: "share of runs in pools that can tell what one attempt took; with threads and gevent memory is that of all of them",
+      minor: 1,
+      key: (r) => r.attributed_ratio,
+      cell: (r) => <span class={(r.attributed_ratio ?? 1) < 1 ? "cm-warn" : "cm-muted"}>{percent(r.attributed_ratio)}</span>,
+    },
+  ];
+  // What nobody asked to be counted would be a column of dashes.
+  const known = all.filter((c) => !hidden(c.id, rows));
+  // What they are ranked by is seen on a phone, too, in the place of the others.
+  return known.map((c) => (c.id === ranked ? { ...c, minor: undefined } : c.id === "cpu" || c.id === "peak" ? { ...c, minor: 2 } : c));
+}

@@ -1,0 +1,124 @@
+/** One run: what set its duration, or what it is waiting for. */
+
+import { useEffect, useState } from "preact/hooks";
+import { useAnswer } from "./answer.ts";
+import type { RunDetail } from "./api-runs.ts";
+import { Badge } from "./badge.tsx";
+import { Facts } from "./facts.tsx";
+import { clock, count, duration } from "./format.ts";
+import { Sheet } from "./head.tsx";
+import { Labels } from "./labels.tsx";
+import { changed, run as runLink, runs, search as query, workflow } from "./links.ts";
+import { go } from "./location.ts";
+import { Notice } from "./notice.tsx";
+import type { PageProps } from "./pages.tsx";
+import { Records } from "./records.tsx";
+import { RunTotals } from "./run-totals.tsx";
+import { percentage } from "./runs-page.tsx";
+import { share } from "./share.tsx";
+import { runMark } from "./states.ts";
+import { StepPanel } from "./step-panel.tsx";
+import { Waterfall } from "./waterfall-view.tsx";
+
+const LIVE_MS = 2_000;
+const OVER_MS = 15_000; // a late record may still correct it
+const MOST = 500; // executions the API shows one by one
+
+export function RunPage({ name: id, search }: PageProps) {
+  const given = new URLSearchParams(search);
+  const path = `/runs/${encodeURIComponent(id)}`;
+  const [everyMs, setEveryMs] = useState(LIVE_MS);
+  const asked = path + query({ limit: given.get("limit") });
+  const view = useAnswer<RunDetail>(asked, asked, everyMs);
+  const over = view.answer !== null && view.answer.state !== "RUNNING";
+  useEffect(() => setEveryMs(over ? OVER_MS : LIVE_MS), [over]);
+  return (
+    <Sheet
+      view={view}
+      title={view.answer?.workflow ?? view.answer?.root_task ?? `Run ${id}`}
+      heading={<Heading id={id} run={view.answer} />}
+      every={`${everyMs / 1000} s`}
+      missing={<>No run <code>{id}</code> is known: it was never seen, or its record has expired. <a href={runs()}>Newest runs</a></>}
+    >
+      {(run) => <Body run={run} search={search} everyMs={everyMs} />}
+    </Sheet>
+  );
+}
+
+function Heading({ id, run }: { id: string; run: RunDetail | null }) {
+  const name = run && (run.workflow ? <a href={workflow(run.workflow)}>{run.workflow}</a> : run.root_task);
+  return (
+    <>
+      <span class="cm-title">{name ?? "Run"}</span>{" "}
+      {run && <small><Badge mark={runMark(run.state)} word /> {run.state === "RUNNING" && share(run.progress)}</small>}{" "}
+      <small><code title={id}>{id.slice(0, 8)}</code></small>
+    </>
+  );
+}
+
+function Body({ run, search, everyMs }: { run: RunDetail; search: string; everyMs: number }) {
+  const [unfolded, setUnfolded] = useState<ReadonlySet<string>>(new Set());
+  const selected = new URLSearchParams(search).get("step");
+  const toggle = (key: string) => setUnfolded((old) => new Set(old.has(key) ? [...old].filter((k) => k !== key) : [...old, key]));
+  const select = (id: string) => go(changed(search, { step: id === selected ? null : id }), true);
+  return (
+    <>
+      <Line run={run} />
+      {run.expired && <Notice tone="unknown" title="Parts of this run have expired.">The head is what was known when it was over.</Notice>}
+      <div class={`cm-run ${selected ? "cm-with-panel" : ""}`}>
+        <div>
+          <Waterfall run={run} selected={selected} select={select} unfolded={unfolded} toggle={toggle} />
+          <Rest run={run} search={search} />
+        </div>
+        {selected && <StepPanel key={selected} id={selected} run={run} close={() => select(selected)} />}
+      </div>
+      <RunTotals run={run} />
+      <Records path={`/runs/${encodeURIComponent(run.id)}/logs`} everyMs={everyMs} many />
+    </>
+  );
+}
+
+/** What the page is for, in one line: since when, how long, and why so long. */
+function Line({ run }: { run: RunDetail }) {
+  const now = new Date();
+  const waits = run.waits.filter((w) => w.state === "open");
+  return (
+    <section class="cm-card cm-padded cm-runline">
+      <Facts
+        facts={[
+          run.bottleneck && {
+            name: "set by",
+            value: <b>{run.bottleneck.step} {percentage(run.bottleneck.percentage_of_total)}</b>,
+            hint: `the step with the most run time on the path that set the duration: ${duration(run.bottleneck.duration_seconds)}`,
+          },
+          waits.length > 0 ? { name: "waits for", value: <b class="cm-warn">{waits.map((w) => `${w.wait} ${duration(w.age_seconds)}`).join(", ")}</b> } : null,
+          { name: run.state === "RUNNING" ? "running for" : "took", value: duration(run.duration_seconds), hint: "from the first start to the last end" },
+          { name: "turnaround", value: duration(run.turnaround_seconds), hint: "from the first publish to the last end the caller waits for" },
+          { name: "started", value: clock(run.started_at, now) },
+          { name: "ended", value: clock(run.ended_at, now), hint: run.ended_at ? undefined : "it is not over" },
+          { name: "steps", value: `${count(run.completed)} of ${count(run.known)}` },
+          run.revision > 1 ? { name: "was over", value: `${count(run.revision)} times`, hint: "something new was heard of it after its end" } : null,
+          run.continues_run_id ? { name: "continues", value: <a href={runLink(run.continues_run_id)}><code>{run.continues_run_id.slice(0, 8)}</code></a> } : null,
+        ]}
+      />
+      {(run.description || Object.keys(run.labels).length > 0) && (
+        <p class="cm-described">
+          <Labels labels={run.labels} /> <span class="cm-muted">{run.description}</span>
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** What the API has folded and would show one by one if asked. */
+function Rest({ run, search }: { run: RunDetail; search: string }) {
+  const folded = run.folded.reduce((sum, f) => sum + f.count, 0);
+  if (!folded) return null;
+  const all = new URLSearchParams(search).get("limit") === String(MOST);
+  return (
+    <p class="cm-pager cm-muted">
+      <span>{count(run.executions.length)} of {count(run.known)} steps one by one: the path, what is open, what failed; {count(folded)} are told by task.</span>
+      {!all && <a class="cm-button" href={changed(search, { limit: MOST })}>Show {MOST}</a>}
+    </p>
+  );
+}

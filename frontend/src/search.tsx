@@ -1,0 +1,88 @@
+/** Opens a run or an execution by its id, and what has a name by its name; "/" puts the cursor there. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Summary } from "./api.ts";
+import type { Execution, Executions } from "./api-runs.ts";
+import { ask } from "./ask.ts";
+import { byName, type Named, names, ofRun } from "./find.ts";
+import { execution, executions, search } from "./links.ts";
+import { go } from "./location.ts";
+
+const OFFERED = 200; // names in the list; a browser draws no more at once
+
+export function Search() {
+  const [known, setKnown] = useState<Named[]>([]);
+  const [missed, setMissed] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
+  const field = useRef<HTMLInputElement>(null);
+
+  useEffect(() => {
+    const slash = (event: KeyboardEvent) => {
+      if (event.key !== "/" || event.ctrlKey || event.metaKey || (event.target as Element).closest("input, textarea, select")) return;
+      event.preventDefault();
+      field.current?.focus();
+    };
+    addEventListener("keydown", slash);
+    return () => removeEventListener("keydown", slash);
+  }, []);
+
+  async function learn(): Promise<Named[]> {
+    if (known.length) return known;
+    const { answer } = await ask<Summary>("/summary?window=24h");
+    const found = answer ? names(answer) : [];
+    setKnown(found);
+    return found;
+  }
+
+  async function byId(id: string): Promise<string | null> {
+    const members = await ask<Executions>(`/executions${search({ run: id, limit: 2 })}`);
+    const address = ofRun(id, members.answer?.executions ?? []);
+    if (address) return address;
+    const { answer } = await ask<Execution>(`/executions/${encodeURIComponent(id)}`);
+    return answer && execution(answer.id);
+  }
+
+  async function find(text: string): Promise<void> {
+    setBusy(true);
+    const all = await learn();
+    const exact = all.filter((n) => n.name === text);
+    const address = byName(text, exact) ?? byName(text, all) ?? (await byId(text));
+    setBusy(false);
+    setMissed(address ? null : text);
+    if (!address) return;
+    if (field.current) field.current.value = "";
+    go(address);
+  }
+
+  return (
+    <form
+      class="cm-search"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        const text = field.current?.value.trim();
+        if (text && !busy) void find(text);
+      }}
+    >
+      <input
+        ref={field}
+        type="search"
+        list="cm-names"
+        placeholder="id or name  ( / )"
+        aria-label="Find a run or an execution by id, a task, workflow, queue or worker by name"
+        maxLength={500}
+        onFocus={() => void learn()}
+        onInput={() => setMissed(null)}
+        onKeyDown={(e) => e.key === "Escape" && e.currentTarget.blur()}
+      />
+      <datalist id="cm-names">
+        {known.slice(0, OFFERED).map((n) => <option key={n.name} value={n.name}>{n.kind}</option>)}
+      </datalist>
+      {missed !== null && (
+        <p class="cm-missed" role="status">
+          Nothing by this id or name. <a href={executions({ task: missed })} onClick={() => setMissed(null)}>Look for a task of this name</a>
+        </p>
+      )}
+    </form>
+  );
+}

@@ -1,0 +1,22 @@
+/** A share of a whole, to the per cent, with a bar. */
+
+import type { Num } from "./api.ts";
+import { UNKNOWN } from "./format.ts";
+import { Meter } from "./meter.tsx";
+
+const THIN = "\u202f";
+
+/** 67 %; what is less than one says so. */
+export function share(ratio: Num | undefined): string {
+  if (ratio == null) return UNKNOWN;
+  if (ratio > 0 && ratio < 0.005) return `<${THIN}1${THIN}%`;
+  return `${Math.round(ratio * 100)}${THIN}%`;
+}
+
+export function ShareBar({ ratio }: { ratio: Num }) {
+  return (
+    <span class="cm-with-meter">
+      {share(ratio)} <Meter ratio={ratio} />
+    </span>
+  );
+}

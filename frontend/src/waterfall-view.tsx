@@ -1,0 +1,211 @@
+/** The waterfall: a row per step, time from left to right; what set the run's duration stands out. */
+
+import type { RunDetail } from "./api-runs.ts";
+import { serverNow } from "./clock.ts";
+import { count, duration, plural } from "./format.ts";
+import { share } from "./share.tsx";
+import { executionMark } from "./states.ts";
+import { ticks } from "./ticks.ts";
+import { type Bar, type Mark, picture, type Row } from "./waterfall.ts";
+
+const TICKS = 6;
+
+interface Props {
+  run: RunDetail;
+  /** Execution whose details are shown. */
+  selected: string | null;
+  select: (id: string) => void;
+  unfolded: ReadonlySet<string>;
+  toggle: (key: string) => void;
+}
+
+export function Waterfall({ run, selected, select, unfolded, toggle }: Props) {
+  const { rows, seconds } = picture(run, serverNow().getTime() / 1000, unfolded);
+  const names = new Set<string>();
+  const twins = new Set(rows.filter((r) => r.kind === "step" && names.size === names.add(r.name).size).map((r) => r.name));
+  const at = (time: number) => `${Math.min(100, (time / seconds) * 100)}%`;
+  const scale: Scale = { at, wide: (from, to) => `${Math.max(0, Math.min(100, ((to - from) / seconds) * 100))}%` };
+  return (
+    <section class="cm-card">
+      <header>
+        <h2>Waterfall</h2>
+        <span class="cm-muted">{plural(run.known, "step")}</span>
+        <Legend />
+      </header>
+      <div class="cm-wf" tabIndex={0} role="region" aria-label="Waterfall">
+        <div class="cm-wf-axis" aria-hidden="true">
+          <span />
+          <span class="cm-wf-track">
+            {ticks(seconds, TICKS).filter((t) => t < seconds * 0.95).map((t) => (
+              <span key={t} class="cm-wf-tick" style={{ left: at(t) }}>{duration(t)}</span>
+            ))}
+          </span>
+          <span class="cm-wf-share">share</span>
+        </div>
+        <ol onKeyDown={step}>
+          {rows.map((row) => (
+            <Line key={row.key} row={row} twin={twins.has(row.name)} scale={scale} selected={row.id !== null && row.id === selected} select={select} toggle={toggle} />
+          ))}
+        </ol>
+      </div>
+    </section>
+  );
+}
+
+interface Scale {
+  at: (time: number) => string;
+  wide: (from: number, to: number) => string;
+}
+
+/** Up and down go from row to row. */
+function step(event: KeyboardEvent): void {
+  if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+  const list = event.currentTarget as HTMLElement;
+  const buttons = [...list.querySelectorAll<HTMLButtonElement>("button.cm-wf-row")];
+  const next = buttons[buttons.indexOf(document.activeElement as HTMLButtonElement) + (event.key === "ArrowDown" ? 1 : -1)];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}
+
+interface LineProps {
+  row: Row;
+  /** Whether other rows have its name. */
+  twin: boolean;
+  scale: Scale;
+  selected: boolean;
+  select: (id: string) => void;
+  toggle: (key: string) => void;
+}
+
+function Line({ row, twin, scale, selected, select, toggle }: LineProps) {
+  const mark = executionMark(row.kind === "wait" ? (row.state === "open" ? "WAITING" : "SUCCESS") : row.state);
+  const act = row.kind === "group" && row.known ? () => toggle(row.key) : row.id ? () => select(row.id!) : undefined;
+  const content = (
+    <>
+      <span class={`cm-wf-name cm-in-${row.depth}`}>
+        <span class={`cm-state-${mark.tone}`} aria-hidden="true">{mark.shape}</span> <Name row={row} twin={twin} />
+      </span>
+      <span class="cm-wf-track">
+        {row.bars.map((b, i) => <Segment key={i} bar={b} scale={scale} many={row.kind === "group"} />)}
+        {row.spans.map((s, i) => <SpanLine key={i} span={s} scale={scale} />)}
+        {row.waits.map((w, i) => <WaitLine key={i} wait={w} scale={scale} />)}
+        {row.kind === "planned" && row.state === "PLANNED" && <span class="cm-wf-planned" />}
+        {!row.bars.length && !row.waits.length && row.state !== "PLANNED" && <span class="cm-wf-word">{mark.word}</span>}
+      </span>
+      <span class="cm-wf-share">{row.share === null ? "" : share(row.share)}</span>
+      <span class="cm-unseen">{said(row, mark.word)}</span>
+    </>
+  );
+  return (
+    <li class={`${row.lit ? "cm-lit" : ""} ${row.spans.length ? "cm-spanned" : ""}`}>
+      {act ? (
+        <button
+          type="button"
+          class="cm-wf-row"
+          onClick={act}
+          aria-pressed={row.kind === "step" ? selected : undefined}
+          aria-expanded={row.kind === "group" ? row.unfolded : undefined}
+          title={said(row, mark.word)}
+        >
+          {content}
+        </button>
+      ) : (
+        <div class="cm-wf-row" title={said(row, mark.word)}>{content}</div>
+      )}
+      {row.worst.length > 0 && !row.unfolded && <Worst row={row} select={select} />}
+    </li>
+  );
+}
+
+function Name({ row, twin }: { row: Row; twin: boolean }) {
+  const ended = Object.entries(row.states).reduce((sum, [state, n]) => (["STARTED", "WAITING", "RETRY"].includes(state) ? sum : sum + n), 0);
+  return (
+    <>
+      <span class="cm-wf-task">{row.name}</span>
+      {twin && row.id && <code class="cm-id"> {row.id.slice(0, 8)}</code>}
+      {row.lit && <span class="cm-star" aria-hidden="true"> ★</span>}
+      {row.count > 1 && <b> ×{count(row.count)}</b>}
+      {row.kind === "group" && ended < row.count && <span class="cm-muted"> {count(ended)} done</span>}
+      {row.kind === "group" && row.known > 0 && <span class="cm-muted"> {row.unfolded ? "▾ fold" : "▸ unfold"}</span>}
+      {row.attempts > 1 && <span class="cm-warn"> ↻{count(row.attempts - 1)}</span>}
+      {row.kind === "wait" && <span class="cm-muted"> wait</span>}
+    </>
+  );
+}
+
+function Worst({ row, select }: { row: Row; select: (id: string) => void }) {
+  return (
+    <p class={`cm-wf-worst cm-in-${row.depth}`}>
+      <span class="cm-muted">{row.states.FAILURE ? "failed and longest" : "longest"}</span>{" "}
+      {row.worst.map((m) => (
+        <button key={m.id} type="button" onClick={() => select(m.id)} title={m.id}>
+          <span class={`cm-state-${executionMark(m.state).tone}`} aria-hidden="true">{executionMark(m.state).shape}</span>{" "}
+          <code>{m.id.slice(0, 8)}</code> {duration(m.seconds)}
+        </button>
+      ))}
+    </p>
+  );
+}
+
+const TITLES: Record<Bar["kind"], string> = { wait: "in the broker", hold: "held by a worker", run: "ran", rest: "not due" };
+
+function Segment({ bar, scale, many }: { bar: Bar; scale: Scale; many: boolean }) {
+  const tone = bar.kind === "run" ? `cm-wf-${executionMark(bar.state).tone}` : "";
+  return (
+    <span
+      class={`cm-wf-bar cm-wf-bar-${bar.kind} ${tone} ${many ? "cm-wf-many" : ""}`}
+      style={{ left: scale.at(bar.from), width: scale.wide(bar.from, bar.to) }}
+      title={`${TITLES[bar.kind]} ${duration(bar.to - bar.from)}, from ${duration(bar.from)}`}
+    />
+  );
+}
+
+function SpanLine({ span, scale }: { span: Mark; scale: Scale }) {
+  return (
+    <span
+      class={`cm-wf-span cm-level-${Math.min(span.level, 2)} ${span.failed ? "cm-wf-span-failed" : ""}`}
+      style={{ left: scale.at(span.from), width: scale.wide(span.from, span.to) }}
+      title={`span ${span.name} ${duration(span.to - span.from)}${span.failed ? ", failed" : ""}`}
+    />
+  );
+}
+
+function WaitLine({ wait, scale }: { wait: Mark; scale: Scale }) {
+  return (
+    <span
+      class={`cm-wf-wait ${wait.open ? "cm-wf-open" : ""}`}
+      style={{ left: scale.at(wait.from), width: scale.wide(wait.from, wait.to) }}
+      title={`${wait.open ? "waits" : "waited"} ${duration(wait.to - wait.from)} for ${wait.name}`}
+    />
+  );
+}
+
+/** A row in words, for who does not see the bars. */
+function said(row: Row, state: string): string {
+  const first = row.bars.find((b) => b.kind === "run");
+  return [
+    `${row.name}${row.count > 1 ? ` ×${row.count}` : ""}: ${state}`,
+    first && `from ${duration(first.from)}`,
+    row.seconds > 0 && `ran ${duration(row.seconds)}${row.count > 1 ? " in all" : ""}`,
+    row.attempts > 1 && plural(row.attempts, "attempt"),
+    row.share !== null && `${share(row.share)} of the run`,
+    row.lit && "on the path that set the duration",
+    ...row.waits.map((w) => `${w.open ? "waits" : "waited"} ${duration(w.to - w.from)} for ${w.name}`),
+  ].filter(Boolean).join(", ");
+}
+
+function Legend() {
+  return (
+    <ul class="cm-legend cm-wf-legend">
+      <li><i class="cm-wf-bar-wait" /> in the broker</li>
+      <li><i class="cm-wf-bar-hold" /> held by a worker</li>
+      <li><i class="cm-wf-bar-run cm-wf-ok" /> ran</li>
+      <li><i class="cm-wf-bar-run cm-wf-warning" /> retried</li>
+      <li><i class="cm-wf-bar-run cm-wf-critical" /> failed</li>
+      <li><i class="cm-wf-bar-run cm-wf-running" /> runs</li>
+      <li><i class="cm-wf-wait" /> waiting outside</li>
+      <li><span class="cm-star" aria-hidden="true">★</span> set the duration</li>
+    </ul>
+  );
+}

@@ -1,0 +1,308 @@
+/** Layout of a run's waterfall: what stands in which row, from when to when. Pure; times are seconds since the run's begin. */
+
+import type { Num } from "./api.ts";
+import type { Folded, Planned, RunDetail, Span, StepAttempt, Wait } from "./api-runs.ts";
+import { at, SLACK_S, type Step, tree } from "./tree.ts";
+
+/** More siblings of one task than this share a row until somebody unfolds them. */
+export const FOLD_ABOVE = 20;
+const WORST = 3; // members of a folded row that are named
+const DEEPEST = 6; // steps to the right; what is deeper stands at the last
+const ROOM = 1.06; // of the axis while more is to come
+
+export interface Bar {
+  kind: "wait" | "hold" | "run" | "rest";
+  from: number;
+  to: number;
+  /** Of the attempt, for a run. */
+  state: string;
+}
+
+export interface Mark {
+  from: number;
+  to: number;
+  name: string;
+  /** Spans: how deep in other spans; waits: 0. */
+  level: number;
+  failed: boolean;
+  open: boolean;
+}
+
+export interface Member {
+  id: string;
+  seconds: number;
+  state: string;
+}
+
+export interface Row {
+  key: string;
+  kind: "step" | "group" | "planned" | "wait";
+  name: string;
+  depth: number;
+  /** The execution, where the row is of one. */
+  id: string | null;
+  state: string;
+  /** On the path that set the run's duration. */
+  lit: boolean;
+  bars: Bar[];
+  spans: Mark[];
+  waits: Mark[];
+  attempts: number;
+  /** Of the run's duration; null when nothing ran or it is not known. */
+  share: Num;
+  /** Seconds it ran, of a group all its members together. */
+  seconds: number;
+  /** How many stand in the row: 1, or a group's or a plan's members. */
+  count: number;
+  /** Members by state. */
+  states: Record<string, number>;
+  worst: Member[];
+  /** Members that can be shown one by one. */
+  known: number;
+  unfolded: boolean;
+}
+
+export interface Picture {
+  /** Seconds since the epoch at the left edge. */
+  begin: number;
+  /** Seconds from edge to edge. */
+  seconds: number;
+  rows: Row[];
+}
+
+/**
+ * The rows of a run from top to bottom.
+ * @param now server's time in seconds since the epoch: where what is open ends
+ * @param unfolded keys of the groups that are shown one by one
+ */
+export function picture(run: RunDetail, now: number, unfolded: ReadonlySet<string>): Picture {
+  const roots = tree(run, now);
+  const begin = Math.min(...[at(run.published_at), at(run.started_at), ...roots.map((s) => s.from)].filter((t) => t !== null), now);
+  const draft = new Draft(run, begin, now, unfolded);
+  draft.emit(roots, run.folded.filter((f) => !known(run, f.parent_id)), 0, "");
+  for (const wait of run.waits) if (!known(run, wait.id)) draft.rows.push(ofRun(wait, begin, now));
+  for (const plan of plans(run.planned)) draft.rows.push(plan);
+  const last = Math.max(0, ...draft.rows.flatMap((r) => [...r.bars, ...r.spans, ...r.waits]).map((b) => b.to));
+  const end = Math.max(last, (at(run.ended_at) ?? begin) - begin);
+  const open = run.state === "RUNNING" && run.planned.some((p) => p.state === "PLANNED");
+  return { begin, seconds: Math.max(end * (open ? ROOM : 1), 0.001), rows: draft.rows };
+}
+
+function known(run: RunDetail, id: string | null): boolean {
+  return id !== null && run.executions.some((e) => e.id === id);
+}
+
+class Draft {
+  rows: Row[] = [];
+  #run: RunDetail;
+  #begin: number;
+  #now: number;
+  #unfolded: ReadonlySet<string>;
+  #spans: Map<string, Span[]>;
+  #waits: Map<string, Wait[]>;
+  #folded: Map<string, Folded[]>;
+
+  constructor(run: RunDetail, begin: number, now: number, unfolded: ReadonlySet<string>) {
+    this.#run = run;
+    this.#begin = begin;
+    this.#now = now;
+    this.#unfolded = unfolded;
+    this.#spans = by(run.spans, (s) => s.id);
+    this.#waits = by(run.waits, (w) => w.id);
+    this.#folded = by(run.folded, (f) => f.parent_id);
+  }
+
+  /** Add steps that stand beside each other below `owner`, with all that follows each; many of one task are one row. */
+  emit(steps: readonly Step[], folded: readonly Folded[], depth: number, owner: string, parent?: Step): void {
+    const tasks = by(steps, (s) => s.execution.task);
+    const rest = by(folded, (f) => f.task);
+    const done = new Set<string>();
+    for (const step of steps) {
+      const task = step.execution.task;
+      const more = rest.get(task) ?? [];
+      const members = tasks.get(task) ?? [];
+      if (members.length + count(more) <= FOLD_ABOVE && !more.length) this.#step(step, this.#depth(step, steps, depth, parent));
+      else if (!done.has(task)) {
+        done.add(task);
+        this.#group(members, more, depth, owner);
+      }
+    }
+    for (const [task, more] of rest) if (!tasks.has(task)) this.#group([], more, depth, owner);
+  }
+
+  /** What merely follows stands below what it follows, not to the right of it: a chain of ten is no staircase. */
+  #depth(step: Step, siblings: readonly Step[], depth: number, parent: Step | undefined): number {
+    const follows = parent && (step.joined || (siblings.length === 1 && step.start >= parent.end - SLACK_S));
+    return follows ? Math.max(depth - 1, 0) : depth;
+  }
+
+  #step(step: Step, depth: number): void {
+    const e = step.execution;
+    const bars = e.attempts.flatMap((a, i) => this.#bars(a, i === 0 ? at(e.published_at) : at(e.attempts[i - 1]?.ended_at)));
+    if (!e.attempts.length && e.state === "WAITING") bars.push({ kind: "wait", from: this.#at(step.from), to: this.#at(this.#now), state: e.state });
+    const seconds = ran(step, this.#now);
+    this.rows.push({
+      ...EMPTY,
+      key: e.id,
+      name: e.task,
+      id: e.id,
+      state: e.state,
+      depth: Math.min(depth, DEEPEST),
+      lit: e.on_path,
+      bars,
+      spans: (this.#spans.get(e.id) ?? []).map((s) => this.#span(s)).filter((m) => m !== null),
+      waits: (this.#waits.get(e.id) ?? []).map((w) => waited(w, this.#begin, this.#now)).filter((m) => m !== null),
+      attempts: e.attempt_count,
+      seconds,
+      share: this.#share(seconds),
+    });
+    this.emit(step.children, this.#folded.get(e.id) ?? [], depth + 1, e.id, step);
+  }
+
+  #group(members: readonly Step[], more: readonly Folded[], depth: number, owner: string): void {
+    const task = members[0]?.execution.task ?? more[0]?.task ?? "";
+    const key = `${owner} ${task}`;
+    const unfolded = this.#unfolded.has(key) && members.length > 0;
+    const froms = [...members.map((s) => s.from), ...more.map((f) => at(f.started_at))].filter((t) => t !== null);
+    const starts = [...members.filter((s) => s.execution.attempts.length).map((s) => s.start), ...more.map((f) => at(f.started_at))].filter((t) => t !== null);
+    const ends = [...members.map((s) => s.end), ...more.map((f) => at(f.ended_at))].filter((t) => t !== null);
+    const bars: Bar[] = [];
+    const states = tally(members, more);
+    const state = worstState(states);
+    const [from, start, end] = [Math.min(...froms), Math.min(...starts), Math.max(...ends)].map((t) => this.#at(t));
+    if (Number.isFinite(from) && Number.isFinite(start)) bars.push({ kind: "wait", from: from!, to: start!, state });
+    if (Number.isFinite(start) && Number.isFinite(end)) bars.push({ kind: "run", from: start!, to: end!, state });
+    const seconds = members.reduce((sum, s) => sum + ran(s, this.#now), 0) + more.reduce((sum, f) => sum + (f.runtime_seconds ?? 0), 0);
+    this.rows.push({
+      ...EMPTY,
+      key,
+      kind: "group",
+      name: task,
+      depth: Math.min(depth, DEEPEST),
+      state,
+      lit: members.some((s) => s.execution.on_path),
+      bars,
+      seconds,
+      share: null, // beside each other they ran longer than the run
+      count: members.length + count(more),
+      states,
+      worst: worst(members, this.#now),
+      known: members.length,
+      unfolded,
+    });
+    const below = members.flatMap((s) => s.children);
+    if (unfolded) for (const s of members) this.#step(s, depth + 1);
+    else this.emit(below, members.flatMap((s) => this.#folded.get(s.execution.id) ?? []), depth + 1, key);
+  }
+
+  #bars(a: StepAttempt, since: number | null): Bar[] {
+    const start = at(a.started_at);
+    if (start === null) return [];
+    const end = at(a.ended_at) ?? (a.runtime_seconds != null ? start + a.runtime_seconds : this.#now);
+    const due = a.wait_seconds != null ? start - a.wait_seconds : since;
+    const held = Math.min(a.hold_seconds ?? 0, start - (due ?? start));
+    const bars: Bar[] = [];
+    const add = (kind: Bar["kind"], from: number, to: number) =>
+      to > from && bars.push({ kind, from: this.#at(from), to: this.#at(to), state: a.state });
+    if (since !== null && due !== null) add("rest", since, due); // an ETA, or the pause before a retry
+    if (due !== null) add("wait", due, start - held);
+    add("hold", start - held, start);
+    const entered = a.runtime_seconds != null || !a.ended_at; // one that was revoked has an end and no body
+    if (entered) bars.push({ kind: "run", from: this.#at(start), to: this.#at(Math.max(end, start)), state: a.state });
+    return bars;
+  }
+
+  #span(s: Span): Mark | null {
+    const from = at(s.started_at);
+    const to = at(s.ended_at) ?? this.#now;
+    if (from === null) return null;
+    const around = new Map((this.#spans.get(s.id ?? "") ?? []).filter((o) => o.uid === s.uid).map((o) => [o.number, o]));
+    let level = 0;
+    for (let o = around.get(s.parent ?? -1); o && level < DEEPEST; o = around.get(o.parent ?? -1)) level += 1;
+    return { from: this.#at(from), to: this.#at(to), name: s.span, level, failed: s.state === "FAILURE", open: false };
+  }
+
+  #share(seconds: number): Num {
+    const whole = this.#run.duration_seconds;
+    return whole && seconds > 0 ? Math.min(seconds / whole, 1) : null;
+  }
+
+  #at(time: number): number {
+    return Math.max(time - this.#begin, 0);
+  }
+}
+
+const EMPTY: Omit<Row, "key" | "name" | "state"> = {
+  kind: "step", depth: 0, id: null, lit: false, bars: [], spans: [], waits: [], attempts: 0, share: null, seconds: 0, count: 1,
+  states: {}, worst: [], known: 0, unfolded: false,
+};
+
+function by<T>(all: readonly T[], key: (one: T) => string | null): Map<string, T[]> {
+  const found = new Map<string, T[]>();
+  for (const one of all) {
+    const k = key(one);
+    if (k === null) continue;
+    const beside = found.get(k);
+    if (beside) beside.push(one);
+    else found.set(k, [one]);
+  }
+  return found;
+}
+
+function count(folded: readonly Folded[]): number {
+  return folded.reduce((sum, f) => sum + f.count, 0);
+}
+
+/** Seconds a step ran, attempts that run now until now. */
+function ran(s: Step, now: number): number {
+  return s.execution.attempts.reduce((sum, a) => {
+    const start = at(a.started_at);
+    return sum + (a.runtime_seconds ?? (start !== null && !a.ended_at ? Math.max(now - start, 0) : 0));
+  }, 0);
+}
+
+function tally(members: readonly Step[], more: readonly Folded[]): Record<string, number> {
+  const states: Record<string, number> = {};
+  for (const { execution } of members) states[execution.state] = (states[execution.state] ?? 0) + 1;
+  for (const f of more) for (const [state, n] of Object.entries(f.states)) states[state] = (states[state] ?? 0) + n;
+  return states;
+}
+
+const SEVERITY = ["FAILURE", "LOST", "STARTED", "WAITING", "RETRY"];
+
+/** What a row of many looks like: as its most alarming member. */
+function worstState(states: Record<string, number>): string {
+  return SEVERITY.find((s) => states[s]) ?? Object.entries(states).sort((a, b) => b[1] - a[1])[0]?.[0] ?? "WAITING";
+}
+
+/** The members to look at first: failed, then the longest. */
+function worst(members: readonly Step[], now: number): Member[] {
+  const rank = (s: Step) => SEVERITY.slice(0, 2).includes(s.execution.state) ? 1 : 0;
+  return [...members]
+    .sort((a, b) => rank(b) - rank(a) || ran(b, now) - ran(a, now))
+    .slice(0, WORST)
+    .map((s) => ({ id: s.execution.id, seconds: ran(s, now), state: s.execution.state }));
+}
+
+function waited(w: Wait, begin: number, now: number): Mark | null {
+  const from = at(w.begun_at);
+  if (from === null) return null;
+  const open = w.state === "open";
+  return { from: Math.max(from - begin, 0), to: Math.max((at(w.ended_at) ?? now) - begin, 0), name: w.wait, level: 0, failed: w.outcome === "error", open };
+}
+
+/** A wait of the run as a whole has a row of its own. */
+function ofRun(w: Wait, begin: number, now: number): Row {
+  const mark = waited(w, begin, now);
+  return { ...EMPTY, key: `wait ${w.wait} ${w.begun_at}`, kind: "wait", name: w.wait, state: w.state, waits: mark ? [mark] : [] };
+}
+
+/** Steps that are not published yet; many of one task share a row. */
+function plans(planned: readonly Planned[]): Row[] {
+  const groups = by(planned, (p) => `planned ${p.state} ${p.task}`);
+  return [...groups].flatMap(([key, of]) => {
+    const steps = of.reduce((sum, p) => sum + p.steps, 0);
+    const row = (p: Planned, k: string, n: number): Row => ({ ...EMPTY, key: k, kind: "planned", name: p.task, state: p.state, count: n });
+    return of.length > FOLD_ABOVE ? [row(of[0]!, key, steps)] : of.map((p, i) => row(p, `${key} ${i}`, p.steps));
+  });
+}

@@ -1,0 +1,43 @@
+/** Why one execution waits: the reason, where its delay went, and what runs in the slots it waits for. */
+
+import type { Waiting } from "./api-queues.ts";
+import { serverNow } from "./clock.ts";
+import { Facts } from "./facts.tsx";
+import { Finding } from "./finding.tsx";
+import { clock, duration } from "./format.ts";
+import { execution, worker as workerLink } from "./links.ts";
+import { Parts, partsOf } from "./parts.tsx";
+
+const SHOWN = 5; // slots; the worker's page has all
+const WAITS = { shape: "◌", word: "waiting", tone: "waiting" } as const;
+const ABANDONED = { shape: "■", word: "nobody takes it", tone: "critical" } as const;
+
+export function WhyWaiting({ waiting: w }: { waiting: Waiting }) {
+  return (
+    <>
+      <Finding mark={w.because === "no_consumer" ? ABANDONED : WAITS} text={`Has waited ${duration(w.seconds)}: ${w.text}`}>
+        {w.slots.length > 0 && (
+          <ul>
+            {w.slots.slice(0, SHOWN).map((s) => (
+              <li key={`${s.worker} ${s.pid} ${s.id}`}>
+                {s.id ? <a href={execution(s.id)}>{s.task}</a> : s.task} runs for {duration(s.seconds)} on <a href={workerLink(s.worker)}>{s.worker}</a>
+              </li>
+            ))}
+            {w.slots.length > SHOWN && <li class="cm-muted">and others</li>}
+          </ul>
+        )}
+        {w.delivered_twice && <p>▲ It will run twice: the broker gives it out again at {clock(w.delivered_twice_at, serverNow())}, before it is due.</p>}
+      </Finding>
+      <section class="cm-card cm-padded">
+        <Facts
+          facts={[
+            { name: "of it", value: <Parts row={w} /> },
+            ...partsOf(w).map((p) => ({ name: p.name, value: duration(p.seconds), hint: p.tone === "hold" && w.hold_error_seconds ? `may be off by ${duration(w.hold_error_seconds)}: requests are looked at now and then` : undefined })),
+            w.due_at ? { name: "due", value: clock(w.due_at, serverNow()) } : null,
+            { name: "held by", value: w.held_by ? <a href={workerLink(w.held_by)}>{w.held_by}</a> : "nobody" },
+          ]}
+        />
+      </section>
+    </>
+  );
+}

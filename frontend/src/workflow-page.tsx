@@ -1,0 +1,109 @@
+/** One workflow: which step takes its time, and its newest runs. */
+
+import { useAnswer } from "./answer.ts";
+import type { Run, StepStatistics, WorkflowDetail } from "./api-runs.ts";
+import { Door } from "./door.tsx";
+import { type Fact, Facts } from "./facts.tsx";
+import { count, duration, percent } from "./format.ts";
+import { Sheet } from "./head.tsx";
+import { executions, runs, task, search as query, workflows } from "./links.ts";
+import { Notice } from "./notice.tsx";
+import type { PageProps } from "./pages.tsx";
+import { RunStrip } from "./run-strip.tsx";
+import { RUN_COLUMNS } from "./runs-page.tsx";
+import { ShareBar } from "./share.tsx";
+import { type Column, Table } from "./table.tsx";
+import { windowOf } from "./window.ts";
+
+const WINDOW = "24h";
+
+export function WorkflowPage({ name, search }: PageProps) {
+  const window = windowOf(search, WINDOW);
+  const path = `/workflows/${encodeURIComponent(name)}${query({ window })}`;
+  const view = useAnswer<WorkflowDetail>(path, path);
+  return (
+    <Sheet
+      view={view}
+      title={name}
+      heading={<><a href={workflows({ window })}>Workflows</a> <span class="cm-muted">/</span> <span class="cm-title">{name}</span></>}
+      window={WINDOW}
+      missing={<>No workflow of this name ran in the last {window}. <a href={workflows({ window: "30d" })}>Those of the last 30d</a></>}
+    >
+      {(found) => (
+        <>
+          {found.window?.clamped && <Notice tone="unknown" title={found.window.clamped} />}
+          <section class="cm-card cm-padded"><Facts facts={facts(found, window)} /></section>
+          <RunStrip runs={found.runs} />
+          <Table
+            title="Steps"
+            nouns={["step"]}
+            rows={found.steps}
+            columns={steps(window)}
+            name={(r) => r.step}
+            order={{ column: "share", descending: true }}
+            empty="No step of it has ended in this time."
+            file={`steps of ${fileName(name)}`}
+          />
+          <Table
+            title="Newest runs"
+            nouns={["run"]}
+            rows={found.runs}
+            columns={RUNS}
+            name={(r) => r.id}
+            order={{ column: "started", descending: true }}
+            empty="No run of it is recorded in this time."
+            file={`runs of ${fileName(name)}`}
+          >
+            <a href={runs({ workflow: name, window })}>all of them</a>
+          </Table>
+        </>
+      )}
+    </Sheet>
+  );
+}
+
+/** All rows are of one workflow: its runs' ids tell them apart, on narrow screens too. */
+const RUNS: Column<Run>[] = RUN_COLUMNS.filter((c) => c.id !== "workflow").map((c) => (c.id === "id" ? { ...c, minor: undefined } : c));
+
+function fileName(name: string): string {
+  return name.replace(/[^\w.-]+/g, "_").slice(0, 60);
+}
+
+function facts(row: WorkflowDetail, window: string): Fact[] {
+  const whole = row.counts === "runs";
+  return [
+    {
+      name: whole ? "runs" : "attempts of its steps",
+      value: <a href={runs({ workflow: row.workflow, window })}>{count(row.execution_count)}</a>,
+      hint: whole ? "those that are over" : "no run of it is over yet",
+    },
+    { name: "success", value: percent(row.success_rate) },
+    { name: "failed", value: <Door n={row.failure_count} href={runs({ workflow: row.workflow, state: "FAILED", window })} bad />, hint: "failed or stuck" },
+    { name: "retries", value: count(row.retry_count) },
+    { name: "p50", value: duration(row.p50_seconds) },
+    { name: "p95", value: duration(row.p95_seconds) },
+    { name: "p99", value: duration(row.p99_seconds) },
+    { name: "longest", value: duration(row.max_seconds) },
+    { name: "turnaround p95", value: duration(row.turnaround_seconds?.p95), hint: "from the first publish to the last end the caller waits for" },
+  ];
+}
+
+function steps(window: string): Column<StepStatistics>[] {
+  return [
+    { id: "step", title: "Step", text: true, key: (r) => r.step, cell: (r) => <a class="cm-name" href={task(r.step, { window })} title={r.step}>{r.step}</a> },
+    { id: "share", title: "Share", hint: "of the time all steps ran", key: (r) => r.share, cell: (r) => <ShareBar ratio={r.share} /> },
+    { id: "attempts", title: "Ran", hint: "attempts that ended", minor: 2, key: (r) => r.execution_count, cell: (r) => count(r.execution_count) },
+    { id: "success", title: "Success", minor: 2, key: (r) => r.success_rate, cell: (r) => percent(r.success_rate) },
+    {
+      id: "failed",
+      title: "Failed",
+      key: (r) => r.failure_count,
+      cell: (r) => <Door n={r.failure_count} href={executions({ task: r.step, state: "FAILURE", window })} bad />,
+    },
+    { id: "retries", title: "Retries", minor: 2, key: (r) => r.retry_count, cell: (r) => <span class={r.retry_count ? "cm-warn" : "cm-muted"}>{count(r.retry_count)}</span> },
+    { id: "p50", title: "p50", minor: 1, key: (r) => r.p50_seconds, cell: (r) => duration(r.p50_seconds) },
+    { id: "p95", title: "p95", key: (r) => r.p95_seconds, cell: (r) => duration(r.p95_seconds) },
+    { id: "p99", title: "p99", minor: 1, key: (r) => r.p99_seconds, cell: (r) => duration(r.p99_seconds) },
+    { id: "total", title: "Time in all", minor: 1, key: (r) => r.total_seconds, cell: (r) => duration(r.total_seconds) },
+  ];
+}

@@ -1,0 +1,81 @@
+/** Workflows: each definition with how often, how well and how long it ran. */
+
+import { useAnswer } from "./answer.ts";
+import type { Workflows, WorkflowStatistics } from "./api-runs.ts";
+import { Door } from "./door.tsx";
+import { clock, count, duration, percent } from "./format.ts";
+import { Sheet } from "./head.tsx";
+import { runs, search as query, workflow } from "./links.ts";
+import { Notice, Quiet } from "./notice.tsx";
+import type { PageProps } from "./pages.tsx";
+import { type Column, Table } from "./table.tsx";
+import { windowOf } from "./window.ts";
+
+const WINDOW = "24h";
+
+export function WorkflowsPage({ search }: PageProps) {
+  const path = `/workflows${query({ window: windowOf(search, WINDOW) })}`;
+  const view = useAnswer<Workflows>(path, path);
+  return (
+    <Sheet view={view} title="Workflows" window={WINDOW}>
+      {({ window, workflows }) => (
+        <>
+          {window.clamped && <Notice tone="unknown" title={window.clamped} />}
+          {workflows.length === 0 ? (
+            <Quiet seconds={window.seconds} what="No workflow has run">
+              Name one with <code>with workflow("…"):</code>, or publish a chain, group or chord.
+            </Quiet>
+          ) : (
+            <Table
+              title="Definitions"
+              nouns={["workflow"]}
+              rows={workflows}
+              columns={columns(windowOf(search, WINDOW))}
+              name={(r) => r.workflow}
+              order={{ column: "runs", descending: true }}
+              empty=""
+              file="workflows"
+              main
+              screenful={50}
+            />
+          )}
+        </>
+      )}
+    </Sheet>
+  );
+}
+
+function columns(window: string): Column<WorkflowStatistics>[] {
+  const whole = (r: WorkflowStatistics) => r.counts === "runs";
+  return [
+    { id: "workflow", title: "Workflow", text: true, key: (r) => r.workflow, cell: (r) => <a class="cm-name" href={workflow(r.workflow, { window })} title={r.workflow}>{r.workflow}</a> },
+    {
+      id: "runs",
+      title: "Runs",
+      hint: "that are over; of a workflow of which none is, the attempts of its steps",
+      key: (r) => r.execution_count,
+      cell: (r) => (
+        <a href={runs({ workflow: r.workflow, window })}>
+          {count(r.execution_count)}
+          {!whole(r) && <span class="cm-muted"> attempts</span>}
+        </a>
+      ),
+    },
+    { id: "success", title: "Success", key: (r) => r.success_rate, cell: (r) => <span class={(r.success_rate ?? 1) < 0.95 ? "cm-bad" : ""}>{percent(r.success_rate)}</span> },
+    {
+      id: "failed",
+      title: "Failed",
+      hint: "failed or stuck",
+      key: (r) => r.failure_count,
+      cell: (r) => <Door n={r.failure_count} href={runs({ workflow: r.workflow, state: "FAILED", window })} bad />,
+    },
+    { id: "retries", title: "Retries", minor: 2, key: (r) => r.retry_count, cell: (r) => <span class={r.retry_count ? "cm-warn" : "cm-muted"}>{count(r.retry_count)}</span> },
+    { id: "p50", title: "p50", hint: "median duration", minor: 2, key: (r) => r.p50_seconds, cell: (r) => duration(r.p50_seconds) },
+    { id: "p95", title: "p95", hint: "duration: 95 of 100 took no longer", key: (r) => r.p95_seconds, cell: (r) => duration(r.p95_seconds) },
+    { id: "p99", title: "p99", minor: 1, key: (r) => r.p99_seconds, cell: (r) => duration(r.p99_seconds) },
+    { id: "max", title: "Longest", minor: 1, key: (r) => r.max_seconds, cell: (r) => duration(r.max_seconds) },
+    { id: "turnaround", title: "Turnaround p95", hint: "from the first publish to the last end the caller waits for", minor: 1, key: (r) => r.turnaround_seconds?.p95, cell: (r) => duration(r.turnaround_seconds?.p95) },
+    { id: "total", title: "Time in all", minor: 1, key: (r) => r.total_seconds, cell: (r) => duration(r.total_seconds) },
+    { id: "last", title: "Last", minor: 2, key: (r) => r.last_execution_at, cell: (r) => <span class="cm-muted">{clock(r.last_execution_at, new Date())}</span> },
+  ];
+}

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inline, marked } from "../src/marked.ts";
+
+const hits = (text: string, wanted: string) => marked(text, wanted).filter((p) => p.hit).map((p) => p.text);
+const whole = (text: string, wanted: string) => marked(text, wanted).map((p) => p.text).join("");
+
+test("every place is marked, whatever its case, and nothing is lost", () => {
+  assert.deepEqual(hits("Gateway: the gateway is slow", "GATEWAY"), ["Gateway", "gateway"]);
+  assert.equal(whole("Gateway: the gateway is slow", "gateway"), "Gateway: the gateway is slow");
+});
+
+test("nothing is marked without a text, and characters of patterns are characters", () => {
+  assert.deepEqual(hits("a.b", ""), []);
+  assert.deepEqual(hits("a.b axb", "a.b"), ["a.b"]);
+});
+
+test("a text whose small letters are longer is left as it is", () => {
+  assert.equal(whole("İİ error", "error"), "İİ error");
+});
+
+test("a letter that is everywhere is marked so many times only, and the text stays whole", () => {
+  const text = "a".repeat(1000);
+  assert.equal(whole(text, "a"), text);
+  assert.ok(marked(text, "a").length <= 102);
+});
+
+test("a few values fit beside a message, many do not", () => {
+  assert.equal(inline({ order: 7, gateway: "eu", tags: [1] }), "order=7 gateway=eu tags=[1]");
+  assert.equal(inline({}), "");
+  assert.deepEqual([inline({ text: "x".repeat(200) }), inline({ text: "a\nb" }), inline("cut {"), inline(null), inline([1])], [null, null, null, null, null]);
+});
