@@ -395,7 +395,9 @@ def _explain(attempt: Open, name: str | None, retval: Any) -> tuple[int, int, by
             reason = Reason.OUT_OF_MEMORY
         elif isinstance(error, MaxRetriesExceededError):
             reason = Reason.MAX_RETRIES
-    return state, reason, describe(error, task=attempt.task)
+    # An exception that was made for a retry was never raised: where the retry was asked for is where it was made.
+    at = error if error.__traceback__ is not None or state is not State.RETRY else retval
+    return state, reason, describe(error, _formatted(at), task=attempt.task)
 
 
 def _exits() -> bool:
@@ -412,5 +414,9 @@ def describe(error: BaseException, traceback: str | None = None, task: str = "")
         return pack_error(type(error).__name__, "", "")
     message = redact.text(content.said(error), MAX_MESSAGE)
     if traceback is None:
-        traceback = "".join(tracebacks.format_tb(error.__traceback__, limit=-30))
+        traceback = _formatted(error)
     return pack_error(type(error).__name__, message, redact.end_of(traceback, MAX_TRACEBACK))
+
+
+def _formatted(error: BaseException) -> str:
+    return "".join(tracebacks.format_tb(error.__traceback__, limit=-30))

@@ -7,14 +7,21 @@ A fingerprint is the BLAKE2b digest (8 bytes, as hex) of these lines, joined by 
    a port, versions) and a hexadecimal word of eight letters and more become ``*``; neighbouring ``*`` become one, white
    space one space; then the first 200 characters;
 3. the eight innermost frames of the traceback as ``file:function``: the file's name without its folders, no lines.
+   Celery's own frames are left out and neighbours that are alike are one: a failure that was retried first and the one
+   that is final differ in them only.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
 from typing import Final
+
+import celery
 
 _FRAMES: Final = 8
 """Fewer than a capped traceback holds whole: one that is cut off at its head keeps its fingerprint."""
@@ -22,7 +29,8 @@ _MESSAGE: Final = 200
 _QUOTED: Final = re.compile(r"""(?<!\w)[bru]{0,2}(?:'.*?'|".*?"|`.*?`)(?!\w)""", re.DOTALL)
 _VARIABLE: Final = re.compile(r"[\w@.:+/%-]*\d[\w@.:+/%-]*|\b[0-9a-fA-F]{8,}\b")
 _REPEATED: Final = re.compile(r"\*(?:[\s,;]*\*)+")
-_FRAME: Final = re.compile(r'^  File "(?:[^"\n]*[/\\])?([^"\n]*)", line \d+, in (.+)$', re.MULTILINE)
+_FRAME: Final = re.compile(r'^  File "([^"\n]*[/\\])?([^"\n]*)", line \d+, in (.+)$', re.MULTILINE)
+_CELERY: Final = f"{Path(celery.__file__).parent}{os.sep}"
 
 
 @lru_cache(maxsize=256)
@@ -36,7 +44,8 @@ def fingerprint(kind: str, message: str, traceback: str) -> str:
     """
     if not kind:
         return ""
-    frames = [f"{file}:{function}" for file, function in _FRAME.findall(traceback)[-_FRAMES:]]
+    named = [f"{file}:{of}" for folder, file, of in _FRAME.findall(traceback) if not folder.startswith(_CELERY)]
+    frames = [frame for frame, _ in groupby(named)][-_FRAMES:]
     lines = "\n".join([kind, normalised(message), *frames])
     return hashlib.blake2b(lines.encode("utf-8", "replace"), digest_size=8).hexdigest()
 

@@ -53,8 +53,9 @@ def queues(api: str, vhost: str, user: str | None, password: str | None) -> dict
 def completed(sample: QueueSample, row: Mapping[str, Any] | None, now_us: int) -> QueueSample:
     """Return a sample with what the API knows of its queue.
 
-    >>> completed(QueueSample(backlog=2), {"messages_unacknowledged": 3, "head_message_timestamp": 40}, 52_000_000)
-    QueueSample(backlog=2, oldest_s=12.0, unacked=3, consumers=None, note=None)
+    >>> row = {"messages_unacknowledged": 3, "head_message_timestamp": 40}
+    >>> completed(QueueSample(backlog=2), row, 52_000_000).gauges()
+    {'backlog': 2.0, 'oldest_s': 12.0, 'unacked': 3.0}
     """
     if row is None or sample.backlog is None:
         return sample

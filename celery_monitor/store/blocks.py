@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from operator import add
 from typing import Final
 from zlib import crc32
 
@@ -26,6 +27,8 @@ Tables = dict[str, Columns]
 _LOGS: Final = 40
 _MOST_TENS: Final = 5
 _ALWAYS: Final = ("attempts", "publishes")
+_BEGINS: Final = {"attempts": "started_us", "publishes": "published_us"}
+"""Column that is never later than when a row of the table became true; of all others that is `at_us`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +112,14 @@ def read(data: bytes) -> Tables:
 
 def ends(attempts: Columns) -> list[int]:
     """Return when each attempt ended, in us."""
+    started, runtime = attempts["started_us"], attempts["runtime_us"]
+    if all(started) and min(runtime, default=0) >= 0:
+        return list(map(add, started, runtime))
     return list(
         map(
             ended_us,
-            attempts["started_us"],
-            attempts["runtime_us"],
+            started,
+            runtime,
             attempts["published_us"],
             attempts["wait_us"],
         )
@@ -156,9 +162,10 @@ def build(tables: Tables, ids: int | None = None) -> tuple[bytes, Info]:
 
 def without_late(tables: Tables, oldest_us: int) -> Tables:
     """Return the tables without rows that ended (were published) before a time."""
-    when = times(tables)
-    if all(not of or min(of) >= oldest_us for of in when.values()):
+    begins = [table[_BEGINS.get(name, "at_us")] for name, table in tables.items()]
+    if all(not of or min(of) >= oldest_us for of in begins):
         return tables
+    when = times(tables)
     kept = {name: [at for at, t in enumerate(of) if t >= oldest_us] for name, of in when.items()}
     return {
         name: {column: [values[at] for at in kept[name]] for column, values in table.items()}

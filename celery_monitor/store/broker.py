@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, cast
+from typing import Any, Final, TypedDict, cast
 
-from celery_monitor.store import packing
+from celery_monitor.store import packing, shapes
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import LIVE_S
 from celery_monitor.store.packing import Undecodable
@@ -19,6 +19,32 @@ class Look(TypedDict, total=False):
     oldest: dict[str, list[Any]]  # queue -> id, task and publish time (us) of the message that is served next
     health: dict[str, dict[str, Any]]  # "broker" and "store" -> how that server is
     visibility_s: float  # after how long the broker gives out again what is held; 0 never
+
+
+class _Server(TypedDict, total=False):
+    """What `brokers.health` tells of one."""
+
+    used_bytes: float
+    max_bytes: float
+    clients: float
+    blocked: float
+    rejected: float
+    evicted: float
+    hits: float
+    misses: float
+    commands: float
+    uptime_s: float
+    fragmentation: float
+    latency_s: float
+    version: str
+    policy: str
+    role: str
+    run_id: str
+    note: str
+    errors: list[str]
+
+
+_OLDEST: Final = shapes.checker(tuple[str, str, int])
 
 
 def write(store: Store, look: Look) -> None:
@@ -43,4 +69,8 @@ def load(store: Store) -> Look:
         found = packing.unpack(raw) if raw else None
     except Undecodable:
         found = None
-    return cast("Look", found) if isinstance(found, dict) and isinstance(found.get("at_us"), int) else {}
+    look = shapes.kept(found, Look) if isinstance(found, dict) else {}
+    if not all(map(_OLDEST, look.get("oldest", {}).values())):
+        del look["oldest"]
+    look["health"] = {name: shapes.kept(server, _Server) for name, server in look.get("health", {}).items()}
+    return cast("Look", look) if "at_us" in look else {}

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
 from operator import add, sub
+from struct import Struct
 from typing import Any, Final, get_type_hints
 
 from celery_monitor.details import ROWS
@@ -36,6 +37,8 @@ VERSION: Final = 1
 MAX_ROWS: Final = 100_000
 _CODES: Final = ((1, "B"), (2, "H"), (4, "I"), (8, "Q"))
 _UID: Final = 12
+_UIDS: Final = Struct("<8sI")
+_TRIED: Final = 32
 
 Columns = dict[str, list[Any]]
 
@@ -150,6 +153,8 @@ class _Writer:
             return [values[0], None, 0, b""]
         lo, hi = min(values), max(values)
         if hi - lo > 255:
+            if not _may_shrink(values, hi - lo):
+                return [lo, None, *self._narrow(values, lo, hi)]
             steps = list(map(sub, values[1:], values))
             least, most = min(steps), max(steps)
             if (most - least) * 4 < hi - lo:
@@ -182,10 +187,11 @@ class _Writer:
         return [self._squeezed(array("d", values).tobytes())]
 
     def _u(self, values: list[bytes]) -> list[Any]:
-        padded = [v if len(v) == _UID else v[:_UID].ljust(_UID, b"\0") for v in values]
-        heads = [v[:8] for v in padded]
+        joined = b"".join(values)
+        if len(joined) != _UID * len(values) or set(map(len, values)) != {_UID}:
+            joined = b"".join(v[:_UID].ljust(_UID, b"\0") for v in values)
+        heads, serials = map(list, zip(*_UIDS.iter_unpack(joined), strict=True))
         numbers = {head: n for n, head in enumerate(dict.fromkeys(heads))}
-        serials = [int.from_bytes(v[8:], "little") for v in padded]
         return [b"".join(numbers), self._i(list(map(numbers.__getitem__, heads))), self._i(serials)]
 
     def _squeezed(self, data: bytes) -> bytes:
@@ -194,6 +200,13 @@ class _Writer:
             if len(small) < len(data):
                 return b"\1" + small
         return b"\0" + data
+
+
+def _may_shrink(values: list[int], span: int) -> bool:
+    """Return whether differences can be narrower than values: what a few of them say cannot be taken back by others."""
+    some = values[: _TRIED + 1]
+    steps = list(map(sub, some[1:], some))
+    return (max(steps) - min(steps)) * 4 < span
 
 
 class Blob:
@@ -301,14 +314,12 @@ class Blob:
     def _t(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[str]:
         texts = packing.unpack(_plain(raw[0], packing.MAX_BYTES))
         "".join(texts)  # raises TypeError when one is no text
-        return [texts[n] for n in _ints(raw[1:], rows, positions)]
+        return _looked_up(texts, raw[1:], rows, positions)
 
     def _d(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[bytes]:
-        numbers = _ints(raw, rows, positions)
         if positions is not None:
-            return [self._id(n) for n in numbers]
-        ids = self.ids
-        return [ids[n] for n in numbers]
+            return [self._id(n) for n in _ints(raw, rows, positions)]
+        return _looked_up(self.ids, raw, rows, positions)
 
     def _id(self, number: int) -> bytes:
         if number < 0:
@@ -356,6 +367,13 @@ def _ints(raw: list[Any], rows: int, positions: Sequence[int] | None = None) -> 
     if first is not None:
         values = list(accumulate(chain((first,), values)))
     return values if positions is None else [values[at] for at in positions]
+
+
+def _looked_up(values: list[Any], raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[Any]:
+    lo, first, width, _ = raw
+    if first is None and not width:
+        return [values[lo]] * (rows if positions is None else len(positions))
+    return list(map(values.__getitem__, _ints(raw, rows, positions)))
 
 
 def _gathered(data: bytes, width: int, count: int, lo: int, positions: Sequence[int]) -> list[int]:

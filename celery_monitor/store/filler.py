@@ -36,6 +36,7 @@ class Filler:
         self._step = step
         self._tables: Tables | None = None
         self._indexed: set[bytes] = set()
+        self._index: dict[tuple[int, int], list[bytes]] = {}  # what to append, by group and part
         self._before = 0  # bytes of the open block as it is stored now
 
     def add(self, tables: Tables) -> None:
@@ -44,9 +45,23 @@ class Filler:
             self._tables = self._opened()
         blocks.extend(self._tables, tables)
         if blocks.count(self._tables) >= self._most:
-            self.close()
+            self._write()
 
     def close(self) -> None:
+        """Write the open block and what all blocks add to the index: a part of it once in a commit."""
+        self._write()
+        if not self._index:
+            return
+        keys = self._shelf
+        for key in (keys.block_info, keys.blocks):
+            self._commit.add("EXPIRE", key, _EXPIRY_S)
+        for (group, part), found in self._index.items():
+            key = keys.index(group, part)
+            self._commit.add("APPEND", key, b"".join(found))
+            self._commit.add("EXPIRE", key, _EXPIRY_S)
+        self._index = {}
+
+    def _write(self) -> None:
         """Write the open block; when it is full the next rows go into a new one."""
         tables, self._tables = self._tables, None
         if tables is None:
@@ -57,13 +72,8 @@ class Filler:
         self._commit.add("SET", keys.block(number), data, "EX", _EXPIRY_S)
         self._commit.add("HSET", keys.block_info, number, info.dump())
         self._commit.add("ZADD", keys.blocks, info.newest_us, number)
-        self._commit.add("EXPIRE", keys.block_info, _EXPIRY_S)
-        self._commit.add("EXPIRE", keys.blocks, _EXPIRY_S)
-        found = index.entries(ids - self._indexed, number)
-        for part, data in found.items():
-            key = keys.index(index.group_of(number), part)
-            self._commit.add("APPEND", key, data)
-            self._commit.add("EXPIRE", key, _EXPIRY_S)
+        for part, found in index.entries(ids - self._indexed, number).items():
+            self._index.setdefault((index.group_of(number), part), []).append(found)
         cursor.stored_bytes += info.stored_bytes - self._before
         full = info.rows >= self._most
         cursor.number, cursor.rows = (number + 1, 0) if full else (number, info.rows)

@@ -3,16 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, cast
+from typing import Any, Final, TypedDict, cast
 
 from celery_monitor.model import AgentState, Pace
-from celery_monitor.store import packing
+from celery_monitor.store import packing, shapes
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import LIVE_S
 
 LOST_AFTER: Final = 3
 """Heartbeats missed, plus `LOST_S`, before a silent agent is called lost."""
 LOST_S: Final = 10.0
+_RUNNING: Final = frozenset({"uid", "id", "run", "task", "queue", "pid", "started_us"})
+_HELD: Final = shapes.checker(tuple[str, str, str, int, int, int])
+
+
+class _Process(TypedDict, total=False):
+    """What `agent.processes` tells of one."""
+
+    pid: int
+    started_us: int
+    cpu_percent: float
+    rss_bytes: int
+    uss_bytes: int
+    threads: int
+    fds: int
+    switches: int
+    involuntary_switches: int
+    read_bytes: int
+    written_bytes: int
+
+
+class _Cut(TypedDict, total=False):
+    """An attempt that a death has cut off."""
+
+    id: str
+    task: str
+    started_us: int
+
+
+class _Death(TypedDict, total=False):
+    """What `agent.deaths` tells of one."""
+
+    pid: int
+    at_us: int
+    exit: str
+    code: int | None
+    running: list[_Cut]
+
+
+_ROWS: Final = {"held": _HELD, "children": shapes.checker(_Process), "deaths": shapes.checker(_Death)}
+"""Lists in a state to what tells whether an item is one."""
+_UNTOLD: Final = {
+    "agents": 1, "by": "", "role": "", "interval_s": 5.0, "queues": (), "task_us": 0, "one_in_us": 0,
+}  # fmt: skip
+"""What holds when a pace does not tell it."""
 
 
 def agents(store: Store) -> list[AgentState]:
@@ -21,16 +65,34 @@ def agents(store: Store) -> list[AgentState]:
 
 
 def decode(raw: Iterable[bytes]) -> list[AgentState]:
-    """Return the states in the table's values; broken ones are left out."""
-    states: list[AgentState] = []
-    for value in raw:
-        try:
-            state = packing.unpack(value)
-        except packing.Undecodable:
-            continue
-        if isinstance(state, dict) and isinstance(state.get("boot"), str) and isinstance(state.get("at_us"), int):
-            states.append(cast("AgentState", state))
+    """Return the states in the table's values; broken ones are left out, and of others what is not of its type."""
+    states = [state for state in map(_state, raw) if state is not None]
     return sorted(states, key=lambda s: (s.get("started_us") or 0, s["boot"]))
+
+
+def _state(raw: bytes) -> AgentState | None:
+    try:
+        told = packing.unpack(raw)
+        found = shapes.kept(told, AgentState)
+        bytes.fromhex(found["boot"])
+        found["at_us"] += 0
+    except packing.BROKEN:
+        return None
+    for name, fits in _ROWS.items():
+        if name in found:
+            found[name] = [each for each in found[name] if fits(each)]
+    if "running" in found:
+        found["running"] = [each for each in found["running"] if _is_running(each)]
+    if not shapes.checker(_Process)(found.get("main", {})):
+        del found["main"]
+    return cast("AgentState", found)
+
+
+def _is_running(told: dict[str, Any]) -> bool:
+    try:
+        return told.keys() >= _RUNNING and len(bytes.fromhex(told["uid"])) > 0 <= len(bytes.fromhex(told["run"]))
+    except ValueError:
+        return False
 
 
 def silent(store: Store, now_us: int) -> list[tuple[AgentState, bytes]]:
@@ -87,9 +149,8 @@ def decode_pace(raw: bytes | None) -> Pace | None:
         value = packing.unpack(raw) if raw else None
     except packing.Undecodable:
         return None
-    if not isinstance(value, dict) or not isinstance(value.get("folded_us"), int):
+    found = shapes.kept(value, Pace) if isinstance(value, dict) else {}
+    if "folded_us" not in found:
         return None
-    value.setdefault("task_us", 0)
-    value["one_in"] = _power(value.get("one_in"))
-    value.setdefault("one_in_us", 0)
-    return cast("Pace", value)
+    found["one_in"] = _power(found.get("one_in"))
+    return cast("Pace", {**_UNTOLD, **found})

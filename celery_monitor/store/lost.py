@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from celery_monitor.model import BUCKET_S, AgentState, Attempt, Batch, Cell, Metrics, Running, Series
 from celery_monitor.signals.record import Flag, Reason, State, fixed_id, pack_id
-from celery_monitor.store import inbox, memory, packing
+from celery_monitor.store import inbox, memory, packing, shapes
 from celery_monitor.store.commit import Commit, run_script
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import SEEN_S
@@ -109,13 +109,15 @@ class Booked:
             note = self._notes.pop(uid, None)
             if note is None:
                 continue
-            bucket, fields = packing.unpack(note)
+            commit.add("HDEL", self._store.keys.lost, uid)
+            booked = _note(note)
+            if booked is None:
+                continue
             metrics = Metrics()
-            add(metrics, bucket, Attempt(*fields[: len(Attempt._fields)]), -1)
+            add(metrics, *booked, -1)
             who = hashlib.blake2b(uid, digest_size=16, person=b"came back").digest()
             batch = Batch(who, 1, "fold", now_us, metrics)
             inbox.add(commit, self._store.keys, batch)
-            commit.add("HDEL", self._store.keys.lost, uid)
 
 
 def add(metrics: Metrics, bucket: int, row: Attempt, times: int) -> None:
@@ -132,6 +134,16 @@ def add(metrics: Metrics, bucket: int, row: Attempt, times: int) -> None:
         cell = cells.setdefault(name, Cell())
         cell.counts[row.state] = cell.counts.get(row.state, 0) + times
         cell.reasons[row.reason] = cell.reasons.get(row.reason, 0) + times
+
+
+def _note(raw: bytes) -> tuple[int, Attempt] | None:
+    """Return the bucket and the attempt of a note, whatever release wrote it; None for a broken one."""
+    try:
+        bucket, fields = packing.unpack(raw)
+        row = shapes.row(Attempt, fields)
+    except packing.BROKEN:
+        return None
+    return (bucket, row) if isinstance(bucket, int) and 0 <= bucket < shapes.LARGEST else None
 
 
 def _notes(store: Store) -> int:

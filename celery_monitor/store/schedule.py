@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from celery_monitor.details import Fire
-from celery_monitor.store import columns, packing
+from celery_monitor.store import columns, packing, shapes
 from celery_monitor.store.blocks import Tables
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
@@ -19,6 +19,37 @@ _MOST_BEATS: Final = 20
 """One that starts and ends over and over must not fill the hash."""
 _GONE_S: Final = DAY_S
 """A beat that was not heard of for so long is no longer listed."""
+
+
+class _Entry(TypedDict, total=False):
+    """What `agent.beat` tells of one."""
+
+    entry: str
+    task: str
+    enabled: bool
+    kind: str
+    every_s: float
+    cron: tuple[str, str, str, str, str]
+    zone: str
+    text: str
+    queue: str
+    total: int
+    last_us: int
+    next_us: int
+
+
+class _Beat(TypedDict, total=False):
+    boot: str
+    beat: str
+    scheduler: str | None
+    at_us: int
+    loop_us: int
+    sleep_s: float
+    entries: list[Any]
+
+
+_TIMED: Final = {"interval": "every_s", "crontab": "cron"}
+"""Kind of a schedule to the field that it needs."""
 
 
 def keep(store: Store, tables: Tables, commit: Commit) -> None:
@@ -88,17 +119,31 @@ def beats(store: Store) -> Sequence[dict[str, Any]]:
         raw = store.client.hvals(store.keys.beats)
     found = []
     for value in raw:
-        try:
-            beat = packing.unpack(packing.inflate(value))
-        except Undecodable:
-            continue
-        if isinstance(beat, dict) and isinstance(beat.get("at_us"), int) and isinstance(beat.get("boot"), str):
+        beat = _beat(value)
+        if beat is not None:
             found.append(beat)
     return sorted(found, key=lambda beat: -int(beat["at_us"]))
 
 
+def _beat(raw: bytes) -> dict[str, Any] | None:
+    """Return what a beat has to send, without entries that are broken; None for one that is broken itself."""
+    try:
+        told = packing.unpack(packing.inflate(raw))
+        beat = shapes.kept(told, _Beat)
+        entries = [shapes.kept(each, _Entry) for each in beat.get("entries", ()) if isinstance(each, dict)]
+    except BROKEN:
+        return None
+    beat["entries"] = [each for each in entries if _is_entry(each)]
+    return beat if {"boot", "at_us"} <= beat.keys() else None
+
+
+def _is_entry(told: dict[str, Any]) -> bool:
+    needed = {"entry", "task", "enabled"} | {_TIMED.get(told.get("kind", ""), "entry")}
+    return needed <= told.keys()
+
+
 def _fire(raw: bytes) -> Fire | None:
     try:
-        return Fire._make(packing.unpack(raw))
+        return shapes.row(Fire, packing.unpack(raw))
     except BROKEN:
         return None

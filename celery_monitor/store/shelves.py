@@ -5,6 +5,7 @@ So a flood of logs displaces no execution, and what failed is found without look
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import FAILED
@@ -34,15 +35,17 @@ class Bytes(NamedTuple):
 def split(tables: Tables) -> tuple[Tables, Tables]:
     """Return what goes on each shelf, in the order of `Keys.shelves`."""
     states = tables["attempts"]["state"]
-    bad = {at for at, state in enumerate(states) if state in _TROUBLES}
+    bad = _TROUBLES.intersection(states)
     if not bad and "logs" not in tables:
         return tables, {}
     well = dict(tables)
     ill: Tables = {name: {column: [] for column in tables[name]} for name in ("attempts", "publishes")}
     if bad:
-        for into, wanted in ((well, False), (ill, True)):
-            at = [n for n in range(len(states)) if (n in bad) is wanted]
-            into["attempts"] = {name: [column[n] for n in at] for name, column in tables["attempts"].items()}
+        at = [n for n, state in enumerate(states) if state in bad]
+        good = [state not in bad for state in states]
+        for name, column in tables["attempts"].items():
+            ill["attempts"][name] = [column[n] for n in at]
+        well["attempts"] = {name: list(compress(column, good)) for name, column in tables["attempts"].items()}
     if "logs" in well:
         ill["logs"] = well.pop("logs")
     return well, ill

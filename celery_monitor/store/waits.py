@@ -12,7 +12,7 @@ from typing import Any, Final
 from celery_monitor.details import Wait
 from celery_monitor.model import BUCKET_S, Batch, Cell, Metrics
 from celery_monitor.signals.record import State
-from celery_monitor.store import inbox, packing
+from celery_monitor.store import inbox, packing, shapes
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import WAITS_S
@@ -127,6 +127,6 @@ def count(whole: Sequence[Wait], store: Store, commit: Commit, now_us: int) -> N
 def _load(raw: Any) -> Wait | None:
     """Return a stored wait, None for none and for one that is broken."""
     try:
-        return Wait._make(packing.unpack(raw)) if raw else None
+        return shapes.row(Wait, packing.unpack(raw)) if raw else None
     except BROKEN:
         return None

@@ -1,8 +1,7 @@
-"""The schedule in a real browser: what was due and did not run, what was sent twice, and by which beat."""
+"""The schedule in a real browser: what was due, what was sent twice, and by which beat."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,36 +21,29 @@ ENTRY = "each second"
 def ledger(shop: Site) -> dict[str, Any]:
     """Return the entry's row, with counts of nothing while it is not known."""
     rows = shop.get("/monitor/api/v1/schedule?window=15m").json["entries"]
-    return next((row for row in rows if row["entry"] == ENTRY), {"sent": 0, "missed": 0, "duplicate": 0})
+    return next((row for row in rows if row["entry"] == ENTRY), {"duplicate": 0})
 
 
 @pytest.fixture(scope="module")
 def beats(shop: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """The ledger after one beat was killed, and two took its place."""
+    """The ledger of two beats that have the same entries."""
     folder: Path = tmp_path_factory.mktemp("beats")
     started: list[CeleryProcess] = []
 
-    def start(name: str) -> CeleryProcess:
+    def start(name: str) -> None:
         command = ["beat", "--schedule", str(folder / name), "--loglevel", "INFO", "--pidfile", ""]
-        process = CeleryProcess(APP, command, folder / f"{name}.log", ready="beat: Starting", env=shop.process.env)
-        started.append(process)
-        return process.start()
+        log = folder / f"{name}.log"
+        started.append(CeleryProcess(APP, command, log, ready="beat: Starting", env=shop.process.env).start())
 
-    first = start("first")
-    until(lambda: ledger(shop)["sent"] >= 3, seconds=60, what="three were sent")
-    first.process.send_signal(signal.SIGKILL)  # type: ignore[union-attr]
-    first.process.wait()  # type: ignore[union-attr]
-    until(lambda: ledger(shop)["missed"] >= 3, seconds=60, what="three were due")
+    start("first")
     start("second")
-    start("third")
     until(lambda: ledger(shop)["duplicate"] >= 2, seconds=60, what="two were sent twice")
     yield ledger(shop)
-    for process in started[1:]:
+    for process in started:
         process.stop()
 
 
-@pytest.mark.parametrize("width", [390, 1600])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1600), ("dark", 390)])
 def test_the_schedule_fits_every_theme_and_width(
     shop: Site, beats: dict[str, Any], open_page: OpenPage, theme: str, width: int
 ) -> None:
@@ -60,16 +52,14 @@ def test_the_schedule_fits_every_theme_and_width(
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_a_gap_and_double_sendings_are_told_and_drawn(shop: Site, beats: dict[str, Any], open_page: OpenPage) -> None:
+def test_double_sendings_are_told_and_drawn(shop: Site, beats: dict[str, Any], open_page: OpenPage) -> None:
     page = open_page(f"{shop.url}/monitor/schedule?window=15m")
     finding = page.locator(".cm-finding")
     finding.get_by_text("1 of 2 entries did not go as planned").wait_for()
-    finding.locator("li", has_text="no beat ran").wait_for()
     finding.locator("li", has_text="2 beats run and have entries in common").wait_for()
     lane = page.locator("svg.cm-lane").first
-    assert lane.get_attribute("aria-label", timeout=5_000)
+    assert "double" in (lane.get_attribute("aria-label") or "")
     assert lane.locator(".cm-lane-due").count() > 0
-    assert lane.locator("title", has_text="missed").count() > 0
     assert lane.locator("title", has_text="double").count() > 0
 
 
@@ -80,7 +70,7 @@ def test_an_entry_opens_its_ledger_and_leads_to_its_runs(
     page.locator(".cm-lanes").get_by_role("link", name=ENTRY).click()
     page.wait_for_url("**/schedule?window=15m&entry=each+second")
     lines = page.get_by_role("region", name="Not as it should be")
-    lines.locator("tr", has_text="no beat ran").first.wait_for()
+    lines.locator("tr", has_text="double").first.wait_for()
     page.get_by_role("region", name="Newest runs").get_by_role("link", name="succeeded").first.click()
     page.wait_for_url("**/monitor/executions/*")
 

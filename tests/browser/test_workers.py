@@ -1,4 +1,4 @@
-"""Workers and hosts in a real browser: who is at work, what each child does, and how the last ones died."""
+"""Workers, hosts and resources in a real browser: who is at work, how children died, and what each task costs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 import redis
 
 from celery_monitor.cli.embedded import EmbeddedServer
+from tests import parts
 from tests.browser.conftest import OpenPage, publish
 from tests.waiting import until
-from tests.web.shop import MARKUP
+from tests.web.shop import HOSTILE, MARKUP
 from tests.web.site import Site
 
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ def busy(shop: Site, redis_server: EmbeddedServer) -> Iterator[dict[str, Any]]:
     publish(shop, "shop.die", 1)
     until(lambda: first(shop)["deaths"], seconds=40, what="the death of a child")
     publish(shop, "shop.held", 1, None, GATE)
-    yield until(lambda: first(shop) if first(shop)["busy"] else None, seconds=40, what="a task that runs")
+    until(lambda: first(shop)["busy"], seconds=40, what="a task that runs")
+    yield first(shop)
     with redis.Redis.from_url(redis_server.client_url) as client:
         client.set(GATE, 1)
 
 
-@pytest.mark.parametrize("width", [390, 1600])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1600), ("dark", 390)])
 def test_workers_one_worker_and_its_host_fit_every_theme_and_width(
     shop: Site, busy: dict[str, Any], open_page: OpenPage, theme: str, width: int
 ) -> None:
@@ -137,3 +138,58 @@ def test_a_thousand_workers_stay_usable_and_the_worst_stand_first(
     until(lambda: rows.count() == 1, what="the one that said goodbye")
     page.get_by_role("button", name="CSV").first.wait_for()
     assert page.locator("#celery-monitor img").count() == 0
+
+
+@pytest.fixture(scope="module")
+def spent(shop: Site) -> Site:
+    """A shop whose tasks have cost something, one of them with markup for a name."""
+    publish(shop, "shop.charge", 5, 1)
+    publish(shop, HOSTILE, 1)
+    path = "/monitor/api/v1/resources"
+    until(
+        lambda: {r["task"] for r in shop.get(path).json["tasks"]} >= {"shop.charge", HOSTILE}, seconds=60, what="both"
+    )
+    return shop
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1600), ("dark", 390)])
+def test_the_ranking_fits_every_theme_and_width(spent: Site, open_page: OpenPage, theme: str, width: int) -> None:
+    page = open_page(f"{spent.url}/monitor/resources", theme=theme, width=width)
+    page.locator(".cm-finding", has_text="of all CPU time").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_another_ranking_stands_in_the_address_and_in_the_sentence(spent: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{spent.url}/monitor/resources?window=1h")
+    page.get_by_label("What tasks are ranked by").get_by_role("link", name="memory").click()
+    page.wait_for_url("**/resources?window=1h&by=memory")
+    page.locator(".cm-finding", has_text="reaches the highest memory").wait_for()
+    page.get_by_role("link", name="network").click()
+    page.locator(".cm-finding", has_text="Connections are not counted").wait_for()
+    page.locator("tbody tr", has_text=MARKUP).wait_for()
+    assert page.locator("#celery-monitor img").count() == 0
+    page.locator("tbody").get_by_role("link", name="shop.charge", exact=True).click()
+    page.wait_for_url("**/monitor/tasks/shop.charge?window=1h")
+
+
+def test_axe_finds_nothing_serious(shop: Site, busy: dict[str, Any], open_page: OpenPage) -> None:
+    axe = parts.ROOT / "frontend/node_modules/axe-core/axe.min.js"
+    if not axe.is_file():
+        pytest.skip("axe-core is not installed (npm ci in frontend/)")
+    page = open_page(f"{shop.url}/monitor", theme="dark", bypass_csp=True)
+    found: list[str] = []
+    for path in (
+        "workers",
+        f"workers/{busy['worker']}",
+        f"hosts/{busy['host']}",
+        "resources",
+        "queues",
+        "queues/orders",
+    ):
+        page.goto(f"{shop.url}/monitor/{path}")
+        page.locator("tbody tr").first.wait_for()
+        page.evaluate(axe.read_text())
+        told = page.evaluate("axe.run('#celery-monitor', {resultTypes: ['violations']})")
+        grave = [v for v in told["violations"] if v["impact"] in ("serious", "critical")]
+        found += [f"{path} {v['id']}: {v['nodes'][0]['html'][:200]}" for v in grave]
+    assert found == []

@@ -246,6 +246,18 @@ def miss(self: Any, order: int) -> None:
     raise LookupError(f"order {order} is gone from <shelf at {hex(id(self))}>")
 
 
+@task(max_retries=1, default_retry_delay=0)
+def refused(self: Any, order: int) -> None:
+    """Be retried for an exception that is made for it, and fail with it."""
+    raise self.retry(exc=LookupError(f"order {order} was refused"))
+
+
+@task(autoretry_for=(LookupError,), max_retries=1, default_retry_delay=0)
+def late(self: Any, order: int) -> None:
+    """Be retried for an exception that was raised, and fail with it."""
+    raise LookupError(f"order {order} was too late")
+
+
 @task(ignore_result=True)
 def unheard(self: Any) -> None:
     return None

@@ -57,6 +57,17 @@ def test_failures_of_one_kind_have_one_fingerprint_and_are_found_by_it(scene: Sc
     assert {row["id"] for row in page["executions"]} == set(same)
 
 
+@pytest.mark.parametrize("task", ["refused", "late"])
+def test_a_failure_that_was_retried_first_is_of_the_same_kind_each_time(scene: Scene, task: str) -> None:
+    scene.work()
+    ids = scene.send(task, 17, right=ends("RETRY retry", "FAILURE error"))
+    scene.settle()
+
+    shown = (scene.reader.execution(ids[0]) or {})["attempts"]
+    assert len({one["fingerprint"] for one in shown}) == 1
+    assert all(f"in {task}" in one["exception"]["traceback"] for one in shown)
+
+
 @pytest.mark.parametrize("exact", [False, True])
 def test_a_hold_is_within_its_error_of_what_the_worker_logged(scene: Scene, exact: bool) -> None:
     scene.settings.update(monitor_resource_interval=1.0, monitor_capture_received=exact)
