@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from celery_monitor.agent import tally
-from celery_monitor.model import Attempt, Batch, Metrics, Publish
+from celery_monitor.model import Attempt, Batch, Cell, Metrics, Publish, Series
 from celery_monitor.signals.record import ResultSize, State
 
 NAMES: Final = [f"shop.task_{n}" for n in range(50)]
@@ -52,6 +52,7 @@ class Fleet:
         self.rng = random.Random(seed)
         self.agents = [Agent(self.rng.randbytes(16), f"celery@w{n}") for n in range(workers)]
         self.flush_s, self.rate = flush_s, rate
+        self._rows: list[dict[Series, Cell]] = []
         self._templates: dict[tuple[int, int], list[Template]] = {}
 
     def batches(self, start_us: int, seconds: float) -> Iterator[Batch]:
@@ -64,15 +65,29 @@ class Fleet:
             tasks, owed = int(owed), owed - int(owed)
             yield self.batch(self.agents[turn % len(self.agents)], at_us, tasks)
 
-    def counters(self, at_us: int, seconds: float) -> Iterator[Batch]:
-        """Yield one batch of each agent that counts all it does in so many seconds, without rows."""
-        tasks = round(self.rate * seconds / len(self.agents))
+    def counters(self, at_us: int, seconds: float) -> Batch:
+        """Return what all agents count in so many seconds as one batch of the first, without rows."""
+        first = self.agents[0]
+        first.n += 1
+        made, row = Batch(first.boot, first.n, first.worker, at_us), {}
         for agent in self.agents:
-            agent.n += 1
-            made = Batch(agent.boot, agent.n, agent.worker, at_us)
-            made.metrics.merge(self.rng.choice(self._known(at_us, tasks)).metrics)
-            tally.worker(made.metrics, agent.worker)
-            yield made
+            for series, cell in self.rng.choice(self._counted(round(self.rate * seconds / len(self.agents)))).items():
+                name = series if series != ("worker", "") else ("worker", agent.worker)
+                row.setdefault(name, Cell()).merge(cell)
+        made.metrics.cells[at_us // (10 * SECOND) * 10] = row
+        return made
+
+    def _counted(self, tasks: int) -> list[dict[Series, Cell]]:
+        """Return some rows of cells that so many tasks of a worker come to."""
+        if not self._rows:
+            for template in (self._template(0, tasks) for _ in range(4 * _TEMPLATES)):
+                tally.worker(template.metrics, "")
+                row: dict[Series, Cell] = {}
+                for cells in template.metrics.cells.values():
+                    for series, cell in cells.items():
+                        row.setdefault(series, Cell()).merge(cell)
+                self._rows.append(row)
+        return self._rows
 
     def batch(self, agent: Agent, at_us: int, tasks: int) -> Batch:
         """Return an agent's next batch."""

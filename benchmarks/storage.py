@@ -33,6 +33,8 @@ from celery_monitor.store.tiers import TIERS
 NOW_US = 1_763_640_000 * SECOND
 TICK_S = 5
 MIB = 1024 * 1024
+_LONGEST_S = 25.0
+"""No table takes longer, nor does a fleet, on a machine that others use as well."""
 
 
 class Row(NamedTuple):
@@ -44,8 +46,8 @@ class Row(NamedTuple):
 
 
 ROWS = (
-    Row(10, 10, 120), Row(10, 100, 60), Row(50, 1_000, 20), Row(100, 1_000, 20), Row(1_000, 1_000, 10),
-    Row(200, 10_000, 4), Row(1_000, 100_000, 1),
+    Row(200, 10_000, 2), Row(1_000, 100_000, 1), Row(50, 1_000, 10), Row(10, 100, 60), Row(10, 10, 120),
+    Row(100, 1_000, 10), Row(1_000, 1_000, 10),
 )  # fmt: skip
 PACE = ((20, 1.0), (200, 2.0), (500, 5.0))
 
@@ -135,13 +137,16 @@ def folding(store: Store, now_us: int) -> float:
     return time.thread_time() - began
 
 
-def table_of_costs(server: Server) -> None:
-    """Print what fleets cost as they grow."""
+def table_of_costs(server: Server, until: float) -> None:
+    """Print what fleets cost, as many as there is time for (`time.monotonic`)."""
     print("What a fleet costs (ours)\n")
     print(f"{'workers':>8}{'tasks/s':>9}{'flush':>7}{'redis CPU':>11}{'flushes':>10}{'bytes in':>10}{'tick us':>9}"
           f"{'stored B':>10}{'longest':>10}")  # fmt: skip
     print(f"{'':>24}{'% of core':>11}{'/task':>10}{'/task':>10}{'/task':>9}{'/task':>10}{'ms':>10}")
     for row in ROWS:
+        if time.monotonic() > until:
+            print(f"{row.workers:>8}{row.rate:>9}   left out: the time is over, see --seconds")
+            continue
         c = costs(server, row)
         print(f"{row.workers:>8}{row.rate:>9}{flush_s(row.workers):>6.0f}s{c['cpu']:>11.2f}{c['flushes']:>10.4f}"
               f"{c['in']:>10.0f}{c['tick']:>9.1f}{c['stored']:>10.1f}{c['longest']:>10.1f}", flush=True)  # fmt: skip
@@ -220,14 +225,13 @@ def mean_bytes(store: Store) -> dict[int, float]:
 
 
 def day(server: Server) -> Store:
-    """Return a store with a day of 1M tasks: each ten minutes as one flush of each worker."""
+    """Return a store with a day of 1M tasks: each ten minutes arrive at once."""
     store, fleet = server.empty("day"), Fleet(50, 11.6, 600.0)
     start = NOW_US - 86_400 * SECOND
     fold(store, start)
     for ten in range(144):
         at_us = start + ten * 600 * SECOND
-        for batch in fleet.counters(at_us, 600.0):
-            inbox.send(store, batch, None)
+        inbox.send(store, fleet.counters(at_us, 600.0), None)
         fold(store, at_us + 640 * SECOND)
     return store
 
@@ -239,7 +243,7 @@ def table_of_reads(server: Server, tasks: int) -> None:
     ids: list[bytes] = []
     for number, batch in enumerate(fleet.batches(NOW_US - 3600 * SECOND, tasks / 100_000)):
         batch.metrics.cells.clear()
-        ids += [row.id for row in batch.attempts[:2]]
+        ids += [row.id for row in batch.attempts[:20]]
         inbox.send(store, batch, None)
         if number % 20 == 19:
             fold(store, NOW_US)
@@ -248,7 +252,7 @@ def table_of_reads(server: Server, tasks: int) -> None:
     print(f"Questions: 24 h at 1M tasks/day in the rollups, {tasks} tasks stored; CPU and wall ms, median and p95\n")
     ask(
         "execution by id (budget 5)",
-        [lambda i=i: reader.execution(unpack_id(i), NOW_US) for i in ids[:: len(ids) // 50]],
+        [lambda i=i: reader.execution(unpack_id(i), NOW_US) for i in ids[:: max(len(ids) // 50, 1)]],
     )
     ask("failed of X in 24 h (budget 20)", [
         lambda name=name: reader.executions(task=name, state="FAILURE", now_us=NOW_US) for name in NAMES[:20]
@@ -277,12 +281,14 @@ def ask(what: str, questions: Sequence[Callable[[], object]]) -> None:
 def main() -> None:
     """Print every table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--tasks", type=int, default=20_000, help="tasks that each layout stores")
-    parser.add_argument("--stored", type=int, default=100_000, help="tasks that are stored when questions are asked")
-    parser.add_argument("--only", default="costs,layouts,rollups,reads", help="tables, with commas between")
+    parser.add_argument("--seconds", type=float, default=60, help="nothing more is begun shortly before they are over")
+    parser.add_argument("--tasks", type=int, default=5_000, help="tasks that each layout stores")
+    parser.add_argument("--stored", type=int, default=30_000, help="tasks that are stored when questions are asked")
+    parser.add_argument("--only", default="reads,costs,layouts,rollups", help="tables, with commas between")
     asked = parser.parse_args()
+    until = time.monotonic() + asked.seconds - _LONGEST_S
     tables: dict[str, Callable[[Server], None]] = {
-        "costs": table_of_costs,
+        "costs": lambda server: table_of_costs(server, until),
         "layouts": lambda server: table_of_layouts(server, asked.tasks),
         "rollups": table_of_rollups,
         "reads": lambda server: table_of_reads(server, asked.stored),
@@ -290,7 +296,10 @@ def main() -> None:
     with EmbeddedServer() as embedded:
         server = Server(embedded)
         for name in asked.only.split(","):
-            tables[name](server)
+            if time.monotonic() < until:
+                tables[name](server)
+            else:
+                print(f"{name}: left out, the time is over, see --seconds")
 
 
 if __name__ == "__main__":

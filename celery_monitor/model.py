@@ -181,15 +181,15 @@ class Gauge:
         self.merge(Gauge.load([1, value, value, value, value, at_us]))
 
     def merge(self, other: Gauge) -> None:
-        """Add another gauge; the later `last` wins."""
+        """Add another gauge; the later `last` wins, of two at once the greater."""
         if not other.count:
             return
+        if not self.count or (other.last_us, other.last) > (self.last_us, self.last):
+            self.last, self.last_us = other.last, other.last_us
         self.least = min(self.least, other.least) if self.count else other.least
         self.most = max(self.most, other.most) if self.count else other.most
         self.count += other.count
         self.total += other.total
-        if other.last_us >= self.last_us:
-            self.last, self.last_us = other.last, other.last_us
 
     def dump(self) -> list[Any]:
         """Return ``[count, least, most, total, last, last_us]``."""

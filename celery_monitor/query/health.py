@@ -73,7 +73,7 @@ def _of_shard(store: Store, now_us: int) -> Facts:
     return Facts(
         agents=live.decode(states),
         pace=live.decode_pace(pace),
-        skipped={k.decode("utf-8", "replace"): int(v) for k, v in skipped.items()},
+        skipped={k.decode("utf-8", "replace"): int(v) for k, v in skipped.items() if v.isdigit()},
         room=room,
         usage=usage.read(store, now_us),
         budget=memory.budget(store, room),

@@ -21,6 +21,7 @@ from celery_monitor.store.cursor import MetricsCursor
 from celery_monitor.store.lifetime import Lifetime
 from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import Step
+from celery_monitor.store.rolling import cursor_of
 from celery_monitor.store.seen import Seen
 from celery_monitor.store.tiers import STEPS, Part, Parts, Raw
 
@@ -179,7 +180,7 @@ class _ShardReader:
         keys, client = self._store.keys, self._store.client
         with self._store.translated():
             guess = client.get(keys.cursor(inbox.METRICS))
-        cursor = MetricsCursor.load(guess)
+        cursor = cursor_of(guess, now_us)
         blobs = self._cached(wants, cursor)
         missing = [key for key, raw in blobs.items() if raw is None]
         with self._store.translated():

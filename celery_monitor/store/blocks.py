@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import add
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 from celery_monitor.model import PUBLISHED, ended_us
 from celery_monitor.signals import labels
-from celery_monitor.store import columns, index, packing
-from celery_monitor.store.columns import SCHEMAS, Columns
+from celery_monitor.store import columns, index, packing, shapes
+from celery_monitor.store.columns import SCHEMAS, Blob, Columns
 from celery_monitor.store.packing import Undecodable
 
 ROWS: Final = 2000
@@ -24,6 +24,7 @@ _INDEX_BYTES: Final = 6.4
 """What an index entry of 4 bytes costs in a string that grows: the server leaves it room."""
 
 Tables = dict[str, Columns]
+View = Mapping[str, Mapping[str, list[Any]]]
 _LOGS: Final = 40
 _MOST_TENS: Final = 5
 _ALWAYS: Final = ("attempts", "publishes")
@@ -77,27 +78,32 @@ def load_info(raw: bytes) -> Info:
         Undecodable: broken.
     """
     try:
-        return Info(*packing.unpack(raw)[:6])
+        return shapes.row(Info, packing.unpack(raw))
     except packing.BROKEN as e:
         raise Undecodable(f"block note: {e}") from e
 
 
-def empty() -> Tables:
-    """Return tables without rows."""
-    return {schema.name: {name: [] for name in schema.columns} for schema in SCHEMAS.values()}
+class Table(Mapping[str, list[Any]]):
+    """A table of a blob, a column of which is decoded when it is asked for."""
+
+    def __init__(self, blob: Blob, name: str) -> None:
+        self._blob, self._name = blob, name
+
+    def __getitem__(self, column: str) -> list[Any]:
+        if column not in SCHEMAS[self._name].columns:
+            raise KeyError(column)
+        return self._blob.column(self._name, column)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SCHEMAS[self._name].columns)
+
+    def __len__(self) -> int:
+        return len(SCHEMAS[self._name].columns)
 
 
-def count(tables: Tables) -> int:
-    """Return the rows of all tables."""
-    return sum(len(table["id"]) for table in tables.values())
-
-
-def extend(into: Tables, other: Tables) -> None:
-    """Append the rows of other tables."""
-    for name, table in other.items():
-        mine = into.setdefault(name, {column: [] for column in SCHEMAS[name].columns})
-        for column, values in table.items():
-            mine[column].extend(values)
+def view(blob: Blob) -> View:
+    """Return the tables of a blob as `read` does, decoded when they are asked for."""
+    return {name: Table(blob, name) for name in SCHEMAS if blob.rows(name) or name in _ALWAYS}
 
 
 def read(data: bytes) -> Tables:
@@ -110,7 +116,7 @@ def read(data: bytes) -> Tables:
     return {name: blob.columns(name) for name in SCHEMAS if blob.rows(name) or name in _ALWAYS}
 
 
-def ends(attempts: Columns) -> list[int]:
+def ends(attempts: Mapping[str, list[int]]) -> list[int]:
     """Return when each attempt ended, in us."""
     started, runtime = attempts["started_us"], attempts["runtime_us"]
     if all(started) and min(runtime, default=0) >= 0:
@@ -126,13 +132,18 @@ def ends(attempts: Columns) -> list[int]:
     )
 
 
-def times(tables: Tables) -> dict[str, list[int]]:
+def times(tables: View) -> dict[str, list[int]]:
     """Return when each row of each table became true, in us."""
-    known = {name: table["at_us"] for name, table in tables.items() if "at_us" in table}
-    return known | {"attempts": ends(tables["attempts"]), "publishes": tables["publishes"]["published_us"]}
+    return {name: _times(name, table) for name, table in tables.items()}
 
 
-def index_ids(tables: Tables, identity: Collection[str] = ()) -> set[bytes]:
+def _times(name: str, table: Mapping[str, list[Any]]) -> list[int]:
+    if name == "attempts":
+        return ends(table)
+    return table["published_us" if name == "publishes" else "at_us"]
+
+
+def index_ids(tables: View, identity: Collection[str] = ()) -> set[bytes]:
     """Return the ids a block is found by: of its executions, of their runs, and of labels with the `identity` keys."""
     found: set[bytes] = set()
     for table in tables.values():
@@ -143,10 +154,12 @@ def index_ids(tables: Tables, identity: Collection[str] = ()) -> set[bytes]:
     return found
 
 
-def build(tables: Tables, ids: int | None = None) -> tuple[bytes, Info]:
-    """Return the bytes of a block and the note on it; `ids` is the number of `index_ids` when it is known."""
-    data = columns.encode(tables)
-    when = [at for of in times(tables).values() for at in of]
+def describe(data: bytes, identity: Collection[str] = ()) -> tuple[Info, set[bytes]]:
+    """Return the note on a block in its bytes, and the ids it is found by (`index_ids`)."""
+    blob = Blob(data)
+    tables = view(blob)
+    ids = index_ids(tables, identity)
+    when = [at for of in times(tables).values() if of for at in (min(of), max(of))]
     states: dict[int, int] = {}
     for task, state in set(zip(tables["attempts"]["task"], tables["attempts"]["state"], strict=True)):
         _mark(states, task, state)
@@ -155,22 +168,18 @@ def build(tables: Tables, ids: int | None = None) -> tuple[bytes, Info]:
     if "logs" in tables:
         for task, level in set(zip(tables["logs"]["task"], tables["logs"]["level"], strict=True)):
             _mark(states, task, _LOGS + _tens(level))
-    indexed = int((len(index_ids(tables)) if ids is None else ids) * _INDEX_BYTES)
+    indexed = int(len(ids) * _INDEX_BYTES)
     cost = packing.allocated(len(data)) + indexed + _OVERHEAD + _TASK_BYTES * len(states)
-    return data, Info(min(when), max(when), count(tables), cost, states, indexed)
+    return Info(min(when), max(when), sum(map(blob.rows, blob.names)), cost, states, indexed), ids
 
 
-def without_late(tables: Tables, oldest_us: int) -> Tables:
-    """Return the tables without rows that ended (were published) before a time."""
-    begins = [table[_BEGINS.get(name, "at_us")] for name, table in tables.items()]
-    if all(not of or min(of) >= oldest_us for of in begins):
-        return tables
-    when = times(tables)
-    kept = {name: [at for at, t in enumerate(of) if t >= oldest_us] for name, of in when.items()}
-    return {
-        name: {column: [values[at] for at in kept[name]] for column, values in table.items()}
-        for name, table in tables.items()
-    }
+def late(blob: Blob, oldest_us: int) -> dict[str, list[int]]:
+    """Return the positions of rows that ended (were published) before a time, by table."""
+    found = {}
+    for name in blob.names:
+        if blob.bound(name, _BEGINS.get(name, "at_us")) < oldest_us:
+            found[name] = [at for at, t in enumerate(times({name: Table(blob, name)})[name]) if t < oldest_us]
+    return found
 
 
 def _tens(level: int) -> int:

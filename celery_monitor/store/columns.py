@@ -32,11 +32,13 @@ from celery_monitor.details import ROWS
 from celery_monitor.model import Attempt, Publish
 from celery_monitor.store import packing
 from celery_monitor.store.packing import Undecodable
+from celery_monitor.store.shapes import LARGEST, checker
 
 VERSION: Final = 1
 MAX_ROWS: Final = 100_000
 _CODES: Final = ((1, "B"), (2, "H"), (4, "I"), (8, "Q"))
 _UID: Final = 12
+_is_int: Final = checker(int)
 _UIDS: Final = Struct("<8sI")
 _TRIED: Final = 32
 
@@ -124,18 +126,21 @@ def encode(tables: dict[str, Columns], *, level: int = 6, whole: bool = False) -
             if code == "d":
                 ids.collect(columns[column])
     numbers = ids.numbered()
-    writer = _Writer(numbers, 0 if whole else level)
+    writer = Writer(numbers, 0 if whole else level)
     body = {name: writer.table(SCHEMAS[name], columns) for name, columns in tables.items() if columns["id"]}
     packed: Any = packing.deflate(packing.pack(body), level) if whole else body
     return packing.pack([VERSION, b"".join(ids.raw), list(ids.odd), packed])
 
 
-class _Writer:
+class Writer:
+    """Writes columns; `numbers` are those of the ids, `level` is zlib's."""
+
     def __init__(self, numbers: dict[bytes, int], level: int) -> None:
         self._numbers = numbers
         self._level = level
 
     def table(self, schema: Schema, columns: Columns) -> list[Any]:
+        """Return the rows and columns of a table."""
         rows = len(columns["id"])
         if rows > MAX_ROWS:
             raise ValueError(f"{schema.name}: {rows} rows; a blob holds {MAX_ROWS} at most")
@@ -145,15 +150,21 @@ class _Writer:
             if name in schema.near:
                 a, b = schema.near[name]
                 values = list(map(sub, values, map(sub, columns[a], columns[b])))
-            out.append([name, code, *getattr(self, "_" + code)(values)])
+            out.append([name, code, *self.column(code, values)])
         return [rows, out]
 
-    def _i(self, values: list[int]) -> list[Any]:
+    def column(self, code: str, values: list[Any]) -> list[Any]:
+        """Return a column's bytes, after its name and code."""
+        found: list[Any] = self.integers(values) if code == "i" else getattr(self, "_" + code)(values)
+        return found
+
+    def integers(self, values: list[int]) -> list[Any]:
+        """Return ``lo, delta, width, bytes``."""
         if values.count(values[0]) == len(values):
             return [values[0], None, 0, b""]
         lo, hi = min(values), max(values)
         if hi - lo > 255:
-            if not _may_shrink(values, hi - lo):
+            if not may_shrink(values, hi - lo):
                 return [lo, None, *self._narrow(values, lo, hi)]
             steps = list(map(sub, values[1:], values))
             least, most = min(steps), max(steps)
@@ -166,25 +177,25 @@ class _Writer:
             return [0, b""]
         width, code = next(c for c in _CODES if hi - lo < 1 << (8 * c[0]))
         raw = array(code, [v - lo for v in values] if lo else values).tobytes()
-        return [width, self._squeezed(b"".join(raw[i::width] for i in range(width)))]
+        return [width, self.squeezed(b"".join(raw[i::width] for i in range(width)))]
 
     def _t(self, values: list[str]) -> list[Any]:
         if values.count(values[0]) == len(values):
             return [b"\0" + packing.pack(values[:1]), 0, None, 0, b""]
         numbers = {text: n for n, text in enumerate(dict.fromkeys(values))}
-        return [self._squeezed(packing.pack(list(numbers))), *self._i(list(map(numbers.__getitem__, values)))]
+        return [self.squeezed(packing.pack(list(numbers))), *self.integers(list(map(numbers.__getitem__, values)))]
 
     def _d(self, values: list[bytes]) -> list[Any]:
         if values.count(values[0]) == len(values):
             return [self._numbers[values[0]], None, 0, b""]
-        return self._i(list(map(self._numbers.__getitem__, values)))
+        return self.integers(list(map(self._numbers.__getitem__, values)))
 
     def _b(self, values: list[bytes]) -> list[Any]:
         numbers = {value: n for n, value in enumerate(dict.fromkeys(values))}
-        return [list(numbers), self._i(list(map(numbers.__getitem__, values)))]
+        return [list(numbers), self.integers(list(map(numbers.__getitem__, values)))]
 
     def _f(self, values: list[float]) -> list[Any]:
-        return [self._squeezed(array("d", values).tobytes())]
+        return [self.squeezed(array("d", values).tobytes())]
 
     def _u(self, values: list[bytes]) -> list[Any]:
         joined = b"".join(values)
@@ -192,9 +203,10 @@ class _Writer:
             joined = b"".join(v[:_UID].ljust(_UID, b"\0") for v in values)
         heads, serials = map(list, zip(*_UIDS.iter_unpack(joined), strict=True))
         numbers = {head: n for n, head in enumerate(dict.fromkeys(heads))}
-        return [b"".join(numbers), self._i(list(map(numbers.__getitem__, heads))), self._i(serials)]
+        return [b"".join(numbers), self.integers(list(map(numbers.__getitem__, heads))), self.integers(serials)]
 
-    def _squeezed(self, data: bytes) -> bytes:
+    def squeezed(self, data: bytes) -> bytes:
+        """Return bytes with what was done to them, 0 for nothing and 1 for zlib, before them."""
         if self._level and len(data) > 32:
             small = packing.deflate(data, self._level)
             if len(small) < len(data):
@@ -202,11 +214,11 @@ class _Writer:
         return b"\0" + data
 
 
-def _may_shrink(values: list[int], span: int) -> bool:
+def may_shrink(values: list[int], span: int) -> bool:
     """Return whether differences can be narrower than values: what a few of them say cannot be taken back by others."""
     some = values[: _TRIED + 1]
     steps = list(map(sub, some[1:], some))
-    return (max(steps) - min(steps)) * 4 < span
+    return bool(steps) and 4 * (max(steps) - min(steps)) < span
 
 
 class Blob:
@@ -229,8 +241,8 @@ class Blob:
             self._tables: dict[str, tuple[int, dict[str, list[Any]]]] = {
                 name: (_count(rows), {c[0]: c for c in columns}) for name, (rows, columns) in body.items()
             }
-            self._odd = [bytes(o) for o in odd]
-            self._known = len(self._raw_ids) // 16
+            self._odd = [_bytes(o) for o in odd]
+            self._known = len(_bytes(self._raw_ids)) // 16
         except packing.BROKEN as e:
             raise Undecodable(f"columns: {e}") from e
         self._ids: list[bytes] | None = None
@@ -262,6 +274,33 @@ class Blob:
         """Return how many rows a table has."""
         return self._tables[table][0] if table in self._tables else 0
 
+    @property
+    def names(self) -> list[str]:
+        """The tables known here that have rows."""
+        return [name for name in SCHEMAS if self.rows(name)]
+
+    def is_whole(self, table: str) -> bool:
+        """Return whether a table has every column known here."""
+        return SCHEMAS[table].columns.keys() <= self._tables[table][1].keys()
+
+    def raw(self, table: str, name: str) -> list[Any]:
+        """Return a column's bytes, after its name and code; of one that is predicted, what is stored.
+
+        Raises:
+            LookupError: the table does not have the column.
+        """
+        column, code = self._tables[table][1][name], SCHEMAS[table].columns[name]
+        if column[1] != code:
+            raise Undecodable(f"code {column[1]!r}; this release reads {code!r}")
+        return column[2:]
+
+    def bound(self, table: str, name: str) -> int:
+        """Return what no integer of a column is below, as far as that is cheaper to tell than the least one."""
+        column = self._tables[table][1].get(name)
+        if column is None or column[3] is not None or not _is_int(column[2]):
+            return int(min(self.column(table, name)))
+        return int(column[2])
+
     def column(self, table: str, name: str) -> list[Any]:
         """Return a column's values; do not change the list, it is kept."""
         values = self._decoded.get((table, name))
@@ -276,7 +315,7 @@ class Blob:
         """Return an id column as numbers of ids, which is cheaper to search than ids."""
         try:
             rows, columns = self._tables[table]
-            return _ints(columns[name][2:], rows)
+            return integers(columns[name][2:], rows)
         except packing.BROKEN as e:
             raise Undecodable(f"column {table}.{name}: {e}") from e
 
@@ -309,16 +348,14 @@ class Blob:
         return values
 
     def _i(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[int]:
-        return _ints(raw, rows, positions)
+        return integers(raw, rows, positions)
 
     def _t(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[str]:
-        texts = packing.unpack(_plain(raw[0], packing.MAX_BYTES))
-        "".join(texts)  # raises TypeError when one is no text
-        return _looked_up(texts, raw[1:], rows, positions)
+        return _looked_up(texts(raw[0]), raw[1:], rows, positions)
 
     def _d(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[bytes]:
         if positions is not None:
-            return [self._id(n) for n in _ints(raw, rows, positions)]
+            return [self._id(n) for n in integers(raw, rows, positions)]
         return _looked_up(self.ids, raw, rows, positions)
 
     def _id(self, number: int) -> bytes:
@@ -329,7 +366,7 @@ class Blob:
         return bytes(self._raw_ids[(number - 1) * 16 : number * 16]) if number else b""
 
     def _b(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[bytes]:
-        return [bytes(raw[0][n]) for n in _ints(raw[1], rows, positions)]
+        return [_bytes(raw[0][n]) for n in integers(raw[1], rows, positions)]
 
     def _f(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[float]:
         values = array("d")
@@ -339,9 +376,36 @@ class Blob:
         return values.tolist() if positions is None else [values[at] for at in positions]
 
     def _u(self, raw: list[Any], rows: int, positions: Sequence[int] | None) -> list[bytes]:
-        heads = [raw[0][i : i + 8] for i in range(0, len(raw[0]), 8)]
-        pairs = zip(_ints(raw[1], rows, positions), _ints(raw[2], rows, positions), strict=True)
-        return [heads[head] + serial.to_bytes(4, "little") for head, serial in pairs]
+        known = heads(raw[0])
+        pairs = zip(integers(raw[1], rows, positions), integers(raw[2], rows, positions), strict=True)
+        return [known[head] + serial.to_bytes(4, "little") for head, serial in pairs]
+
+
+def texts(raw: bytes) -> list[str]:
+    """Return the distinct texts of a column; raises one of `packing.BROKEN` when one is no text."""
+    found: list[str] = packing.unpack(_plain(raw, packing.MAX_BYTES))
+    "".join(found)
+    return found
+
+
+def heads(raw: bytes) -> list[bytes]:
+    """Return the distinct first parts of the uids of a column."""
+    return [raw[i : i + 8] for i in range(0, len(_bytes(raw)), 8)]
+
+
+def planes(raw: list[Any], rows: int) -> bytes:
+    """Return the bytes of integers that are no differences, all first ones first, checked."""
+    lo, _, width, data = raw
+    if not _is_int(lo) or not -LARGEST <= lo <= LARGEST:
+        raise Undecodable(f"integers from {lo!r}")
+    if not width:
+        return b""
+    found = _plain(data, width * rows)
+    if width not in dict(_CODES) or len(found) != width * rows:
+        raise Undecodable(f"{len(found)} bytes for {rows} integers of {width}")
+    if width == _CODES[-1][0]:
+        integers(raw, rows)
+    return found
 
 
 def _count(rows: Any) -> int:
@@ -350,14 +414,34 @@ def _count(rows: Any) -> int:
     return rows
 
 
+def _bytes(value: Any) -> bytes:
+    """Return bytes that are some; `bytes` of a number would be as many of them."""
+    if not isinstance(value, bytes):
+        raise Undecodable(f"{type(value).__name__} for bytes")
+    return value
+
+
 def _plain(data: bytes, limit: int) -> bytes:
     if data[:1] == b"\1":
         return packing.inflate(data[1:], limit)
     return data[1:]
 
 
-def _ints(raw: list[Any], rows: int, positions: Sequence[int] | None = None) -> list[int]:
+def integers(raw: list[Any], rows: int, positions: Sequence[int] | None = None) -> list[int]:
+    """Return integers, or those at some positions, from ``lo, delta, width, bytes``."""
     lo, first, width, data = raw
+    if not _is_int(lo) or not (first is None or _is_int(first)):
+        raise Undecodable(f"integers from {lo!r} or {first!r}")
+    values = _any_ints(lo, first, width, data, rows, positions)
+    wide = values and (width == _CODES[-1][0] or first is not None)
+    if wide and not -LARGEST <= min(values) <= max(values) <= LARGEST:
+        raise Undecodable(f"integers from {min(values)} to {max(values)}")
+    return values
+
+
+def _any_ints(
+    lo: int, first: int | None, width: int, data: bytes, rows: int, positions: Sequence[int] | None
+) -> list[int]:
     count = rows if first is None else rows - 1
     if first is None and not width:
         return [lo] * (rows if positions is None else len(positions))
@@ -373,7 +457,7 @@ def _looked_up(values: list[Any], raw: list[Any], rows: int, positions: Sequence
     lo, first, width, _ = raw
     if first is None and not width:
         return [values[lo]] * (rows if positions is None else len(positions))
-    return list(map(values.__getitem__, _ints(raw, rows, positions)))
+    return list(map(values.__getitem__, integers(raw, rows, positions)))
 
 
 def _gathered(data: bytes, width: int, count: int, lo: int, positions: Sequence[int]) -> list[int]:

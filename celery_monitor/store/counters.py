@@ -13,7 +13,7 @@ from celery_monitor.store.inbox import Dumps
 from celery_monitor.store.keys import LATE_S
 from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import AHEAD, BROKEN_BLOB, LATE, FoldReport, Step
-from celery_monitor.store.rolling import keep_s, load_or_nothing
+from celery_monitor.store.rolling import cursor_of, keep_s, load_or_nothing
 from celery_monitor.store.slices import Slices
 from celery_monitor.store.tier_bytes import TierBytes
 from celery_monitor.store.tiers import MAX_SERIES, TASKS, TIERS, Part, Parts, Tier
@@ -37,8 +37,8 @@ def fold_once(store: Store, now_us: int, most: int, report: FoldReport, slices: 
     key = store.keys.cursor(inbox.METRICS)
     with store.translated():
         raw, weighed = store.client.mget([key, store.keys.rollup_bytes])
-        cursor = MetricsCursor.load(raw)
-        entries = inbox.read(store.client, store.keys.inbox_metrics, cursor.last, ENTRIES)
+        cursor = cursor_of(raw, now_us)
+        entries = inbox.following(store.client, store.keys.inbox_metrics, cursor.last, ENTRIES)
     if not entries:
         return False
     step = Step()

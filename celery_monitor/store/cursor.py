@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import astuple, dataclass, field
+from typing import Any, Final
 
-from celery_monitor.store import packing
+from celery_monitor.store import packing, shapes
+from celery_monitor.store.packing import Undecodable
+
+_STREAM_ID: Final = re.compile(r"\d{1,18}-\d{1,18}", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -32,8 +37,14 @@ class MetricsCursor:
 
     @classmethod
     def load(cls, raw: bytes | None) -> MetricsCursor:
-        """Return the cursor in its bytes, a new one for None; items appended by newer releases are ignored."""
-        return cls(*packing.unpack(raw)[:5]) if raw else cls()
+        """Return the cursor in its bytes, a new one for None; items appended by newer releases are ignored.
+
+        Raises:
+            Undecodable: broken.
+        """
+        found = shapes.row(cls, packing.unpack(raw)) if raw else cls()
+        found.last = _checked(found.last)
+        return found
 
 
 @dataclass(slots=True)
@@ -78,11 +89,25 @@ class TasksCursor:
 
     @classmethod
     def load(cls, raw: bytes | None) -> TasksCursor:
-        """Return the cursor in its bytes, a new one for None; items appended by newer releases are ignored."""
+        """Return the cursor in its bytes, a new one for None; items appended by newer releases are ignored.
+
+        Raises:
+            Undecodable: broken.
+        """
         if not raw:
             return cls()
-        last, *shelves = packing.unpack(raw)[:3]
-        return cls(last, *(Filled(*shelf[:5]) for shelf in shelves))
+        try:
+            last, *shelves = packing.unpack(raw)[:3]
+            return cls(_checked(last), *(shapes.row(Filled, shelf) for shelf in shelves))
+        except packing.BROKEN as e:
+            raise Undecodable(f"cursor: {e}") from e
+
+
+def _checked(last: Any) -> str:
+    """Return a stream id, or "" for none; one that is neither would stop the fold."""
+    if not isinstance(last, str) or (last and not _STREAM_ID.fullmatch(last)):
+        raise Undecodable(f"cursor at {last!r}")
+    return last
 
 
 def after(entry_id: str) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from celery_monitor.details import Wait
-from celery_monitor.store import blocks, columns, fresh, inbox, live, lost, runs, schedule, shelves, turnarounds, waits
+from celery_monitor.store import columns, fresh, inbox, live, lost, runs, schedule, shelves, turnarounds, waits
 from celery_monitor.store.blocks import Tables
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
@@ -16,7 +16,7 @@ from celery_monitor.store.filler import Filler
 from celery_monitor.store.keys import LATE_S
 from celery_monitor.store.memory import Memory
 from celery_monitor.store.report import FULL, LATE_ROWS, TOO_MANY_WAITS, UNDECODABLE, FoldReport, Step
-from celery_monitor.store.shelves import Bytes
+from celery_monitor.store.shelves import Bytes, Sorted
 from celery_monitor.store.slices import Slices
 
 MAX_ROWS: Final = 10_000
@@ -36,9 +36,10 @@ def fold_once(store: Store, now_us: int, room: Memory, most: Bytes, report: Fold
     key = store.keys.cursor(inbox.TASKS)
     with store.translated():
         raw = store.client.get(key)
-        cursor = TasksCursor.load(raw)
-        entries = inbox.read(store.client, store.keys.inbox_tasks, cursor.last, ENTRIES)
     step = Step()
+    cursor = shelves.cursor_of(store, raw, step)
+    with store.translated():
+        entries = inbox.following(store.client, store.keys.inbox_tasks, cursor.last, ENTRIES)
     commit = Commit(key, raw or b"")
     written = cursor.executions.number, cursor.logs.number
     if entries:
@@ -46,7 +47,7 @@ def fold_once(store: Store, now_us: int, room: Memory, most: Bytes, report: Fold
         folded, full = [fields for _, fields in taken], not room.takes_executions
         inbox.trim(commit, store.keys, inbox.TASKS, folded, after(cursor.last), full=full)
     dropped = shelves.drop_oldest(store, cursor, written, now_us, most, commit)
-    if not entries and not dropped:
+    if not entries and not dropped and not step.skipped:
         return False
     step.write(commit, store.keys)
     if not commit.run(store, cursor.dump()):
@@ -62,7 +63,7 @@ def shed(store: Store, now_us: int, most: Bytes, report: FoldReport) -> None:
         key = store.keys.cursor(inbox.TASKS)
         with store.translated():
             raw = store.client.get(key)
-        cursor, commit = TasksCursor.load(raw), Commit(key, raw or b"")
+        cursor, commit = shelves.cursor_of(store, raw, Step()), Commit(key, raw or b"")
         written = cursor.executions.number, cursor.logs.number
         if not shelves.drop_oldest(store, cursor, written, now_us, most, commit):
             return
@@ -92,18 +93,19 @@ def _take(
     touched: set[bytes] = set()
     told = live.pace(store)
     one_in = told["one_in"] if told else 1
+    oldest_us = now_us - LATE_S * 1_000_000
     taken = count = 0
     for count, raw in enumerate(entries, 1):  # noqa: B007 - how many were taken
         for entry in fresh.heads([raw], step):
             if fresh.take(known, entry, step):
-                tables = fresh.twice(partial(blocks.read, entry.data), step)
-                if tables is not None:
-                    booked.take_back(entry.boot, tables["attempts"]["uid"], commit, now_us)
-                    _pair(store, pairs, tables, commit, now_us)
-                    schedule.keep(store, tables, commit)
-                    turnarounds.count(retried.take(tables["attempts"]), entry, store, commit, now_us)
-                    rows = _put(fillers, tables, now_us, room, step)
-                    touched |= runs.of(tables, one_in) if rows else set()
+                found = fresh.twice(partial(shelves.sort_out, entry.data, oldest_us), step)
+                if found is not None:
+                    found = _paired(store, pairs, found, oldest_us, commit, now_us)
+                    if booked:
+                        booked.take_back(entry.boot, found.tables["attempts"]["uid"], commit, now_us)
+                    turnarounds.count(retried.take(found.tables["attempts"]), entry, store, commit, now_us)
+                    rows = _put(fillers, found, room, step)
+                    touched |= runs.of(found.tables, one_in) if rows else set()
                     taken += rows
         cursor.last = fresh.stream_id(raw)
         slices.breathe()
@@ -120,30 +122,33 @@ def _take(
     return entries[:count]
 
 
-def _pair(store: Store, pairs: waits.Pairs, tables: Tables, commit: Commit, now_us: int) -> None:
-    """Put the waits that are whole now in the place of their beginnings and ends."""
+def _paired(store: Store, pairs: waits.Pairs, found: Sorted, oldest_us: int, commit: Commit, now_us: int) -> Sorted:
+    """Put the waits that are whole now in the place of their beginnings and ends, and sendings where they are kept."""
+    if not found.tables.keys() & {"waits", "fires"}:
+        return found
+    tables: Tables = {name: dict(table) for name, table in found.tables.items()}
     schema = columns.SCHEMAS["waits"]
     if "waits" in tables:
         told = [Wait._make(row) for row in columns.to_rows(schema, tables["waits"])]
         whole = pairs.pair(told)
         waits.count(whole, store, commit, now_us)
         tables["waits"] = columns.from_rows(schema, whole)
+    schedule.keep(store, tables, commit)
+    return shelves.sort_out(columns.encode(tables, level=0), oldest_us)
 
 
-def _put(fillers: Sequence[Filler], tables: Tables, now_us: int, room: Memory, step: Step) -> int:
-    kept = blocks.without_late(tables, now_us - LATE_S * 1_000_000)
-    rows = blocks.count(kept)
-    if late := blocks.count(tables) - rows:
-        step.skipped[LATE_ROWS] += late
+def _put(fillers: Sequence[Filler], found: Sorted, room: Memory, step: Step) -> int:
+    rows = found.rows
+    if found.late:
+        step.skipped[LATE_ROWS] += found.late
     if not room.takes_executions:
         step.skipped[FULL] += rows
         return 0
     if rows > MAX_ENTRY_ROWS:
         step.skipped[UNDECODABLE] += 1
         return 0
-    if rows:
-        for filler, part in zip(fillers, shelves.split(kept), strict=True):
-            if blocks.count(part):
-                filler.add(part)
-        step.rows += rows
+    for filler, part in zip(fillers, (found.well, found.ill), strict=True):
+        if part.count:
+            filler.add(part)
+    step.rows += rows
     return rows

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from celery_monitor.store import blocks, index
-from celery_monitor.store.blocks import Tables
+from celery_monitor.store import blocks, index, joining
+from celery_monitor.store.columns import Blob
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import Filled
+from celery_monitor.store.joining import Part
 from celery_monitor.store.keys import DAY_S, Shelf
 from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import BROKEN_BLOB, Step
@@ -34,17 +35,19 @@ class Filler:
         self._most = most
         self._commit = commit
         self._step = step
-        self._tables: Tables | None = None
+        self._parts: list[Part] | None = None
         self._indexed: set[bytes] = set()
         self._index: dict[tuple[int, int], list[bytes]] = {}  # what to append, by group and part
+        self._rows = 0
         self._before = 0  # bytes of the open block as it is stored now
 
-    def add(self, tables: Tables) -> None:
-        """Add the rows of one batch."""
-        if self._tables is None:
-            self._tables = self._opened()
-        blocks.extend(self._tables, tables)
-        if blocks.count(self._tables) >= self._most:
+    def add(self, part: Part) -> None:
+        """Add rows."""
+        if self._parts is None:
+            self._parts = self._opened()
+        self._parts.append(part)
+        self._rows += part.count
+        if self._rows >= self._most:
             self._write()
 
     def close(self) -> None:
@@ -63,12 +66,12 @@ class Filler:
 
     def _write(self) -> None:
         """Write the open block; when it is full the next rows go into a new one."""
-        tables, self._tables = self._tables, None
-        if tables is None:
+        parts, self._parts = self._parts, None
+        if parts is None:
             return
         cursor, keys, number = self._filled, self._shelf, self._filled.number
-        ids = blocks.index_ids(tables, self._store.identity_labels)
-        data, info = blocks.build(tables, len(ids))
+        data = joining.join(parts)
+        info, ids = blocks.describe(data, self._store.identity_labels)
         self._commit.add("SET", keys.block(number), data, "EX", _EXPIRY_S)
         self._commit.add("HSET", keys.block_info, number, info.dump())
         self._commit.add("ZADD", keys.blocks, info.newest_us, number)
@@ -77,22 +80,22 @@ class Filler:
         cursor.stored_bytes += info.stored_bytes - self._before
         full = info.rows >= self._most
         cursor.number, cursor.rows = (number + 1, 0) if full else (number, info.rows)
-        self._indexed, self._before = set(), 0
+        self._indexed, self._before, self._rows = set(), 0, 0
 
-    def _opened(self) -> Tables:
+    def _opened(self) -> list[Part]:
         cursor, keys = self._filled, self._shelf
-        self._indexed, self._before = set(), 0
+        self._indexed, self._before, self._rows = set(), 0, 0
         if not cursor.rows:
-            return blocks.empty()
+            return []
         with self._store.translated():
             data = self._store.client.get(keys.block(cursor.number))
             note = self._store.client.hget(keys.block_info, cursor.number)
         try:
-            tables = blocks.read(data or b"")
+            part = Part.of(Blob(data or b""))
             self._before = blocks.load_info(note or b"").stored_bytes
         except Undecodable:
             self._step.skipped[BROKEN_BLOB] += 1
             cursor.number, cursor.rows = cursor.number + 1, 0
-            return blocks.empty()
-        self._indexed = blocks.index_ids(tables, self._store.identity_labels)
-        return tables
+            return []
+        self._indexed, self._rows = blocks.index_ids(blocks.view(part.blob), self._store.identity_labels), part.count
+        return [part]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
 from celery_monitor.store import counters, executions, memory, meta, rolling, thinning, usage
 from celery_monitor.store.connection import Store
-from celery_monitor.store.report import FoldReport
+from celery_monitor.store.report import BROKEN_BLOB, FoldReport
 from celery_monitor.store.shelves import Bytes
 from celery_monitor.store.slices import Slices
 
 _COMMITS: Final = 200
 """Of each kind in one run: after a long outage the next tick goes on."""
+_NUMBER: Final = re.compile(rb"-?\d{1,17}")
 
 
 def fold(store: Store, now_us: int, *, slice_s: float = 0.05, pause: Callable[[], None] | None = None) -> FoldReport:
@@ -35,8 +37,20 @@ def fold(store: Store, now_us: int, *, slice_s: float = 0.05, pause: Callable[[]
         report.aside = "the store is written by a newer release: upgrade this process"
         return report
     for shard in store.shards:
+        _mend(shard)
         _fold_shard(shard, now_us, report, slices)
     return report
+
+
+def _mend(store: Store) -> None:
+    """Begin counts anew that are no numbers: a commit that adds to one would fail, and the next one too."""
+    keys = store.keys
+    with store.translated():
+        for key in (keys.inbox_bytes, keys.skipped):
+            broken = [name for name, n in store.client.hgetall(key).items() if not _NUMBER.fullmatch(n)]
+            if broken:
+                store.client.hdel(key, *broken)
+                store.client.hincrby(keys.skipped, BROKEN_BLOB, len(broken))
 
 
 def _fold_shard(store: Store, now_us: int, report: FoldReport, slices: Slices) -> None:

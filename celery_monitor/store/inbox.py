@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from celery_monitor.errors import StoreError, StoreRefused
 from celery_monitor.model import AgentState, Batch, Cell, Gauge, Metrics, Pace, Series
 from celery_monitor.signals.record import fixed_id
-from celery_monitor.store import columns, live, memory, packing
+from celery_monitor.store import columns, dumps, live, memory, packing
 from celery_monitor.store.commit import Commit, run_script
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import Keys
@@ -25,6 +25,8 @@ from celery_monitor.store.packing import Undecodable
 VERSION: Final = 1
 METRICS: Final = "m"
 TASKS: Final = "t"
+_SHARED_NODE_BYTES: Final = 4096
+"""Redis puts entries into one node of a stream until it has so many bytes."""
 _ENTRY_BYTES: Final = 200
 """What an entry costs in the stream beside its data."""
 _MEMORY_S: Final = 20.0
@@ -129,8 +131,15 @@ def trim(
 
 
 def cost(data: bytes) -> int:
-    """Return what an entry with these bytes takes in its stream."""
-    return len(data) + _ENTRY_BYTES
+    """Return what an entry with these bytes takes in its stream.
+
+    A large one has a node of its own, whose size jemalloc rounds up to the next quarter between two powers of two.
+    """
+    size = len(data) + _ENTRY_BYTES
+    if size <= _SHARED_NODE_BYTES:
+        return size
+    step = 1 << (size.bit_length() - 3)
+    return -(-size // step) * step
 
 
 def encode_metrics(metrics: Metrics) -> bytes:
@@ -161,8 +170,8 @@ def decode_dumps(data: bytes) -> Dumps:
         if version != VERSION:
             raise Undecodable(f"counters of version {version!r}; this release reads {VERSION}")
         return Dumps(
-            [(_bucket(b), [(_series(s), _checked(dump)) for s, dump in row]) for b, row in cells],
-            [(_bucket(b), [(_series(s), _levels(levels)) for s, levels in row]) for b, row in gauges],
+            [(_bucket(b), [(_series(s), dumps.checked(dump)) for s, dump in row]) for b, row in cells],
+            [(_bucket(b), [(_series(s), dumps.checked_levels(levels)) for s, levels in row]) for b, row in gauges],
         )
     except packing.BROKEN as e:
         raise Undecodable(f"counters: {e}") from e
@@ -195,6 +204,11 @@ def read(client: Any, stream: str, after: str, count: int) -> list[tuple[bytes, 
     """Return up to `count` raw entries after an id ("" for the start), oldest first; `client` may be a pipeline."""
     entries: list[tuple[bytes, dict[bytes, bytes]]] = client.xrange(stream, f"({after}" if after else "-", "+", count)
     return entries
+
+
+def following(client: Any, stream: str, after: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """Return what `read` does; where that is nothing, what lies before `after`: a commit leaves nothing there."""
+    return read(client, stream, after, count) or (read(client, stream, "", count) if after else [])
 
 
 def head(entry_id: bytes, fields: Mapping[bytes, bytes]) -> Entry:
@@ -275,27 +289,7 @@ def _bucket(raw: Any) -> int:
 
 
 def _series(raw: Any) -> tuple[str, ...]:
-    if not raw or not all(isinstance(part, str) for part in raw):
+    "".join(raw)  # a TypeError for what is no text
+    if not raw or raw.__class__ is not list:
         raise Undecodable(f"series {raw!r}")
     return tuple(raw)
-
-
-def _checked(dump: list[Any]) -> list[Any]:
-    """Return a cell's dump if every number in it is one: a text among them would break the merge, not the decode."""
-    counts, *sketches, errors, reasons, runtime_le, wait_le = dump[:9]
-    sketches += dump[9:10]
-    for numbers in (counts, reasons, runtime_le, wait_le):
-        if numbers:
-            sum(numbers), sum(numbers.values())
-    "".join(errors), sum(errors.values())
-    for count, total, least, most, flat in sketches:
-        count + total + least + most + sum(flat)
-        if len(flat) % 2:
-            raise Undecodable(f"sketch of {len(flat)} numbers")
-    return dump
-
-
-def _levels(levels: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    for name, (count, least, most, total, last, last_us) in levels.items():
-        name.encode(), count + least + most + total + last + last_us
-    return levels

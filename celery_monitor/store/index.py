@@ -29,7 +29,7 @@ def entries(ids: Iterable[bytes], number: int) -> dict[int, bytes]:
     place = bytes((number % GROUP,))
     parts: dict[int, list[bytes]] = defaultdict(list)
     for packed in ids:
-        whole = packed if len(packed) == 16 else fixed_id(packed)  # noqa: PLR2004 - spares a call for most
+        whole = packed if len(packed) == 16 else fixed_id(packed)
         parts[whole[0]].append(whole[1:4])
     return {part: place.join(found) + place for part, found in parts.items()}
 

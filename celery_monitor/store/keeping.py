@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 from celery_monitor.model import Pace
-from celery_monitor.store import blocks, inbox, memory, usage
+from celery_monitor.store import blocks, inbox, memory, shelves, usage
 from celery_monitor.store.connection import Store
-from celery_monitor.store.cursor import TasksCursor
 from celery_monitor.store.packing import Undecodable
+from celery_monitor.store.report import Step
 
 MOST: Final = 1024
 _BLOCKS: Final = 64
@@ -67,7 +67,7 @@ def following(one_in: int, holds_s: float, target_s: float, since_s: float) -> i
 
 def _wanted(store: Store, one_in: int, since_us: int, target_s: float, now_us: int) -> int:
     with store.translated():
-        cursor = TasksCursor.load(store.client.get(store.keys.cursor(inbox.TASKS)))
+        cursor = shelves.cursor_of(store, store.client.get(store.keys.cursor(inbox.TASKS)), Step())
         filled = cursor.executions
         numbers = range(max(filled.first, filled.number - _BLOCKS), filled.number)
         notes = store.client.hmget(store.keys.executions.block_info, list(numbers)) if numbers else []

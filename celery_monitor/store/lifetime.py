@@ -61,7 +61,7 @@ def load(raw: bytes | None) -> Lifetime:
         version, since_us, rows = packing.unpack(packing.inflate(raw))
         if version != VERSION:
             raise Undecodable(f"lifetime of version {version!r}; this release reads {VERSION}")
-        return Lifetime(int(since_us), {tuple(series): dump for series, dump in rows})
+        return Lifetime(int(since_us), tiers.checked(rows))
     except packing.BROKEN as e:
         raise Undecodable(f"lifetime: {e}") from e
 

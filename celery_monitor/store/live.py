@@ -90,9 +90,10 @@ def _state(raw: bytes) -> AgentState | None:
 
 def _is_running(told: dict[str, Any]) -> bool:
     try:
-        return told.keys() >= _RUNNING and len(bytes.fromhex(told["uid"])) > 0 <= len(bytes.fromhex(told["run"]))
-    except ValueError:
+        bytes.fromhex(told["uid"] + told["run"])
+    except (KeyError, ValueError):
         return False
+    return told.keys() >= _RUNNING
 
 
 def silent(store: Store, now_us: int) -> list[tuple[AgentState, bytes]]:

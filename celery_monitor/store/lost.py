@@ -101,6 +101,9 @@ class Booked:
         with store.translated():
             self._notes: dict[bytes, bytes] = store.client.hgetall(store.keys.lost)
 
+    def __len__(self) -> int:
+        return len(self._notes)
+
     def take_back(self, boot: bytes, uids: Iterable[bytes], commit: Commit, now_us: int) -> None:
         """Add the corrections for attempts whose own end is in a batch to the commit that folds it."""
         if not self._notes or boot.startswith(SWEEPER):

@@ -60,9 +60,15 @@ def inflate(data: bytes, limit: int = MAX_BYTES) -> bytes:
 
 
 def pack(value: Any) -> bytes:
-    """Return msgpack bytes."""
-    packed: bytes = msgpack.packb(value)
+    """Return msgpack bytes; a sum that outgrew 64 bits goes on as a float."""
+    packed: bytes = msgpack.packb(value, default=_wide)
     return packed
+
+
+def _wide(value: Any) -> float:
+    if isinstance(value, int):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} cannot be packed")
 
 
 def unpack(data: bytes) -> Any:

@@ -14,10 +14,34 @@ from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import BROKEN_BLOB, FoldReport, Step
 from celery_monitor.store.slices import Slices
 from celery_monitor.store.tier_bytes import TierBytes
-from celery_monitor.store.tiers import GRACE_S, PAIRS, PARTS, TIERS, Tier
+from celery_monitor.store.tiers import GRACE_S, PAIRS, PARTS, STEPS, TIERS, Tier
 
 _BUCKETS: Final = 10
 """Coarse buckets per commit: after a long pause of the fold there may be thousands."""
+
+
+def cursor_of(raw: bytes | None, now_us: int, step: Step | None = None) -> MetricsCursor:
+    """Return the cursor in its bytes; in the place of a broken one, the one that it must have been at about this time.
+
+    The last coarse bucket of each tier is written anew then, from the finer ones that it was made of.
+    """
+    now_s = now_us // 1_000_000
+    try:
+        cursor = MetricsCursor.load(raw)
+        if _is_of_about(cursor, now_s):
+            return cursor
+    except Undecodable:
+        pass
+    if step is not None:
+        step.skipped[BROKEN_BLOB] += 1
+    rolled = {tier.step_s: target(tier.step_s, now_s) - tier.step_s for tier in TIERS[1:]}
+    return MetricsCursor("", rolled, now_s + TIERS[0].step_s, now_us)
+
+
+def _is_of_about(cursor: MetricsCursor, now_s: int) -> bool:
+    """Return whether there is no more to roll than can be kept: else the fold would never come to an end."""
+    ends = [end for step, end in cursor.rolled.items() if step in STEPS]
+    return cursor.newest <= now_s + UNROLLED_S and all(abs(now_s - end) <= UNROLLED_S for end in ends)
 
 
 def target(step: int, now_s: int) -> int:
@@ -39,9 +63,9 @@ def roll(store: Store, now_us: int, most: int, report: FoldReport, slices: Slice
     while True:
         with store.translated():
             raw, weighed = store.client.mget([store.keys.cursor("m"), store.keys.rollup_bytes])
-        cursor = MetricsCursor.load(raw) if raw else MetricsCursor(late=now_us)
-        commit = Commit(store.keys.cursor("m"), raw or b"")
         step = Step()
+        cursor = cursor_of(raw, now_us, step) if raw else MetricsCursor(late=now_us)
+        commit = Commit(store.keys.cursor("m"), raw or b"")
         roller = _Roller(store, now_s, most, commit, step, TierBytes.load(weighed))
         if not _roll_some(roller, cursor, slices):
             return True

@@ -13,12 +13,13 @@ from typing import Any, Final
 from celery_monitor.details import Run, RunState, Wait
 from celery_monitor.model import BUCKET_S, WEIGHTED, Batch, Cell, Metrics, is_kept
 from celery_monitor.signals.record import Flag, State, fixed_id
-from celery_monitor.store import columns, inbox, waits
-from celery_monitor.store.blocks import Tables
+from celery_monitor.store import columns, inbox, shelves, waits
+from celery_monitor.store.blocks import View
+from celery_monitor.store.columns import Blob
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
-from celery_monitor.store.cursor import TasksCursor
 from celery_monitor.store.filler import Filler
+from celery_monitor.store.joining import Part
 from celery_monitor.store.keys import RUNS_S
 from celery_monitor.store.report import Step
 
@@ -46,7 +47,7 @@ class Verdicts:
     waits: list[Wait] = field(default_factory=list)
 
 
-def of(tables: Tables, one_in: int = 1) -> set[bytes]:
+def of(tables: View, one_in: int = 1) -> set[bytes]:
     """Return the runs (16 bytes) that rows with a workflow belong to and that are kept, when one in so many is."""
     found: set[bytes] = set()
     for name, table in tables.items():
@@ -113,12 +114,12 @@ def settle(store: Store, cursor: bytes, verdicts: Verdicts, now_us: int) -> bool
         StoreError: the store does not answer; look again at the next tick.
     """
     key, step = store.keys.cursor(inbox.TASKS), Step()
-    commit, at = Commit(key, cursor), TasksCursor.load(cursor or None)
+    commit, at = Commit(key, cursor), shelves.cursor_of(store, cursor or None, step)
     rows: dict[str, Sequence[Any]] = {"runs": [row for row, _ in verdicts.over], "waits": verdicts.waits}
     tables = {name: columns.from_rows(columns.SCHEMAS[name], found) for name, found in rows.items() if found}
     if tables:
         filler = Filler(store, store.keys.executions, at.executions, commit, step)
-        filler.add(tables)
+        filler.add(Part.of(Blob(columns.encode(tables, level=0))))
         filler.close()
     _count(store, verdicts.over, commit, now_us)
     waits.count(verdicts.waits, store, commit, now_us)

@@ -11,7 +11,7 @@ from celery_monitor.store.blocks import Tables
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import DAY_S, SCHEDULE_S
-from celery_monitor.store.packing import BROKEN, Undecodable
+from celery_monitor.store.packing import BROKEN
 
 MOST_FIRES: Final = 20_000
 """Sendings kept, about 4 MB: two weeks of one a minute, five hours of one a second."""

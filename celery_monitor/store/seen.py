@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Any, Final
 
-from celery_monitor.store import packing
+from celery_monitor.store import packing, shapes
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.keys import DAY_S, SEEN_S, Keys
 
@@ -15,6 +15,9 @@ MAX_SPANS: Final = 256
 
 Spans = list[int]
 """``[first, last, first, last, ...]``, ascending, with holes between."""
+
+
+_SPANS: Final = shapes.checker(list[int])
 
 
 def holds(spans: Spans, n: int) -> bool:
@@ -99,7 +102,9 @@ def ask(pipe: Any, keys: Keys, kind: str, boots: list[bytes], now_us: int) -> No
 
 
 def _load(raw: bytes) -> Spans:
-    spans = packing.unpack(raw)
-    if not isinstance(spans, list) or len(spans) % 2 or not all(isinstance(n, int) for n in spans):
-        raise packing.Undecodable(f"seen: {spans!r}")
-    return spans
+    """Return the spans in their bytes, none for broken ones: what is broken may not stop the fold."""
+    try:
+        spans: Any = packing.unpack(raw)
+    except packing.Undecodable:
+        return []
+    return spans if _SPANS(spans) and len(spans) % 2 == 0 else []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from math import isfinite
 from types import NoneType, UnionType
-from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 from celery_monitor.store.packing import Undecodable
 
@@ -28,19 +28,19 @@ def kept(value: Any, kind: Any) -> dict[str, Any]:
 
 
 def row(kind: type[Row], values: Any) -> Row:
-    """Return the NamedTuple of a list: columns that a newer release added are left out, those of an older one missing.
+    """Return the NamedTuple or dataclass of a list: what a newer release added is left out, defaults are filled in.
 
     Raises:
         Undecodable: too short, or a value is not of its column's type.
     """
-    names: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
+    hints = _hints(cast("Any", kind))
     if not isinstance(values, list):
         raise Undecodable(f"{kind.__name__}: {type(values).__name__} is no list")
-    for name, value in zip(names, values, strict=False):
-        if not checker(_hints(kind)[name])(value):
+    for (name, hint), value in zip(hints.items(), values, strict=False):
+        if not checker(hint)(value):
             raise Undecodable(f"{kind.__name__}.{name}: {type(value).__name__}")
     try:
-        return kind(*values[: len(names)])
+        return kind(*values[: len(hints)])
     except TypeError as e:
         raise Undecodable(f"{kind.__name__}: {len(values)} values") from e
 
@@ -103,5 +103,5 @@ _PLAIN: Final[dict[Any, Check]] = {
     bytes: lambda value: isinstance(value, bytes),
     bool: lambda value: isinstance(value, bool),
     NoneType: lambda value: value is None,
-    Any: lambda value: True,
+    Any: lambda _: True,
 }

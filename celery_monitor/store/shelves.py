@@ -5,18 +5,21 @@ So a flood of logs displaces no execution, and what failed is found without look
 
 from __future__ import annotations
 
-from itertools import compress
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import FAILED
 from celery_monitor.signals.record import State
 from celery_monitor.store import blocks, index
-from celery_monitor.store.blocks import Tables
+from celery_monitor.store.blocks import View
+from celery_monitor.store.columns import Blob
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import Filled, TasksCursor
+from celery_monitor.store.joining import Part
 from celery_monitor.store.keys import Shelf
 from celery_monitor.store.packing import Undecodable
+from celery_monitor.store.report import BROKEN_BLOB, Step
 
 LOG_ROWS: Final = 500
 """Rows of a block of logs and failures: their texts are long."""
@@ -32,23 +35,64 @@ class Bytes(NamedTuple):
     logs: int
 
 
-def split(tables: Tables) -> tuple[Tables, Tables]:
-    """Return what goes on each shelf, in the order of `Keys.shelves`."""
-    states = tables["attempts"]["state"]
+def cursor_of(store: Store, raw: bytes | None, step: Step) -> TasksCursor:
+    """Return the cursor in its bytes; in the place of a broken one, the one that the notes on the blocks tell.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    try:
+        return TasksCursor.load(raw)
+    except Undecodable:
+        step.skipped[BROKEN_BLOB] += 1
+        return TasksCursor("", *(_filled(store, shelf) for shelf in store.keys.shelves))
+
+
+def _filled(store: Store, shelf: Shelf) -> Filled:
+    with store.translated():
+        found = store.client.hgetall(shelf.block_info)
+    notes = {int(number): _note(note) for number, note in found.items() if number.isdigit()}
+    stored = sum(info.stored_bytes for info in notes.values() if info is not None)
+    return Filled(min(notes, default=1), max(notes, default=0) + 1, 0, stored)
+
+
+class Sorted(NamedTuple):
+    """All rows of an entry, those for the executions' shelf, those for the other, and how many came too late."""
+
+    tables: View
+    well: Part
+    ill: Part
+    late: int
+
+    @property
+    def rows(self) -> int:
+        """Rows for both shelves."""
+        return self.well.count + self.ill.count
+
+
+def sort_out(data: bytes, oldest_us: int) -> Sorted:
+    """Return what goes on each shelf of an entry's rows, without those that ended (were published) before a time.
+
+    Raises:
+        Undecodable: broken, or of a newer version.
+    """
+    blob = Blob(data)
+    part, late = Part.of(blob), blocks.late(blob, oldest_us)
+    ill: dict[str, Sequence[int]] = {}
+    gone: dict[str, Sequence[int]] = dict(late)
+    for name, positions in (("attempts", _troubles(blob)), ("logs", range(blob.rows("logs")))):
+        if positions:
+            before = set(late.get(name, ()))
+            ill[name] = [at for at in positions if at not in before]
+            gone[name] = sorted(before.union(positions))
+    well = part.without(gone) if gone else part
+    return Sorted(blocks.view(part.blob), well, part.only(ill), sum(map(len, late.values())))
+
+
+def _troubles(blob: Blob) -> list[int]:
+    states = blob.column("attempts", "state")
     bad = _TROUBLES.intersection(states)
-    if not bad and "logs" not in tables:
-        return tables, {}
-    well = dict(tables)
-    ill: Tables = {name: {column: [] for column in tables[name]} for name in ("attempts", "publishes")}
-    if bad:
-        at = [n for n, state in enumerate(states) if state in bad]
-        good = [state not in bad for state in states]
-        for name, column in tables["attempts"].items():
-            ill["attempts"][name] = [column[n] for n in at]
-        well["attempts"] = {name: list(compress(column, good)) for name, column in tables["attempts"].items()}
-    if "logs" in well:
-        ill["logs"] = well.pop("logs")
-    return well, ill
+    return [at for at, state in enumerate(states) if state in bad] if bad else []
 
 
 def drop_oldest(

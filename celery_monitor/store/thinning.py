@@ -10,6 +10,7 @@ from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor
 from celery_monitor.store.report import DROPPED, FoldReport, Step
+from celery_monitor.store.rolling import cursor_of
 from celery_monitor.store.tier_bytes import TierBytes
 from celery_monitor.store.tiers import PARTS, STEPS
 
@@ -24,7 +25,7 @@ def thin(store: Store, most: int, now_us: int, report: FoldReport) -> bool:
     while True:
         with store.translated():
             raw, weighed = store.client.mget([guard, keys.rollup_bytes])
-        cursor, held = MetricsCursor.load(raw), TierBytes.load(weighed)
+        cursor, held = cursor_of(raw, now_us), TierBytes.load(weighed)
         held.expire(cursor, now_us // 1_000_000, store.rollup_days)
         commit, step = Commit(guard, raw or b""), Step()
         if held.total <= most or not _drop(store, cursor, held, most, commit, step):

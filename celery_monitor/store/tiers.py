@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from math import inf
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import Cell, Gauge, Series
@@ -142,9 +143,19 @@ def load(raw: bytes | None) -> Raw:
         version, rows = packing.unpack(packing.inflate(raw))
         if version != VERSION:
             raise Undecodable(f"rollup of version {version!r}; this release reads {VERSION}")
-        return {tuple(series): dump for series, dump in rows}
+        return checked(rows)
     except packing.BROKEN as e:
         raise Undecodable(f"rollup: {e}") from e
+
+
+def checked(rows: Iterable[tuple[Iterable[str], Any]]) -> Raw:
+    """Return a blob's rows by series; raises one of `packing.BROKEN` for what no cell and no gauges are made of."""
+    found: Raw = {}
+    for parts, value in rows:
+        "".join(parts)
+        series = tuple(parts)
+        found[series] = dumps.checked_levels(value) if isinstance(value, dict) else dumps.checked(value, inf)
+    return found
 
 
 def dump(raw: Raw, level: int = 6) -> bytes:

@@ -7,15 +7,14 @@ retries come from different processes, so in any order; they are joined in the f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import BUCKET_S, FINAL, UNSURE, Batch, Cell, Metrics
 from celery_monitor.signals.record import Flag, State
-from celery_monitor.store import inbox, packing
+from celery_monitor.store import inbox, packing, shapes
 from celery_monitor.store.blocks import ends
-from celery_monitor.store.columns import Columns
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.inbox import Entry
@@ -65,7 +64,7 @@ class Retried:
         self._known: dict[bytes, Half | None] = {}
         self._stored: dict[bytes, Half | None] = {}
 
-    def take(self, attempts: Columns) -> list[tuple[bytes, Half]]:
+    def take(self, attempts: Mapping[str, list[Any]]) -> list[tuple[bytes, Half]]:
         """Return the executions that these attempts make whole."""
         told = list(_halves(attempts))
         self._fetch([own for own, _ in told])
@@ -128,7 +127,7 @@ def count(whole: Sequence[tuple[bytes, Half]], entry: Entry, store: Store, commi
     inbox.add(commit, store.keys, Batch(boot, 1, "fold", now_us, metrics))
 
 
-def _halves(attempts: Columns) -> Iterator[tuple[bytes, Half]]:
+def _halves(attempts: Mapping[str, list[Any]]) -> Iterator[tuple[bytes, Half]]:
     """Yield the first publishes of executions that go on, and the final ends of those that were retried."""
     names = ("state", "retries", "flags", "id", "published_us", "reason", "task", "queue", "workflow")
     again = int(State.RETRY)
@@ -144,14 +143,13 @@ def _halves(attempts: Columns) -> Iterator[tuple[bytes, Half]]:
             yield own, Half(0, _end(attempts, at), task, queue, workflow)
 
 
-def _end(attempts: Columns, at: int) -> int:
+def _end(attempts: Mapping[str, list[Any]], at: int) -> int:
     return ends({name: [attempts[name][at]] for name in ("started_us", "runtime_us", "published_us", "wait_us")})[0]
 
 
 def _load(raw: bytes | None) -> Half | None:
     """Return a stored half, None for none and for one that is broken."""
     try:
-        half = Half(*packing.unpack(raw)[:5]) if raw else None
-        return half if half is None or isinstance(half.published_us + half.ended_us, int) else None
+        return shapes.row(Half, packing.unpack(raw)) if raw else None
     except BROKEN:
         return None

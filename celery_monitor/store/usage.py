@@ -65,7 +65,7 @@ def _of_shard(store: Store, now_us: int) -> Usage:
     return Usage(
         **_stored(cursor),
         rollups=TierBytes.load(held).total if isinstance(held, bytes) else 0,
-        inbox=sum(max(0, int(n)) for n in waiting) if isinstance(waiting, list) else 0,
+        inbox=sum(int(n) for n in waiting if n.isdigit()) if isinstance(waiting, list) else 0,
         rest=sum(n for n in sizes if isinstance(n, int)),
     )
 

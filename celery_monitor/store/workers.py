@@ -7,10 +7,10 @@ that is missing. The tick writes it, once in a minute.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from celery_monitor.model import AgentState
-from celery_monitor.store import packing
+from celery_monitor.store import packing, shapes
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import WORKERS_S
 
@@ -99,15 +99,7 @@ def _dump(book: Book) -> bytes:
 def _book(raw: bytes) -> Book | None:
     try:
         lives, times = packing.unpack(raw)
-        found = [_checked(life) for life in lives]
-        return Book(found, int(times)) if found else None
+        found = [shapes.row(Life, life) for life in lives]
+        return Book(found, min(int(times), shapes.LARGEST)) if found else None
     except packing.BROKEN:
         return None
-
-
-def _checked(raw: Any) -> Life:
-    """Return a life; raises ValueError for what is none."""
-    boot, started, seen, goodbye, host, pid, pool, build = raw
-    if not all(isinstance(each, int) for each in (started, seen, pid)):
-        raise ValueError(f"a life from {started!r} to {seen!r}")
-    return Life(str(boot), started, seen, bool(goodbye), str(host), pid, str(pool), str(build))

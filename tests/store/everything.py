@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from celery import Celery
@@ -13,7 +14,7 @@ from celery_monitor.alerts.judge import Reading, judge
 from celery_monitor.alerts.rules import load_rules
 from celery_monitor.config import Settings
 from celery_monitor.details import Content, Fire, Labelled, Log, Measure, Plan, Run, RunState, Span, Traffic, Wait
-from celery_monitor.model import AgentState, Attempt, Batch, Cell, Publish
+from celery_monitor.model import AgentState, Attempt, Batch
 from celery_monitor.periodic import Ticker
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import Reason, State, unpack_id
@@ -188,7 +189,7 @@ def questions() -> dict[str, tuple[Callable[[Any, Mapping[str, str]], Any], dict
         "queue": (answers.queue, {"id": "payments"}),
         "waiting": (answers.waiting, {"id": "payments"}),
         "schedule": (answers.schedule, {}),
-        "label": (answers.label, {"key": "customer", "value": "acme"}),
+        "label": (answers.label, {"id": "customer", "value": "acme"}),
         "tasks": (answers.tasks, {}),
         "task": (answers.task, {"id": "shop.charge"}),
         "failures": (answers.failures, {}),
@@ -204,24 +205,10 @@ def questions() -> dict[str, tuple[Callable[[Any, Mapping[str, str]], Any], dict
     }
 
 
-def ask(store: Store, names: Iterator[str] | None = None) -> dict[str, Any]:
-    """Return the answers of a new reader to all questions; one for which nothing is found is None."""
+def ask(store: Store) -> dict[str, Any]:
+    """Return the answers of a new reader to all questions for which it finds anything."""
     reader, found = Reader(store), {}
     for name, (question, params) in questions().items():
-        try:
+        with suppress(answers.NotFound):
             found[name] = question(reader, params)
-        except answers.NotFound:
-            found[name] = None
     return found
-
-
-def cell(counts: dict[int, int]) -> Cell:
-    """Return a cell with these counts."""
-    made = Cell()
-    made.counts = counts
-    return made
-
-
-def published(n: int, now_us: int) -> Publish:
-    """Return a message of the task that must be counted whatever else is broken."""
-    return publish(n, at_us=now_us, task="good")

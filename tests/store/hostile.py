@@ -11,7 +11,7 @@ import msgpack
 from celery_monitor.store import packing
 from celery_monitor.store.connection import Store
 
-ODD: Final = (
+ODD: Final[tuple[Any, ...]] = (
     None, True, 0, -1, 3, 10**6, 1 << 62, (1 << 64) - 1, -(1 << 63), 1.5, float("nan"), float("inf"), "", "x", "9" * 30,
     b"", b"\0", b"\xff" * 16, b"\1" + b"x" * 40, [], [1], [[]], {}, {"a": 1}, {1: "b"}, {b"\xff": None},
 )  # fmt: skip

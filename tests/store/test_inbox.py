@@ -141,7 +141,10 @@ def test_a_small_broker_under_full_load_keeps_accepting_its_tasks(store: Store) 
 
 
 def test_a_state_that_is_too_large_loses_its_children_before_what_it_runs(store: Store) -> None:
-    running = [{"uid": f"{n:024x}", "id": str(n)} for n in range(5)]
+    running = [
+        {"uid": f"{n:024x}", "id": str(n), "run": "", "task": "t", "queue": "q", "pid": 1, "started_us": 1}
+        for n in range(5)
+    ]  # fmt: skip
     children = [{"pid": n, "rss_bytes": 10**9, "switches": 10**6} for n in range(60)]
     store.agents = 10**6  # so many that each may have 2000 bytes
     inbox.send(store, None, agent(running=running, children=children))

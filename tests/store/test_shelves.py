@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -10,8 +11,8 @@ from celery_monitor.details import Log
 from celery_monitor.model import Batch
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import State, unpack_id
-from celery_monitor.store import inbox, shelves, usage
-from celery_monitor.store.columns import ATTEMPTS, SCHEMAS, from_rows
+from celery_monitor.store import blocks, columns, inbox, joining, shelves, usage
+from celery_monitor.store.columns import SCHEMAS
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
 from tests.store.batches import BOOT, NOW_US, attempt, batch, task_id
@@ -66,13 +67,11 @@ def test_what_failed_outlives_what_did_not(redis_url: str) -> None:
 
 @pytest.mark.parametrize("state", [State.SUCCESS, State.RETRY, State.FAILURE, State.LOST])
 def test_each_row_lies_on_one_shelf(state: State) -> None:
-    tables = {
-        "attempts": from_rows(ATTEMPTS, [attempt(1), attempt(2, state=int(state))]),
-        "publishes": from_rows(SCHEMAS["publishes"], []),
-        "logs": from_rows(SCHEMAS["logs"], [log(1)]),
-    }
-    well, ill = shelves.split(tables)
-    on = [part.get("attempts", {}).get("id", []) for part in (well, ill)]
+    rows: dict[str, list[Any]] = {"attempts": [attempt(1), attempt(2, state=int(state))], "logs": [log(1)]}
+    found = shelves.sort_out(columns.encode({n: columns.from_rows(SCHEMAS[n], r) for n, r in rows.items()}), 0)
+    tables = [blocks.read(joining.join([part])) for part in (found.well, found.ill)]
     bad = state in {State.FAILURE, State.LOST}
+    on = [table["attempts"]["id"] for table in tables]
     assert on == ([[task_id(1)], [task_id(2)]] if bad else [[task_id(1), task_id(2)], []])
-    assert ("logs" in well, "logs" in ill) == (False, True)
+    assert ["logs" in table for table in tables] == [False, True]
+    assert found.rows == 3

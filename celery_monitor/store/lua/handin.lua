@@ -21,7 +21,7 @@ local function held(at, kind)
   if redis.call('XLEN', KEYS[at]) == 0 then
     return 0
   end
-  return math.max(0, tonumber(redis.call('HGET', KEYS[3], kind) or '0'))
+  return math.max(0, tonumber(redis.call('HGET', KEYS[3], kind) or '0') or 0)
 end
 
 local function add(at, kind, most, from)
