@@ -88,14 +88,14 @@ def _run(command: list[str], folder: Path) -> None:
 
 
 def stamp(frontend: Path) -> str:
-    """Return the hash of the sources by name and content; times say nothing, an sdist dates every file alike.
+    """Return the hash of the sources by path and content; times say nothing, an sdist dates every file alike.
 
     `frontend/build.mjs` writes the same into the manifest.
     """
     digest = hashlib.sha256()
-    top = ("package.json", "package-lock.json", "build.mjs")
-    for path in [*(frontend / name for name in top), *sorted((frontend / "src").iterdir())]:
-        digest.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
+    sources = sorted(path.relative_to(frontend).as_posix() for path in (frontend / "src").rglob("*") if path.is_file())
+    for name in ["package.json", "package-lock.json", "build.mjs", *sources]:
+        digest.update(f"{name}\0".encode() + (frontend / name).read_bytes() + b"\0")
     return digest.hexdigest()
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from celery_monitor.signals.record import GAMMA, bin_of
 
 _MID = 2.0 / (GAMMA + 1.0)
+_MOST_BIN = 2000
+"""No value of 64 bits has one beyond; what a broken sketch tells is no float any more."""
 
 
 class Sketch:
@@ -86,7 +88,7 @@ class Sketch:
             while at < len(sums) - 1 and sums[at] <= rank:
                 at += 1
             bucket = ordered[at][0]
-            value = 0.0 if bucket < 0 else _MID * GAMMA**bucket
+            value = 0.0 if bucket < 0 else _MID * GAMMA ** min(bucket, _MOST_BIN)
             out.append(float(min(max(value, self.least), self.most)))
         return out
 

@@ -1,9 +1,10 @@
-/** Builds the page: hashed files, a manifest of them, the licences of what is inside; the folder is the argument. */
+/** Builds the pages: hashed files, a manifest of them, the licences of what is inside; the folder is the argument. */
 
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
@@ -27,39 +28,87 @@ async function licences(names) {
   return (await Promise.all(texts)).join(`\n${"-".repeat(80)}\n\n`);
 }
 
-/** Hash of the sources by name and content, as `stamp` of hatch_build.py: it tells whether this build is still right. */
+/** Hash of the sources by path and content, as `stamp` of hatch_build.py: it tells whether this build is still right. */
 async function stamp() {
   const digest = createHash("sha256");
-  const sources = (await readdir(join(HERE, "src"))).sort().map((name) => join("src", name));
+  const entries = await readdir(join(HERE, "src"), { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => relative(HERE, join(entry.parentPath ?? entry.path, entry.name)));
+  const sources = files.map((path) => path.replaceAll(sep, "/")).sort();
   for (const path of ["package.json", "package-lock.json", "build.mjs", ...sources])
-    digest.update(`${basename(path)}\0`).update(await readFile(join(HERE, path))).update("\0");
+    digest.update(`${path}\0`).update(await readFile(join(HERE, path))).update("\0");
   return digest.digest("hex");
 }
 
+/** Folders of pages: each is fetched when one of its pages is gone to first. */
+const rooms = (await readdir(join(HERE, "src"))).filter((name) => existsSync(join(HERE, "src", name, "room.ts"))).sort();
+
+/** What all rooms are made of. */
+const COMMON = ["address", "answers", "parts", "words"];
+
+/** Lets every room reach all that is common: esbuild makes a file for each set of rooms that share something, else dozens. */
+const together = {
+  name: "together",
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^common$/ }, () => ({ path: "common", namespace: "common" }));
+    onLoad({ filter: /.*/, namespace: "common" }, async () => {
+      const folders = COMMON.map(async (folder) => (await readdir(join(HERE, "src", folder))).map((name) => `./${folder}/${name}`));
+      const paths = (await Promise.all(folders)).flat().sort();
+      return { contents: paths.map((path, n) => `export * as _${n} from "${path}";`).join(""), resolveDir: join(HERE, "src") };
+    });
+    onLoad({ filter: /\/room\.ts$/ }, async ({ path }) => ({
+      contents: `${await readFile(path, "utf8")}export * as common from "common";`,
+      loader: "ts",
+    }));
+  },
+};
+
 const { metafile } = await build({
   absWorkingDir: HERE,
-  entryPoints: { monitor: "src/main.tsx" },
+  entryPoints: { monitor: "src/main.tsx", ...Object.fromEntries(rooms.map((name) => [name, `src/${name}/room.ts`])) },
   bundle: true,
+  splitting: true,
+  plugins: [together],
   minify: true,
   format: "esm",
   target: ["es2022"],
   jsx: "automatic",
   jsxImportSource: "preact",
   entryNames: "[name]-[hash]",
+  chunkNames: "shared-[hash]",
   outdir: TARGET,
   metafile: true,
   legalComments: "none",
   logLevel: "warning",
 });
-const built = Object.keys(metafile.outputs).map((path) => basename(path));
-const file = (suffix) => built.find((name) => name.endsWith(suffix));
+const { outputs } = metafile;
+const outputOf = (source) => Object.keys(outputs).find((path) => outputs[path].entryPoint === source);
+
+/** An output and those it cannot run without. */
+function needed(path, seen = new Set()) {
+  if (seen.has(path)) return seen;
+  seen.add(path);
+  for (const { path: other, kind } of outputs[path].imports) if (kind === "import-statement") needed(other, seen);
+  return seen;
+}
+
+/** Names of the files that are fetched when a room's page is the first to be opened. */
+function fetched(room) {
+  const paths = [outputOf("src/main.tsx"), outputOf(`src/${room}/room.ts`)].flatMap((path) => [...needed(path)]);
+  return [...new Set(paths.map((path) => basename(path)))];
+}
+
+const built = Object.keys(outputs).map((path) => basename(path));
+const files = { script: basename(outputOf("src/main.tsx")), style: built.find((name) => name.endsWith(".css")) };
+const pages = Object.fromEntries(rooms.map((room) => [room, fetched(room)]));
 await mkdir(TARGET, { recursive: true });
 await writeFile(join(TARGET, "THIRD-PARTY-LICENSES.txt"), await licences(bundled(metafile)));
-const manifest = { stamp: await stamp(), files: { script: file(".js"), style: file(".css") } };
 // A page that is loaded meanwhile finds the old build or the new one, never none.
-await writeFile(join(TARGET, "manifest.new"), JSON.stringify(manifest, null, 1));
+await writeFile(join(TARGET, "manifest.new"), JSON.stringify({ stamp: await stamp(), files, pages }, null, 1));
 await rename(join(TARGET, "manifest.new"), join(TARGET, "manifest.json"));
-const size = gzipSync(await readFile(join(TARGET, file(".js"))), { level: 9 }).length;
-console.log(`${file(".js")}: ${(size / 1000).toFixed(1)} kB gzip, at most 90`);
+for (const [room, names] of Object.entries(pages)) {
+  const sizes = await Promise.all(names.map(async (name) => gzipSync(await readFile(join(TARGET, name)), { level: 9 }).length));
+  const sum = sizes.reduce((all, size) => all + size, 0);
+  console.log(`${room}: ${(sum / 1000).toFixed(1)} kB gzip in ${names.length} files, at most 90`);
+}
 const kept = [...built, "THIRD-PARTY-LICENSES.txt", "manifest.json"];
 for (const name of await readdir(TARGET)) if (!kept.includes(name)) await rm(join(TARGET, name), { recursive: true, force: true });

@@ -42,6 +42,14 @@ class WorkerFactory(Protocol):
     ) -> CeleryProcess: ...
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `-n` alone keep the tests of a file in one process, so that what they share is started once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
 @pytest.fixture(scope="session")
 def require() -> Callable[[str], str]:
     """``require("chromium")`` is the program's path; missing means skipped, in CI failed."""

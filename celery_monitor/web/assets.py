@@ -20,13 +20,27 @@ class Assets(NamedTuple):
 
     script: str
     style: str
+    pages: dict[str, list[str]]
+    """Files that the script fetches, itself among them, when a page of that room is the first to be opened."""
+
+    @property
+    def files(self) -> set[str]:
+        """All of them."""
+        return {self.script, self.style, *(name for names in self.pages.values() for name in names)}
+
+    @property
+    def common(self) -> list[str]:
+        """What the script fetches on any page: the browser need not find that out one by one."""
+        shared = set.intersection(*map(set, self.pages.values())) if self.pages else set()
+        return sorted(shared - {self.script})
 
 
 def load(folder: Path = STATIC) -> Assets | None:
     """Return what the build wrote into its manifest; None when there is no complete build."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        assets = Assets(manifest["files"]["script"], manifest["files"]["style"])
-    except (OSError, ValueError, KeyError, TypeError):
+        assets = Assets(manifest["files"]["script"], manifest["files"]["style"], manifest["pages"])
+        whole = all((folder / name).is_file() for name in assets.files)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return assets if all((folder / name).is_file() for name in assets) else None
+    return assets if whole else None

@@ -3,8 +3,8 @@
 import { render } from "preact";
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
-import { App } from "./app.tsx";
-import { base } from "./links.ts";
+import { base } from "./address/links.ts";
+import { App } from "./shell/app.tsx";
 
 const place = document.getElementById("celery-monitor");
 if (place) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { points, relative } from "../src/change.ts";
+import { points, relative } from "../src/words/change.ts";
 
 const plain = (text: string | undefined) => text?.replaceAll("\u202f", " ");
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { csv } from "../src/csv.ts";
+import { csv } from "../src/parts/csv.ts";
 
 test("numbers stay numbers and what is unknown stays empty", () => {
   assert.equal(csv(["task", "p95"], [["a", 0.412], ["b", null], ["c", 0]]), "task,p95\r\na,0.412\r\nb,\r\nc,0\r\n");

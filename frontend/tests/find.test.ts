@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Execution } from "../src/api-runs.ts";
-import { byName, type Named, ofRun } from "../src/find.ts";
+import type { Execution } from "../src/api/runs.ts";
+import { byName, type Named, ofRun } from "../src/shell/find.ts";
 
 const KNOWN: Named[] = [
   { name: "nightly report", kind: "workflow" },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { age, bytes, clock, count, digits, duration, percent, plural, rate, span, UNKNOWN } from "../src/format.ts";
+import { age, bytes, clock, count, digits, duration, percent, plural, rate, span, UNKNOWN } from "../src/words/format.ts";
 
 /** Thin spaces as plain ones, to be read here. */
 const plain = (text: string) => text.replaceAll("\u202f", " ");

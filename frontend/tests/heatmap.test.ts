@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   cells, chosen, columnAt, durationTicks, level, LEVELS, logScale, pieces, rowAt, spread, stretch, timeTicks, xOf, yOf,
-} from "../src/heatmap.ts";
+} from "../src/charts/heatmap.ts";
 
 const BOX = { left: 50, top: 10, width: 300, height: 100 };
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inline, marked } from "../src/marked.ts";
+import { inline, marked } from "../src/logs/marked.ts";
 
 const hits = (text: string, wanted: string) => marked(text, wanted).filter((p) => p.hit).map((p) => p.text);
 const whole = (text: string, wanted: string) => marked(text, wanted).map((p) => p.text).join("");

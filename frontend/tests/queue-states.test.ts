@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { QueueDetail } from "../src/api-queues.ts";
-import { answer, condition, notes, queueMark, reasons, slotsMissing, standing } from "../src/queue-states.ts";
+import type { QueueDetail } from "../src/api/queues.ts";
+import { answer, condition, notes, queueMark, reasons, slotsMissing, standing } from "../src/queues/queue-states.ts";
 
 const plain = (text: string) => text.replaceAll("\u202f", " ");
 const worker = { worker: "w1@a", slots: 2, busy: 2, running: 1, held: 3, eta_held: 0, queues: ["mail"] };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rateUnit } from "../src/rate-unit.ts";
+import { rateUnit } from "../src/words/rate-unit.ts";
 
 const plain = (text: string) => text.replaceAll("\u202f", " ");
 

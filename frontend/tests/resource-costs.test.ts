@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ResourceRow } from "../src/api-workers.ts";
-import { costliest, growth, hidden } from "../src/resource-costs.ts";
+import type { ResourceRow } from "../src/api/workers.ts";
+import { costliest, growth, hidden } from "../src/resources/resource-costs.ts";
 
 const plain = (text: string | null) => text?.replaceAll("\u202f", " ");
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { base, changed, execution, runs, to, workflow } from "../src/links.ts";
-import { match } from "../src/route.ts";
+import { base, changed, execution, runs, to, workflow } from "../src/address/links.ts";
+import { match } from "../src/address/route.ts";
 
 const PAGES = ["", "runs", "runs/{}", "workflows/{}"];
 

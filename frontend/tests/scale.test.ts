@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { area, bridged, line, shares, stack, top, total } from "../src/scale.ts";
+import { area, bridged, line, shares, stack, top, total } from "../src/charts/scale.ts";
 
 test("a line runs from edge to edge with the highest value at the upper edge", () => {
   assert.equal(line([0, 5, 10], 100, 20, 10), "M0 20L50 10L100 0");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Booking, Entry, Sending } from "../src/api-schedule.ts";
-import { byTrouble, edgesOf, lane, scheduleMark, worst } from "../src/schedule-lanes.ts";
+import type { Booking, Entry, Sending } from "../src/api/schedule.ts";
+import { byTrouble, edgesOf, lane, scheduleMark, worst } from "../src/schedule/schedule-lanes.ts";
 
 const START = "2026-11-20T11:00:00Z";
 const END = "2026-11-20T12:00:00Z";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { kept, sorted } from "../src/sort.ts";
+import { kept, sorted } from "../src/parts/sort.ts";
 
 interface Row {
   name: string;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Judged, verdict } from "../src/task-verdict.ts";
+import { type Judged, verdict } from "../src/tasks/task-verdict.ts";
 
 const BEFORE = { ended: 100, failed: 1, success_ratio: 0.99, rate_per_second: 1, runtime_p95_seconds: 1, wait_p95_seconds: 1 };
 

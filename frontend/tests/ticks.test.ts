@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ticks } from "../src/ticks.ts";
+import { ticks } from "../src/charts/ticks.ts";
 
 test("an axis has round times, no more than asked for", () => {
   assert.deepEqual(ticks(120, 5), [0, 30, 60, 90, 120]);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Folded, Planned, RunDetail, Span, StepAttempt, StepExecution, Wait } from "../src/api-runs.ts";
-import { tree } from "../src/tree.ts";
-import { FOLD_ABOVE, picture, type Row } from "../src/waterfall.ts";
+import type { Folded, Planned, RunDetail, Span, StepAttempt, StepExecution, Wait } from "../src/api/runs.ts";
+import { tree } from "../src/runs/tree.ts";
+import { FOLD_ABOVE, picture, type Row } from "../src/runs/waterfall.ts";
 
 const T0 = Date.parse("2026-11-20T10:00:00Z") / 1000;
 const iso = (t: number | null) => (t === null ? null : new Date((T0 + t) * 1000).toISOString());

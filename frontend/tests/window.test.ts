@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { limits, rangeOf, secondsOf, wider, WINDOWS, windowOf, withRange, withWindow } from "../src/window.ts";
+import { limits, rangeOf, secondsOf, wider, WINDOWS, windowOf, withRange, withWindow } from "../src/address/window.ts";
 
 test("the address says which window, an hour when it does not", () => {
   assert.equal(windowOf("?window=6h"), "6h");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isGone, rank, standing, workerMark } from "../src/worker-states.ts";
+import { isGone, rank, standing, workerMark } from "../src/words/worker-states.ts";
 
 const NOW = new Date("2026-11-20T12:00:00Z");
 const of = (...states: string[]) => standing(states.map((state) => ({ state }) as never));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clock, day } from "../src/format.ts";
-import { isUtc, setUtc } from "../src/zone.ts";
+import { clock, day } from "../src/words/format.ts";
+import { isUtc, setUtc } from "../src/words/zone.ts";
 
 test("times are shown in UTC when that is asked for, without any storage too", () => {
   const at = new Date("2026-11-20T23:30:05Z");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { zoomOf } from "../src/zoom.ts";
+import { zoomOf } from "../src/charts/zoom.ts";
 
 const NOW = new Date("2026-11-20T12:00:00Z");
 

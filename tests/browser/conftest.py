@@ -1,8 +1,9 @@
-"""A real Chromium, and a shop with a worker to look at."""
+"""A real Chromium, and a shop with a worker to look at: started once, so its figures are of all modules so far."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ FLAGS = (
 )
 THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 WIDTHS: Final = (390, 1600)
+QUEUE: Final = "orders"
 FLOWERS_OWN = ("bootstrap",)
 """Flower 2.1 complains in the console about its own tooltips."""
 
@@ -48,29 +50,57 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def shop(redis_server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A Flower and a worker of the same app on an empty store."""
+@pytest.fixture(scope="session")
+def running_shop(runtime_dir: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A Flower and a worker of the same app, with server and rings of their own: they outlive other rooms' tests."""
     parts.require("chromium")
+    parts.require("redis-server")
     require_page()
-    with redis.Redis.from_url(redis_server.client_url) as client:
-        client.flushall()
     folder: Path = tmp_path_factory.mktemp("shop")
-    urls = {"CELERY_BROKER_URL": redis_server.url, "CELERY_RESULT_BACKEND": redis_server.url}
-    command = worker_command(pool="prefork", concurrency=2, queues=None, hostname="shop@%h", options=())
-    worker = CeleryProcess(APP, command, folder / "worker.log", ready=" ready.", env=urls).start()
-    site = Site(redis_server.url, folder / "flower.log")
-    yield site
-    site.process.ask_to_stop()
-    worker.stop()
-    site.stop()
+    rings = Path(f"{runtime_dir}-shop")
+    rings.mkdir(mode=0o700)
+    with EmbeddedServer() as server:
+        env = {
+            "CELERY_BROKER_URL": server.url,
+            "CELERY_RESULT_BACKEND": server.url,
+            "CELERY_MONITOR_RUNTIME_DIR": str(rings),
+            "CELERY_MONITOR_QUEUE_INTERVAL": "1",
+            "CELERY_MONITOR_RESOURCE_INTERVAL": "1",
+        }
+        command = worker_command(pool="prefork", concurrency=2, queues=None, hostname="shop@%h", options=())
+        worker = CeleryProcess(APP, command, folder / "worker.log", ready=" ready.", env=env).start()
+        site = Site(server.url, folder / "flower.log", env=env)
+        yield site
+        site.process.ask_to_stop()
+        worker.stop()
+        site.stop()
+    shutil.rmtree(rings, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def shop(running_shop: Site) -> Site:
+    """The shop when nothing waits or runs that an earlier module published."""
+
+    def idle() -> bool:
+        rows = running_shop.get("/monitor/api/v1/queues").json["queues"]
+        return all(not row["running"] and not row["backlog"] for row in rows if row["queue"] == QUEUE)
+
+    until(idle, seconds=60, step=0.2, what="an idle shop")
+    return running_shop
 
 
 def publish(shop: Site, task: str, n: int, *args: object) -> None:
     """Publish as a process without a Monitor does."""
     with Celery(broker=shop.process.env["CELERY_BROKER_URL"]) as app:
         for _ in range(n):
-            app.send_task(task, args=args, queue="orders")
+            app.send_task(task, args=args, queue=QUEUE)
+
+
+def open_gate(shop: Site, gate: str) -> None:
+    """Let the tasks that are held by a gate end."""
+    url = shop.process.env["CELERY_BROKER_URL"].replace("redis+socket://", "unix://")
+    with redis.Redis.from_url(url) as client:
+        client.set(gate, 1)
 
 
 def fits(page: Page, name: str) -> None:

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import redis
 from celery import Celery
 
-from celery_monitor.cli.embedded import EmbeddedServer
-from tests.browser.conftest import OpenPage, publish
+from tests.browser.conftest import OpenPage, open_gate, publish
 from tests.waiting import until
 from tests.web.site import Site
 
@@ -26,7 +24,7 @@ def about(shop: Site, queue: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def stuck(shop: Site, redis_server: EmbeddedServer) -> Iterator[Site]:
+def stuck(shop: Site) -> Iterator[Site]:
     """A shop whose two slots are taken by tasks that do not end, and a queue that nobody takes from."""
     publish(shop, "shop.charge", 1, 1)
     publish(shop, "shop.held", 2, None, GATE)
@@ -37,8 +35,7 @@ def stuck(shop: Site, redis_server: EmbeddedServer) -> Iterator[Site]:
     until(lambda: about(shop, "orders").get("backlog"), seconds=60, what="a backlog")
     until(lambda: about(shop, TYPO).get("backlog"), seconds=60, what="the queue nobody takes from")
     yield shop
-    with redis.Redis.from_url(redis_server.client_url) as client:
-        client.set(GATE, 1)
+    open_gate(shop, GATE)
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1600), ("dark", 390)])

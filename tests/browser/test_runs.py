@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-import redis
 
 from tests import parts
-from tests.browser.conftest import OpenPage, fits, publish
+from tests.browser.conftest import OpenPage, fits, open_gate, publish
 from tests.waiting import until
 from tests.web.shop import HOSTILE, MARKUP, NIGHTLY
 from tests.web.site import Site
@@ -34,7 +33,9 @@ def runs(shop: Site, query: str) -> list[Any]:
 def recorded(shop: Site) -> Iterator[dict[str, str]]:
     """Runs by what they are: one that is over, one that lasts until its gate opens, one full of markup."""
     publish(shop, "shop.night", 1, ROWS)
-    (over,) = until(lambda: runs(shop, "state=SUCCEEDED"), seconds=40, step=0.2, what="a run is over")
+    (over,) = until(
+        lambda: runs(shop, f"state=SUCCEEDED&workflow={quote(NIGHTLY)}"), seconds=40, step=0.2, what="a run is over"
+    )
     publish(shop, "shop.night", 1, 3, GATE)
     publish(shop, "shop.attack", 1)
 
@@ -49,13 +50,7 @@ def recorded(shop: Site) -> Iterator[dict[str, str]]:
     told = f"/monitor/api/v1/runs/{attacked[0]['id']}"
     until(lambda: shop.get(f"{told}/logs").json["logs"] and shop.get(told).json["waits"], step=0.2, what="its log")
     yield {"over": over["id"], "lasting": lasting["id"], "hostile": attacked[0]["id"]}
-    open_gate(shop)  # else the worker's end waits for the task behind it
-
-
-def open_gate(shop: Site) -> None:
-    url = shop.process.env["CELERY_BROKER_URL"].replace("redis+socket://", "unix://")
-    with redis.Redis.from_url(url) as client:
-        client.set(GATE, 1)
+    open_gate(shop, GATE)  # else the worker's end waits for the task behind it
 
 
 def row(page: Page, text: str) -> Locator:
@@ -107,10 +102,10 @@ def test_a_step_opens_beside_the_waterfall_and_its_address_can_be_sent(
     page = open_page(f"{shop.url}/monitor/runs/{recorded['over']}", width=1600)
     row(page, "shop.render").get_by_role("button").click()
     panel = page.get_by_role("complementary")
-    panel.get_by_text("ConnectionError").wait_for()
+    panel.get_by_text("ConnectionError", exact=True).wait_for()
     assert "?step=" in page.url
     page.reload()
-    panel.get_by_text("ConnectionError").wait_for()
+    panel.get_by_text("ConnectionError", exact=True).wait_for()
     page.keyboard.press("Tab")
     row(page, "shop.collect").get_by_role("button").focus()
     page.keyboard.press("ArrowUp")
@@ -126,7 +121,7 @@ def test_a_run_is_followed_until_it_is_over(shop: Site, recorded: dict[str, str]
     page.locator("h1", has_text="running").wait_for()
     assert row(page, "shop.charge").locator(".cm-wf-planned").count() == 1
     assert "runs" in (page.locator(".cm-wf-legend").text_content() or "")
-    open_gate(shop)
+    open_gate(shop, GATE)
     page.locator("h1", has_text="succeeded").wait_for(timeout=40_000)
     assert row(page, "shop.charge").locator(".cm-wf-planned").count() == 0
 
@@ -151,7 +146,7 @@ def test_figures_of_the_overview_are_doors(shop: Site, recorded: dict[str, str],
     failed = page.locator("tbody tr", has_text="shop.shout").locator("a.cm-bad").first
     failed.click()
     page.wait_for_url("**/monitor/executions?task=shop.shout&state=FAILURE&window=6h")
-    page.locator("tbody tr", has_text="shop.shout").wait_for()
+    page.locator("tbody tr", has_text="shop.shout").first.wait_for()
     page.go_back()
     page.get_by_role("link", name=NIGHTLY).click()
     page.wait_for_url(f"**/monitor/workflows/{quote(NIGHTLY)}?window=6h")

@@ -40,6 +40,8 @@ def beats(shop: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
     until(lambda: ledger(shop)["duplicate"] >= 2, seconds=60, what="two were sent twice")
     yield ledger(shop)
     for process in started:
+        process.ask_to_stop()
+    for process in started:
         process.stop()
 
 

@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import redis
 
-from celery_monitor.cli.embedded import EmbeddedServer
 from tests import parts
-from tests.browser.conftest import OpenPage, publish
+from tests.browser.conftest import OpenPage, open_gate, publish
 from tests.waiting import until
 from tests.web.shop import HOSTILE, MARKUP
 from tests.web.site import Site
@@ -31,7 +29,7 @@ def first(shop: Site) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def busy(shop: Site, redis_server: EmbeddedServer) -> Iterator[dict[str, Any]]:
+def busy(shop: Site) -> Iterator[dict[str, Any]]:
     """The worker after one of its children was killed, while another runs a task that does not end."""
     until(lambda: first(shop).get("children"), seconds=40, what="a look at the children")
     publish(shop, "shop.die", 1)
@@ -39,8 +37,7 @@ def busy(shop: Site, redis_server: EmbeddedServer) -> Iterator[dict[str, Any]]:
     publish(shop, "shop.held", 1, None, GATE)
     until(lambda: first(shop)["busy"], seconds=40, what="a task that runs")
     yield first(shop)
-    with redis.Redis.from_url(redis_server.client_url) as client:
-        client.set(GATE, 1)
+    open_gate(shop, GATE)
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1600), ("dark", 390)])

@@ -19,8 +19,9 @@ from celery_monitor.store.fold import fold
 from tests.store.batches import NOW_US
 
 HASTE: Final = 100
-_LONGEST_S: Final = 0.15
-"""A fold of a few dozen batches takes a third of it."""
+_LEAST_S: Final = 0.02
+_FACTOR: Final = 1.5
+"""A killed fold that committed nothing gives the next one so much longer, however busy the machine is."""
 
 
 def clock(begun: float) -> int:
@@ -41,17 +42,21 @@ def fold_for_ever(url: str, namespace: str, begun: float) -> None:
 def main(url: str, namespace: str, seed: str, kills: str, begun: str) -> None:
     """Fork and kill so many times."""
     when = random.Random(int(seed))
-    killed = 0
+    killed, longest_s, store = 0, 0.1, Store.open(url, namespace)
     for _ in range(int(kills)):
+        before = store.client.get(store.keys.cursor("t"))
         child = os.fork()
         if not child:
             try:
                 fold_for_ever(url, namespace, float(begun))
             finally:
                 os._exit(1)
-        time.sleep(when.uniform(0, _LONGEST_S))
+        time.sleep(when.uniform(0, longest_s))
         os.kill(child, signal.SIGKILL)
         killed += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        moved = store.client.get(store.keys.cursor("t")) != before
+        longest_s = max(longest_s / _FACTOR, _LEAST_S) if moved else longest_s * _FACTOR
+    store.close()
     print(killed)
 
 

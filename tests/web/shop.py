@@ -17,6 +17,7 @@ app = Celery("shop")
 app.conf.update(
     task_default_queue="orders",
     broker_connection_retry_on_startup=True,
+    worker_lost_wait=1.0,  # s until a child that was killed is given up
     monitor_flush_interval=0.2,
     monitor_capture_arguments=True,
     monitor_capture_results=True,
@@ -40,6 +41,17 @@ log = logging.getLogger("shop")
 @app.task(name="shop.charge")
 def charge(amount: int) -> int:
     return amount
+
+
+@app.task(name="shop.tally")
+def tally(amount: int) -> int:
+    """Do what `shop.charge` does; nothing else publishes it, so that its ends can be counted."""
+    return amount
+
+
+@app.task(name="shop.audit")
+def audit() -> None:
+    """Do nothing, once: one test waits for its first end."""
 
 
 @app.task(name="shop.deliver")

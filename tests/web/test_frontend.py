@@ -7,7 +7,9 @@ import importlib.util
 import json
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -58,18 +60,38 @@ def test_types_are_right() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_builder_and_build_hook_agree_when_a_bundle_is_stale(tmp_path: Path) -> None:
-    pytest.importorskip("hatchling", reason="hatchling is not installed (pip install hatchling)")
-    if not (FRONTEND / "node_modules" / "esbuild").is_dir() or not shutil.which("node"):
-        pytest.skip("the builder is not installed (npm ci in frontend/)")
+def load_hook() -> ModuleType:
+    """Return hatch_build.py, which is in no package."""
     spec = importlib.util.spec_from_file_location("hatch_build", parts.ROOT / "hatch_build.py")
     assert spec is not None
     assert spec.loader is not None
     hook = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(hook)
+    return hook
+
+
+def test_builder_and_build_hook_agree_when_a_bundle_is_stale(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling", reason="hatchling is not installed (pip install hatchling)")
+    if not (FRONTEND / "node_modules" / "esbuild").is_dir() or not shutil.which("node"):
+        pytest.skip("the builder is not installed (npm ci in frontend/)")
+    hook = load_hook()
+    (tmp_path / "of-an-older-build.js").touch()
     subprocess.run(["node", "build.mjs", str(tmp_path)], cwd=FRONTEND, check=True, timeout=60)
     assert json.loads((tmp_path / "manifest.json").read_text())["stamp"] == hook.stamp(FRONTEND)
-    assert assets.load(tmp_path) is not None
+    built = assets.load(tmp_path)
+    assert built is not None
+    assert {path.name for path in tmp_path.iterdir()} == built.files | {"manifest.json", "THIRD-PARTY-LICENSES.txt"}
+
+
+def test_a_file_in_a_folder_of_the_sources_is_part_of_the_stamp(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling", reason="hatchling is not installed (pip install hatchling)")
+    hook = load_hook()
+    copy = shutil.copytree(FRONTEND, tmp_path / "frontend", ignore=shutil.ignore_patterns("node_modules"))
+    before = hook.stamp(copy)
+    assert before == hook.stamp(FRONTEND)
+    page = copy / "src" / "runs" / "run-page.tsx"
+    page.rename(page.with_name("other.tsx"))
+    assert hook.stamp(copy) != before
 
 
 def test_the_licences_of_everything_bundled_are_beside_it() -> None:
@@ -81,9 +103,21 @@ def test_the_licences_of_everything_bundled_are_beside_it() -> None:
     assert text.count("Permission is hereby granted") == len(packages) - 1
 
 
-def test_the_bundle_is_small_enough_to_be_fetched_at_once() -> None:
-    script = assets.STATIC / require_page().script
-    assert len(gzip.compress(script.read_bytes(), 9)) <= MOST_KB * 1000
+def kilobytes(names: Iterable[str]) -> float:
+    """Return what files weigh on the wire."""
+    return sum(len(gzip.compress((assets.STATIC / name).read_bytes(), 9)) for name in names) / 1000
+
+
+def test_what_the_heaviest_page_fetches_is_small_enough_to_be_fetched_at_once() -> None:
+    sums = {room: round(kilobytes(names), 1) for room, names in require_page().pages.items()}
+    print("kB gzip by room:", sums)
+    assert max(sums.values()) <= MOST_KB, sums
+
+
+def test_charts_are_drawn_with_a_library_that_only_pages_with_charts_fetch() -> None:
+    pages = require_page().pages
+    drawing = {n for names in pages.values() for n in names if b"u-over" in (assets.STATIC / n).read_bytes()}
+    assert {room for room, names in pages.items() if drawing & set(names)} == {"overview", "queues", "workers"}
 
 
 def test_the_lock_file_names_no_registry() -> None:

@@ -50,11 +50,18 @@ class TestPage:
         assert page.headers["X-Content-Type-Options"] == "nosniff"
 
     def test_built_files_are_kept_by_caches_for_ever(self, site: Site) -> None:
-        for name in require_page():
+        built = require_page()
+        for name in built.files:
             file = site.get(f"/monitor/static/{name}")
             assert file.status == 200
             assert "immutable" in file.headers["Cache-Control"]
-            assert f"/monitor/static/{name}" in site.get("/monitor").text
+
+    def test_the_page_names_its_script_its_style_and_what_every_page_fetches(self, site: Site) -> None:
+        built = require_page()
+        text = site.get("/monitor").text
+        assert built.common
+        for name in (built.script, built.style, *built.common):
+            assert f'"/monitor/static/{name}"' in text
 
     def test_static_files_end_at_their_folder(self, site: Site) -> None:
         assert site.get("/monitor/static/..%2Fplugin.py").status in {403, 404}

@@ -7,6 +7,14 @@ export interface Place {
   name: string;
 }
 
+/** What a page is given. */
+export interface PageProps {
+  /** What stands for `{}` in the path, decoded; "" without. */
+  name: string;
+  /** The address's query. */
+  search: string;
+}
+
 /** The page of a path, null for a path that is none of ours. */
 export function match(pathname: string, home: string, pages: readonly string[]): Place | null {
   const path = pathname.replace(/\/+$/, "");

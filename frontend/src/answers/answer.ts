@@ -2,7 +2,7 @@
 
 import { createContext } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
-import type { ApiError } from "./api.ts";
+import type { ApiError } from "../api/basics.ts";
 import { ask, isFinal } from "./ask.ts";
 import type { Link } from "./feed.ts";
 

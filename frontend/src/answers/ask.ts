@@ -1,8 +1,8 @@
 /** One question to the JSON API. */
 
-import type { ApiError } from "./api.ts";
-import { learn } from "./clock.ts";
-import { base } from "./links.ts";
+import { base } from "../address/links.ts";
+import type { ApiError } from "../api/basics.ts";
+import { learn } from "../words/clock.ts";
 
 const ANSWER_MS = 10_000;
 export const NO_ANSWER: ApiError = { code: "no_answer", message: "Flower does not answer." };

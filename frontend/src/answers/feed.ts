@@ -1,8 +1,9 @@
 /** Keeps a summary up to date: over the live socket, by polling while that is not to be had. */
 
-import type { ApiError, Frame, Summary } from "./api.ts";
+import { base, search } from "../address/links.ts";
+import type { ApiError } from "../api/basics.ts"
+import type { Frame, Summary } from "../api/summary.ts";
 import { ask, isFinal } from "./ask.ts";
-import { base, search } from "./links.ts";
 
 export type Link = "connecting" | "live" | "polling" | "paused";
 

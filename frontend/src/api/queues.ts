@@ -1,7 +1,7 @@
 /** Answers about queues, what waits in them and what beats send, field by field as docs/api.md has them. */
 
-import type { Num, Spread } from "./api.ts";
-import type { History, Span } from "./api-workers.ts";
+import type { Num, Spread } from "./basics.ts";
+import type { History, Span } from "./workers.ts";
 
 export interface Broker {
   kind: string | null;

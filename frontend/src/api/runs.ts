@@ -1,7 +1,7 @@
 /** The shapes of `/executions`, `/runs`, `/workflows` and what hangs below them, field by field as docs/api.md has them. */
 
-import type { Waiting } from "./api-queues.ts";
-import type { Num } from "./api.ts";
+import type { Num } from "./basics.ts";
+import type { Waiting } from "./queues.ts";
 
 export interface Fault {
   type: string;

@@ -1,7 +1,7 @@
 /** The answer about beats, their entries and the ledger of each, field by field as docs/api.md has it. */
 
-import type { Num, Spread } from "./api.ts";
-import type { Span } from "./api-workers.ts";
+import type { Num, Spread } from "./basics.ts";
+import type { Span } from "./workers.ts";
 
 export interface Beat {
   beat: string;

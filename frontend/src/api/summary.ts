@@ -1,18 +1,6 @@
-/** The shapes of the JSON API, field by field as docs/api.md has them. */
+/** The summary behind the overview, and the frames of the live socket. */
 
-export type Num = number | null;
-export type State = "ok" | "warning" | "critical" | "stale" | "empty";
-
-export interface Spread {
-  count: number;
-  avg: Num;
-  min: Num;
-  max: Num;
-  p50: Num;
-  p95: Num;
-  p99: Num;
-  total: Num;
-}
+import type { ApiError, Num, Spread, State } from "./basics.ts";
 
 export interface Reason {
   state: State;
@@ -203,11 +191,6 @@ export interface Summary {
   workflows: WorkflowRow[];
   alerts: Alert[];
   health: Health;
-}
-
-export interface ApiError {
-  code: string;
-  message: string;
 }
 
 /** What the live socket sends. */

@@ -1,7 +1,8 @@
 /** The shapes of `/tasks`, `/failures` and `/resources`, field by field as docs/api.md has them. */
 
-import type { Compare, Num, Series, Spread, TaskRow } from "./api.ts";
-import type { Execution, Window } from "./api-runs.ts";
+import type { Execution, Window } from "./runs.ts";
+import type { Num, Spread } from "./basics.ts"
+import type { Compare, Series, TaskRow } from "./summary.ts";
 
 export interface TaskFigures extends TaskRow {
   revoked: number;

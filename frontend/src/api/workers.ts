@@ -1,6 +1,7 @@
 /** Answers about workers, hosts and what tasks cost, field by field as docs/api.md has them. */
 
-import type { Num, Running, Spread, WorkerRow } from "./api.ts";
+import type { Num, Spread } from "./basics.ts"
+import type { Running, WorkerRow } from "./summary.ts";
 
 export interface Span {
   seconds: number;

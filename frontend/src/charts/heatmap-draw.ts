@@ -1,12 +1,12 @@
 /** Paints a chart over time on a canvas: latency as a heatmap with lines, ends by outcome as bars below it. */
 
-import type { Heatmap } from "./api-tasks.ts";
-import type { Num } from "./api.ts";
-import { clock, day, duration, rate } from "./format.ts";
+import type { Num } from "../api/basics.ts";
+import type { Heatmap } from "../api/tasks.ts";
+import { clock, day, duration, rate } from "../words/format.ts";
+import { isUtc } from "../words/zone.ts";
 import { type Box, cells, durationTicks, LEVELS, logScale, pieces, type Scale, spread, stretch, timeTicks, xOf, yOf } from "./heatmap.ts";
 import { stack, top } from "./scale.ts";
 import { colour } from "./theme.ts";
-import { isUtc } from "./zone.ts";
 
 export interface Layer {
   name: string;

@@ -2,14 +2,14 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { clock, count, duration } from "./format.ts";
+import { go, useAddress } from "../address/location.ts";
+import { withRange } from "../address/window.ts";
+import { serverNow } from "../words/clock.ts";
+import { clock, count, duration } from "../words/format.ts";
+import { useUtc } from "../words/zone.ts";
 import { layout, type Layout, paint, type Picture, shade } from "./heatmap-draw.ts";
 import { type Box, chosen, columnAt, LEVELS, logScale, rowAt, stretch, xOf } from "./heatmap.ts";
-import { go, useAddress } from "./location.ts";
-import { serverNow } from "./clock.ts";
 import { useTheme } from "./theme.ts";
-import { withRange } from "./window.ts";
-import { useUtc } from "./zone.ts";
 
 /** A column, and the heatmap's row when the pointer is in it. */
 interface Place {

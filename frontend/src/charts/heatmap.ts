@@ -1,6 +1,6 @@
 /** Arithmetic of charts over time: moments and durations to pixels, cells of a heatmap and their shades, ticks. */
 
-import type { Num } from "./api.ts";
+import type { Num } from "../api/basics.ts";
 
 /** A part of the picture, in pixels. */
 export interface Box {

@@ -2,13 +2,13 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import type { Num } from "./api.ts";
-import { clock, day } from "./format.ts";
-import { go, useAddress } from "./location.ts";
+import { go, useAddress } from "../address/location.ts";
+import { withRange } from "../address/window.ts";
+import type { Num } from "../api/basics.ts";
+import { clock, day } from "../words/format.ts";
+import { isUtc, useUtc } from "../words/zone.ts";
 import { bridged } from "./scale.ts";
 import { colour, useTheme } from "./theme.ts";
-import { withRange } from "./window.ts";
-import { isUtc, useUtc } from "./zone.ts";
 
 const HEIGHT = 128; // px
 const DAY = 86_400;

@@ -2,12 +2,13 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import type { Num, Series, Summary } from "./api.ts";
-import { clock, count, day, duration, rate } from "./format.ts";
-import { executions } from "./links.ts";
+import { executions } from "../address/links.ts";
+import type { Num } from "../api/basics.ts"
+import type { Series, Summary } from "../api/summary.ts";
+import { clock, count, day, duration, rate } from "../words/format.ts";
+import { isUtc, useUtc } from "../words/zone.ts";
 import { stack, top } from "./scale.ts";
 import { colour, useTheme } from "./theme.ts";
-import { isUtc, useUtc } from "./zone.ts";
 
 /** From the ground up: failures stand on the axis, where their size can be compared. */
 const LAYERS = ["failed", "retried", "other", "succeeded"] as const;

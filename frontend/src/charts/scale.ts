@@ -1,6 +1,6 @@
 /** Arithmetic of charts: sparkline paths, stacking, gaps for what is not known. */
 
-import type { Num } from "./api.ts";
+import type { Num } from "../api/basics.ts";
 
 /** Largest known value, at least `floor`, so that a flat line of zeros lies on the ground. */
 export function top(values: readonly Num[], floor = 0): number {

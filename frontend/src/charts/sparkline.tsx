@@ -1,6 +1,6 @@
 /** A small line of the last values; it shows a shape, the number beside it says how much. */
 
-import type { Num } from "./api.ts";
+import type { Num } from "../api/basics.ts";
 import { area, line, top } from "./scale.ts";
 
 const WIDTH = 100;

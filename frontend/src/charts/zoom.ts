@@ -1,6 +1,6 @@
 /** A stretch of time in the address of a page whose answers always end now: what to ask for, and what of it to show. */
 
-import { type Range, secondsOf, WINDOWS } from "./window.ts";
+import { type Range, secondsOf, WINDOWS } from "../address/window.ts";
 
 export interface Zoom {
   /** Window to ask the API for. */

@@ -1,26 +1,16 @@
 /** One execution: how it stands, every attempt of it, what it logged. */
 
-import { useEffect, useState } from "preact/hooks";
-import { useAnswer } from "./answer.ts";
-import type { Execution } from "./api-runs.ts";
-import { AttemptCard } from "./attempt.tsx";
-import { Badge } from "./badge.tsx";
-import { type Fact, Facts } from "./facts.tsx";
-import { clock, plural } from "./format.ts";
-import { Sheet } from "./head.tsx";
-import { execution, executions, queue, run, task, workflow } from "./links.ts";
-import type { PageProps } from "./pages.tsx";
-import { Records } from "./records.tsx";
-import { because, executionMark } from "./states.ts";
+import { execution, executions, queue, run, task, workflow } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import type { Execution } from "../api/runs.ts";
+import { Badge } from "../parts/badge.tsx";
+import { Attempts, useExecution } from "../parts/execution.tsx";
+import { type Fact, Facts } from "../parts/facts.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { Records } from "../parts/records.tsx";
+import { clock } from "../words/format.ts";
+import { because, executionMark } from "../words/states.ts";
 import { WhyWaiting } from "./why-waiting.tsx";
-
-const OPEN_MS = 2_000;
-const OVER_MS = 15_000; // a late record may still correct it
-
-/** Whether something of it can still come. */
-export function isOpen(row: Pick<Execution, "state">): boolean {
-  return ["WAITING", "STARTED", "RETRY"].includes(row.state);
-}
 
 export function ExecutionPage({ name: id }: PageProps) {
   const path = `/executions/${encodeURIComponent(id)}`;
@@ -46,16 +36,6 @@ export function ExecutionPage({ name: id }: PageProps) {
   );
 }
 
-/** An execution, asked for more often while it is not over. */
-export function useExecution(id: string) {
-  const path = `/executions/${encodeURIComponent(id)}`;
-  const [everyMs, setEveryMs] = useState(OPEN_MS);
-  const view = useAnswer<Execution>(path, path, everyMs);
-  const wanted = view.answer && !isOpen(view.answer) ? OVER_MS : OPEN_MS;
-  useEffect(() => setEveryMs(wanted), [wanted]);
-  return { view, everyMs };
-}
-
 function Heading({ id, row }: { id: string; row: Execution | null }) {
   return (
     <>
@@ -63,16 +43,6 @@ function Heading({ id, row }: { id: string; row: Execution | null }) {
       {row && <small><Badge mark={executionMark(row.state)} word /> {because(row.state, row.reason)}</small>}{" "}
       <small><code>{id}</code></small>
     </>
-  );
-}
-
-export function Attempts({ row }: { row: Execution }) {
-  const all = row.attempts;
-  return (
-    <section class="cm-card cm-padded">
-      <h2>{all.length ? plural(all.length, "attempt") : row.state === "STARTED" ? "It runs: figures come with its end" : "No attempt has ended yet"}</h2>
-      {[...all].reverse().map((a, i) => <AttemptCard key={a.uid} attempt={a} number={all.length - i} />)}
-    </section>
   );
 }
 

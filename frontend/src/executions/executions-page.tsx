@@ -1,17 +1,17 @@
 /** Executions, newest first: the list behind every count. */
 
-import { useAnswer } from "./answer.ts";
-import type { Attempt, Execution, Executions } from "./api-runs.ts";
-import { Badge } from "./badge.tsx";
-import { Filters } from "./filters.tsx";
-import { clock, duration } from "./format.ts";
-import { Sheet } from "./head.tsx";
-import { changed, execution, run, search as query } from "./links.ts";
-import { limitOf, More } from "./more.tsx";
-import type { PageProps } from "./pages.tsx";
-import { because, EXECUTION_STATES, executionMark } from "./states.ts";
-import { type Column, Table } from "./table.tsx";
-import { limits, rangeOf } from "./window.ts";
+import { changed, execution, run, search as query } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { limits, rangeOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { Attempt, Execution, Executions } from "../api/runs.ts";
+import { Badge } from "../parts/badge.tsx";
+import { Filters } from "../parts/filters.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { limitOf, More } from "../parts/more.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { clock, duration } from "../words/format.ts";
+import { because, EXECUTION_STATES, executionMark } from "../words/states.ts";
 
 const WINDOW = "24h";
 const REASONS = [

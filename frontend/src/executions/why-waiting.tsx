@@ -1,12 +1,12 @@
 /** Why one execution waits: the reason, where its delay went, and what runs in the slots it waits for. */
 
-import type { Waiting } from "./api-queues.ts";
-import { serverNow } from "./clock.ts";
-import { Facts } from "./facts.tsx";
-import { Finding } from "./finding.tsx";
-import { clock, duration } from "./format.ts";
-import { execution, worker as workerLink } from "./links.ts";
-import { Parts, partsOf } from "./parts.tsx";
+import { execution, worker as workerLink } from "../address/links.ts";
+import type { Waiting } from "../api/queues.ts";
+import { Parts, partsOf } from "../parts/delay-parts.tsx";
+import { Facts } from "../parts/facts.tsx";
+import { Finding } from "../parts/finding.tsx";
+import { serverNow } from "../words/clock.ts";
+import { clock, duration } from "../words/format.ts";
 
 const SHOWN = 5; // slots; the worker's page has all
 const WAITS = { shape: "◌", word: "waiting", tone: "waiting" } as const;

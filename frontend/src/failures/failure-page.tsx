@@ -1,19 +1,19 @@
 /** One kind of failure: where it happens, since when, with which traceback, and whom it hit. */
 
-import { useAnswer } from "./answer.ts";
-import type { FailureDetail } from "./api-tasks.ts";
-import { Door } from "./door.tsx";
-import { Facts } from "./facts.tsx";
-import { Masked } from "./failure-table.tsx";
-import { clock, count, percent, plural } from "./format.ts";
-import { Sheet } from "./head.tsx";
-import { TimeChart } from "./heatmap-view.tsx";
-import { execution, executions, failures, run, search as query, type Query, task } from "./links.ts";
-import { Newest } from "./newest.tsx";
-import { Notice } from "./notice.tsx";
-import type { PageProps } from "./pages.tsx";
-import { type Column, Table } from "./table.tsx";
-import { rangeOf } from "./window.ts";
+import { execution, executions, failures, run, search as query, type Query, task } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { rangeOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { FailureDetail } from "../api/tasks.ts";
+import { TimeChart } from "../charts/heatmap-view.tsx";
+import { Door } from "../parts/door.tsx";
+import { Facts } from "../parts/facts.tsx";
+import { Masked } from "../parts/failure-table.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { Newest } from "../parts/newest.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { clock, count, percent, plural } from "../words/format.ts";
 
 const WINDOW = "24h";
 

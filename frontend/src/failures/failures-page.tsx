@@ -1,17 +1,17 @@
 /** Failures of a window by kind: what fails most, since when, and on which worker more than elsewhere. */
 
-import { useAnswer } from "./answer.ts";
-import type { Failures } from "./api-tasks.ts";
-import { Door } from "./door.tsx";
-import { FailureTable } from "./failure-table.tsx";
-import { Filters } from "./filters.tsx";
-import { count, percent } from "./format.ts";
-import { Sheet } from "./head.tsx";
-import { executions, search as query, type Query } from "./links.ts";
-import { Notice } from "./notice.tsx";
-import type { PageProps } from "./pages.tsx";
-import { Ending } from "./quiet.tsx";
-import { rangeOf } from "./window.ts";
+import { executions, search as query, type Query } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { rangeOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { Failures } from "../api/tasks.ts";
+import { Door } from "../parts/door.tsx";
+import { FailureTable } from "../parts/failure-table.tsx";
+import { Filters } from "../parts/filters.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { Ending } from "../parts/quiet.tsx";
+import { count, percent } from "../words/format.ts";
 
 const WINDOW = "24h";
 const LIMIT = 500; // kinds; the store tells no more apart

@@ -1,20 +1,20 @@
 /** Log records of all executions, the newest first: by text, level, task and run. */
 
 import { useState } from "preact/hooks";
-import { useAnswer } from "./answer.ts";
-import type { LogRecord, Logs } from "./api-runs.ts";
-import { Badge } from "./badge.tsx";
-import { csv } from "./csv.ts";
-import { download } from "./download.ts";
-import { Filters } from "./filters.tsx";
-import { clock, plural } from "./format.ts";
-import { Sheet } from "./head.tsx";
-import { changed, execution, search as query } from "./links.ts";
+import { changed, execution, search as query } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { limits, rangeOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { LogRecord, Logs } from "../api/runs.ts";
+import { Badge } from "../parts/badge.tsx";
+import { csv } from "../parts/csv.ts";
+import { download } from "../parts/download.ts";
+import { Filters } from "../parts/filters.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { limitOf, More } from "../parts/more.tsx";
+import { clock, plural } from "../words/format.ts";
 import { levelMark, LEVELS } from "./log-levels.ts";
 import { inline, marked } from "./marked.ts";
-import { limitOf, More } from "./more.tsx";
-import type { PageProps } from "./pages.tsx";
-import { limits, rangeOf } from "./window.ts";
 
 const WINDOW = "24h";
 const TAIL_MS = 2_000;

@@ -1,7 +1,7 @@
 /** The last line: how far the figures can be trusted, and the totals since ever. */
 
-import type { Summary } from "./api.ts";
-import { bytes, clock, count, day, duration, plural } from "./format.ts";
+import type { Summary } from "../api/summary.ts";
+import { bytes, clock, count, day, duration, plural } from "../words/format.ts";
 
 export function Foot({ summary }: { summary: Summary }) {
   const { health, lifetime, generated_at } = summary;

@@ -1,10 +1,10 @@
 /** What goes on at this moment: alerts that fire, attempts that run longest. */
 
-import type { Alert, Running, WorkerRow } from "./api.ts";
-import { Badge } from "./badge.tsx";
-import { age, duration, plural } from "./format.ts";
-import { execution } from "./links.ts";
-import { alertMark } from "./marks.ts";
+import { execution } from "../address/links.ts";
+import type { Alert, Running, WorkerRow } from "../api/summary.ts";
+import { Badge } from "../parts/badge.tsx";
+import { age, duration, plural } from "../words/format.ts";
+import { alertMark } from "../words/marks.ts";
 
 const SHOWN = 6; // lines; what is longer belongs on a page of its own
 const RANK = { firing: 0, pending: 1, resolved: 2 };

@@ -1,25 +1,25 @@
 /** The overview: is it fine? Everything on it is one summary of the API. */
 
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
-import { Pause } from "./answer.ts";
-import type { Summary } from "./api.ts";
-import { Controls } from "./controls.tsx";
-import { Feed, type View } from "./feed.ts";
-import { mark } from "./marks.ts";
+import type { PageProps } from "../address/route.ts";
+import { DEFAULT_WINDOW, windowOf } from "../address/window.ts";
+import { Pause } from "../answers/answer.ts";
+import { Feed, type View } from "../answers/feed.ts";
+import type { Summary } from "../api/summary.ts";
+import { Outcomes } from "../charts/outcomes.tsx";
+import { Controls } from "../parts/controls.tsx";
+import { FirstSteps, Notice, Quiet, Stale, Trouble } from "../parts/notice.tsx";
+import { Tasks } from "../parts/task-table.tsx";
+import { mark } from "../words/marks.ts";
 import { Foot } from "./foot.tsx";
-import { FirstSteps, Notice, Quiet, Stale, Trouble } from "./notice.tsx";
 import { Alerts, LongestRunning } from "./now.tsx";
-import { Outcomes } from "./outcomes.tsx";
-import type { PageProps } from "./pages.tsx";
 import { Queues } from "./queues.tsx";
-import { Tasks } from "./tasks.tsx";
 import { Tiles } from "./tiles.tsx";
 import { Verdict } from "./verdict.tsx";
-import { DEFAULT_WINDOW, windowOf } from "./window.ts";
 import { Workers } from "./workers.tsx";
 import { Workflows } from "./workflows.tsx";
 
-export function Overview({ search }: PageProps) {
+export function OverviewPage({ search }: PageProps) {
   const window = windowOf(search);
   const { paused } = useContext(Pause);
   const [view, setView] = useState<View>({ summary: null, link: "connecting", problem: null });

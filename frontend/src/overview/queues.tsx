@@ -1,13 +1,13 @@
 /** Table of queues: what waits, since when, and whether somebody takes it. */
 
-import type { QueueRow } from "./api.ts";
-import { Badge } from "./badge.tsx";
-import { Door } from "./door.tsx";
-import { count, duration, rate } from "./format.ts";
-import { executions, queue } from "./links.ts";
-import { mark } from "./marks.ts";
-import { Sparkline } from "./sparkline.tsx";
-import { type Column, Table } from "./table.tsx";
+import { executions, queue } from "../address/links.ts";
+import type { QueueRow } from "../api/summary.ts";
+import { Sparkline } from "../charts/sparkline.tsx";
+import { Badge } from "../parts/badge.tsx";
+import { Door } from "../parts/door.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { count, duration, rate } from "../words/format.ts";
+import { mark } from "../words/marks.ts";
 
 const columns = (window: string): Column<QueueRow>[] => [
   {

@@ -1,11 +1,12 @@
 /** The five figures that tell whether it is fine: traffic, errors, latency, wait, saturation. */
 
-import type { Num, Summary, WorkerRow } from "./api.ts";
-import { points, relative } from "./change.ts";
-import { count, duration, percent, rate, rateParts, span } from "./format.ts";
-import { executions } from "./links.ts";
-import { shares, total } from "./scale.ts";
-import { Tile } from "./tile.tsx";
+import { executions } from "../address/links.ts";
+import type { Num } from "../api/basics.ts"
+import type { Summary, WorkerRow } from "../api/summary.ts";
+import { shares, total } from "../charts/scale.ts";
+import { Tile } from "../parts/tile.tsx";
+import { points, relative } from "../words/change.ts";
+import { count, duration, percent, rate, rateParts, span } from "../words/format.ts";
 
 const ALARMING_ERRORS = 0.05; // the default rule fires below 95 % success
 const ALARMING_LOAD = 0.95;

@@ -1,9 +1,9 @@
 /** The first line: is it fine, and if not, why. */
 
 import type { ComponentChildren } from "preact";
-import type { Summary } from "./api.ts";
-import { Badge } from "./badge.tsx";
-import { mark } from "./marks.ts";
+import type { Summary } from "../api/summary.ts";
+import { Badge } from "../parts/badge.tsx";
+import { mark } from "../words/marks.ts";
 
 const SHOWN = 4; // reasons; the alerts below have all of them
 

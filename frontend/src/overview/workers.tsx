@@ -1,13 +1,13 @@
 /** Table of processes that report: what they do and what their machine has left. */
 
-import type { WorkerRow } from "./api.ts";
-import { Badge } from "./badge.tsx";
-import { Door } from "./door.tsx";
-import { age, bytes, count, duration, percent, plural, UNKNOWN } from "./format.ts";
-import { executions, worker } from "./links.ts";
-import { mark } from "./marks.ts";
-import { Meter } from "./meter.tsx";
-import { type Column, Table } from "./table.tsx";
+import { executions, worker } from "../address/links.ts";
+import type { WorkerRow } from "../api/summary.ts";
+import { Badge } from "../parts/badge.tsx";
+import { Door } from "../parts/door.tsx";
+import { Meter } from "../parts/meter.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { age, bytes, count, duration, percent, plural, UNKNOWN } from "../words/format.ts";
+import { mark } from "../words/marks.ts";
 
 const CPU_LIMIT = 0.8; // the default rules' thresholds
 const MEMORY_LIMIT = 0.85;

@@ -1,8 +1,8 @@
 /** Workflows of the window, and which step takes their time. */
 
-import type { StepRow, WorkflowRow } from "./api.ts";
-import { count, duration, percent } from "./format.ts";
-import { workflow } from "./links.ts";
+import { workflow } from "../address/links.ts";
+import type { StepRow, WorkflowRow } from "../api/summary.ts";
+import { count, duration, percent } from "../words/format.ts";
 
 const SHADES = 6; // the rest of a long workflow shares the last
 

@@ -1,11 +1,11 @@
 /** One attempt: where it ran, how long it waited and ran, what it cost, how it ended. */
 
-import type { Attempt } from "./api-runs.ts";
+import { failure, worker } from "../address/links.ts";
+import type { Attempt } from "../api/runs.ts";
+import { bytes, clock, count, duration } from "../words/format.ts";
+import { because, executionMark } from "../words/states.ts";
 import { Badge } from "./badge.tsx";
 import { type Fact, Facts } from "./facts.tsx";
-import { bytes, clock, count, duration } from "./format.ts";
-import { failure, worker } from "./links.ts";
-import { because, executionMark } from "./states.ts";
 
 const SIZES: Record<string, string> = {
   none: "none stored",

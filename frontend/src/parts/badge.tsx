@@ -1,6 +1,6 @@
 /** A state in a line of text: shape in its colour, the word for who cannot see colours. */
 
-import type { Mark } from "./marks.ts";
+import type { Mark } from "../words/marks.ts";
 
 export function Badge({ mark, word = false }: { mark: Mark; word?: boolean }) {
   return (

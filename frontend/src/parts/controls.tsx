@@ -1,12 +1,12 @@
 /** What a page looks at and whether it follows: range of time and live switch. */
 
 import { useContext, useRef, useState } from "preact/hooks";
-import { Pause } from "./answer.ts";
-import type { Link } from "./feed.ts";
-import { clock } from "./format.ts";
-import { go, useAddress } from "./location.ts";
-import { rangeOf, secondsOf, WINDOWS, withRange, withWindow } from "./window.ts";
-import { isUtc } from "./zone.ts";
+import { go, useAddress } from "../address/location.ts";
+import { rangeOf, secondsOf, WINDOWS, withRange, withWindow } from "../address/window.ts";
+import { Pause } from "../answers/answer.ts";
+import type { Link } from "../answers/feed.ts";
+import { clock } from "../words/format.ts";
+import { isUtc } from "../words/zone.ts";
 
 const STATUS: Record<Link, string> = {
   connecting: "Connecting",

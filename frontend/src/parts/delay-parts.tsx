@@ -1,7 +1,7 @@
 /** Where a message's delay went so far, as parts of one bar: until it was due, in the broker, held by a worker. */
 
-import type { Waiting } from "./api-queues.ts";
-import { duration } from "./format.ts";
+import type { Waiting } from "../api/queues.ts";
+import { duration } from "../words/format.ts";
 
 interface Part {
   name: string;

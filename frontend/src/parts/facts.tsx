@@ -1,7 +1,7 @@
 /** Named facts side by side; a fact that is not known is a dash with its reason on hover. */
 
 import type { ComponentChildren } from "preact";
-import { UNKNOWN } from "./format.ts";
+import { UNKNOWN } from "../words/format.ts";
 
 export interface Fact {
   name: string;

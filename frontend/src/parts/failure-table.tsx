@@ -1,12 +1,12 @@
 /** Table of failures by kind: what, how often, since when, where. */
 
 import type { ComponentChildren } from "preact";
-import type { Num } from "./api.ts";
-import type { Failure } from "./api-tasks.ts";
-import { age, clock, count, duration, plural } from "./format.ts";
-import { executions, failure, type Query, task } from "./links.ts";
+import { executions, failure, type Query, task } from "../address/links.ts";
+import type { Num } from "../api/basics.ts";
+import type { Failure } from "../api/tasks.ts";
+import { Sparkline } from "../charts/sparkline.tsx";
+import { age, clock, count, duration, plural } from "../words/format.ts";
 import { Door } from "./door.tsx";
-import { Sparkline } from "./sparkline.tsx";
 import { type Column, Table } from "./table.tsx";
 
 interface Props {

@@ -1,7 +1,7 @@
 /** The filters of a list: each stands in the address, and what is set can be taken off. */
 
-import { changed } from "./links.ts";
-import { go, useAddress } from "./location.ts";
+import { changed } from "../address/links.ts";
+import { go, useAddress } from "../address/location.ts";
 
 export interface Filter {
   /** Parameter of the address and of the API. */

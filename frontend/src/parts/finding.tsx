@@ -1,7 +1,7 @@
 /** The answer to a page's question, before any figure: a state, a sentence, and the reasons for it. */
 
 import type { ComponentChildren } from "preact";
-import type { Mark } from "./marks.ts";
+import type { Mark } from "../words/marks.ts";
 
 interface Props {
   mark: Mark;

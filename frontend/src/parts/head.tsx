@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
-import type { View } from "./answer.ts";
+import type { View } from "../answers/answer.ts";
 import { Controls } from "./controls.tsx";
 import { Notice, Trouble } from "./notice.tsx";
 

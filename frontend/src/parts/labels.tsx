@@ -1,6 +1,6 @@
 /** Labels of a run or a step; each leads to the runs that share it. */
 
-import { runs } from "./links.ts";
+import { runs } from "../address/links.ts";
 
 export function Labels({ labels, linked = true }: { labels: Record<string, string>; linked?: boolean }) {
   const pairs = Object.entries(labels);

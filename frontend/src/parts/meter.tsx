@@ -1,6 +1,6 @@
 /** A share as a short bar beside its number. */
 
-import type { Num } from "./api.ts";
+import type { Num } from "../api/basics.ts";
 
 interface Props {
   ratio: Num;

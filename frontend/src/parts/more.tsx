@@ -1,7 +1,7 @@
 /** The end of a list that has more than was asked for: more of it at once, then page by page. */
 
-import { changed } from "./links.ts";
-import { useAddress } from "./location.ts";
+import { changed } from "../address/links.ts";
+import { useAddress } from "../address/location.ts";
 
 export const USUAL = 100; // rows asked for at first
 export const MOST = 500; // the API gives no more at once

@@ -1,10 +1,10 @@
 /** A short table of executions that failed. */
 
-import type { Execution } from "./api-runs.ts";
-import { clock, duration } from "./format.ts";
-import { execution, run } from "./links.ts";
+import { execution, run } from "../address/links.ts";
+import type { Execution } from "../api/runs.ts";
+import { clock, duration } from "../words/format.ts";
+import { because, executionMark } from "../words/states.ts";
 import { Badge } from "./badge.tsx";
-import { because, executionMark } from "./states.ts";
 import { type Column, Table } from "./table.tsx";
 
 interface Props {

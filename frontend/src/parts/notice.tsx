@@ -1,10 +1,11 @@
 /** Pages that have no figures to show say why, and what to do. */
 
 import type { ComponentChildren } from "preact";
-import type { ApiError, Summary } from "./api.ts";
-import { clock, span } from "./format.ts";
-import { useAddress } from "./location.ts";
-import { DEFAULT_WINDOW, wider, withWindow } from "./window.ts";
+import { useAddress } from "../address/location.ts";
+import { DEFAULT_WINDOW, wider, withWindow } from "../address/window.ts";
+import type { ApiError } from "../api/basics.ts"
+import type { Summary } from "../api/summary.ts";
+import { clock, span } from "../words/format.ts";
 
 interface NoticeProps {
   tone: "unknown" | "warning" | "critical";

@@ -1,11 +1,11 @@
 /** Nothing happened in a window, or between two moments; what to do about it. */
 
 import type { ComponentChildren } from "preact";
-import type { Window } from "./api-runs.ts";
-import { clock } from "./format.ts";
-import { useAddress } from "./location.ts";
+import { useAddress } from "../address/location.ts";
+import { withWindow } from "../address/window.ts";
+import type { Window } from "../api/runs.ts";
+import { clock } from "../words/format.ts";
 import { Notice, Quiet } from "./notice.tsx";
-import { withWindow } from "./window.ts";
 
 export function Ending({ window, what, children }: { window: Window; what: string; children?: ComponentChildren }) {
   const { search } = useAddress();

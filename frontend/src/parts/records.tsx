@@ -1,10 +1,10 @@
 /** Log records of a run or of an execution, the oldest first. */
 
 import { useState } from "preact/hooks";
-import { useAnswer } from "./answer.ts";
-import type { LogRecord, Logs } from "./api-runs.ts";
-import { clock, plural } from "./format.ts";
-import { execution, search } from "./links.ts";
+import { execution, search } from "../address/links.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { LogRecord, Logs } from "../api/runs.ts";
+import { clock, plural } from "../words/format.ts";
 
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 const LIMIT = 200; // records; more belong on a page of their own

@@ -1,7 +1,7 @@
 /** Slots of a pool, used and free; a mark for each as long as they can be told apart. */
 
-import type { Num } from "./api.ts";
-import { count, UNKNOWN } from "./format.ts";
+import type { Num } from "../api/basics.ts";
+import { count, UNKNOWN } from "../words/format.ts";
 import { Meter } from "./meter.tsx";
 
 const MOST = 16; // marks

@@ -2,11 +2,11 @@
 
 import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
+import { changed } from "../address/links.ts";
+import { go, useAddress } from "../address/location.ts";
+import { plural } from "../words/format.ts";
 import { csv, type Value } from "./csv.ts";
 import { download } from "./download.ts";
-import { plural } from "./format.ts";
-import { changed } from "./links.ts";
-import { go, useAddress } from "./location.ts";
 import { kept, type Key, type Order, sorted } from "./sort.ts";
 
 export interface Column<Row> {

@@ -1,10 +1,10 @@
 /** Table of task names: how often, how well, how long, what it costs. */
 
-import type { TaskRow } from "./api.ts";
+import { executions, type Query, task } from "../address/links.ts";
+import type { TaskRow } from "../api/summary.ts";
+import { Sparkline } from "../charts/sparkline.tsx";
+import { age, bytes, count, duration, percent, rate } from "../words/format.ts";
 import { Door } from "./door.tsx";
-import { age, bytes, count, duration, percent, rate } from "./format.ts";
-import { executions, type Query, task } from "./links.ts";
-import { Sparkline } from "./sparkline.tsx";
 import { type Column, Table } from "./table.tsx";
 
 /** The exception that most attempts failed with, and how many kinds there are. */

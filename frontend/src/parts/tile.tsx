@@ -1,8 +1,8 @@
 /** One of the figures at the top: value with unit, comparison with the period before, course over the window. */
 
-import type { Num } from "./api.ts";
-import type { Change } from "./change.ts";
-import { Sparkline } from "./sparkline.tsx";
+import type { Num } from "../api/basics.ts";
+import { Sparkline } from "../charts/sparkline.tsx";
+import type { Change } from "../words/change.ts";
 
 interface Props {
   title: string;

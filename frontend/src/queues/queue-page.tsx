@@ -1,25 +1,25 @@
 /** One queue: why is nothing moving? Where its messages are, who has them, what each waits for, and how that went. */
 
-import { useAnswer } from "./answer.ts";
-import type { QueueDetail, QueueTask, QueueWorker, WaitingNow, WaitingRow } from "./api-queues.ts";
-import { Badge } from "./badge.tsx";
-import { serverNow } from "./clock.ts";
-import { Door } from "./door.tsx";
-import { type Fact, Facts } from "./facts.tsx";
-import { Finding } from "./finding.tsx";
-import { clock, count, duration, percent, rate, span, UNKNOWN } from "./format.ts";
-import { Sheet } from "./head.tsx";
-import { Charts } from "./line-chart.tsx";
-import { changed, execution, executions, queue as queueLink, queues, search as query, task as taskLink, worker as workerLink } from "./links.ts";
-import { Notice } from "./notice.tsx";
-import type { PageProps } from "./pages.tsx";
-import { Parts } from "./parts.tsx";
+import { changed, execution, executions, queue as queueLink, queues, search as query, task as taskLink, worker as workerLink } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { rangeOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { QueueDetail, QueueTask, QueueWorker, WaitingNow, WaitingRow } from "../api/queues.ts";
+import { Charts } from "../charts/line-chart.tsx";
+import { zoomOf } from "../charts/zoom.ts";
+import { Badge } from "../parts/badge.tsx";
+import { Parts } from "../parts/delay-parts.tsx";
+import { Door } from "../parts/door.tsx";
+import { type Fact, Facts } from "../parts/facts.tsx";
+import { Finding } from "../parts/finding.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { Slots } from "../parts/slots.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { serverNow } from "../words/clock.ts";
+import { clock, count, duration, percent, rate, span, UNKNOWN } from "../words/format.ts";
+import { rateUnit } from "../words/rate-unit.ts";
 import { answer, queueMark, reasons } from "./queue-states.ts";
-import { rateUnit } from "./rate-unit.ts";
-import { Slots } from "./slots.tsx";
-import { type Column, Table } from "./table.tsx";
-import { rangeOf } from "./window.ts";
-import { zoomOf } from "./zoom.ts";
 
 const WINDOW = "1h";
 const LISTED = 100; // the API gives no more

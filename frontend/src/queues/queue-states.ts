@@ -1,9 +1,9 @@
 /** Why nothing moves: what a queue's figures say in one sentence, and the reasons for it. */
 
-import type { Num } from "./api.ts";
-import type { Queue, QueueDetail, QueueWorker, WaitingRow } from "./api-queues.ts";
-import { count, duration, plural, rate } from "./format.ts";
-import type { Mark } from "./marks.ts";
+import type { Num } from "../api/basics.ts";
+import type { Queue, QueueDetail, QueueWorker, WaitingRow } from "../api/queues.ts";
+import { count, duration, plural, rate } from "../words/format.ts";
+import type { Mark } from "../words/marks.ts";
 
 export type Condition = "abandoned" | "blocked" | "growing" | "alert" | "twice" | "noted" | "moving" | "later" | "unknown" | "unused" | "empty";
 

@@ -1,21 +1,21 @@
 /** Queues: in which of them does something wait, since when, and does anybody take it. */
 
-import { useAnswer } from "./answer.ts";
-import type { Broker, Queue, Queues, RedisServer, ServerHealth } from "./api-queues.ts";
-import { Badge } from "./badge.tsx";
-import { serverNow } from "./clock.ts";
-import { Door } from "./door.tsx";
-import { Facts } from "./facts.tsx";
-import { Finding } from "./finding.tsx";
-import { bytes, clock, count, duration, percent, rate, UNKNOWN } from "./format.ts";
-import { Sheet } from "./head.tsx";
-import { executions, queue as queueLink, search as query } from "./links.ts";
-import { Notice } from "./notice.tsx";
-import type { PageProps } from "./pages.tsx";
+import { executions, queue as queueLink, search as query } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { windowOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { Broker, Queue, Queues, RedisServer, ServerHealth } from "../api/queues.ts";
+import { Sparkline } from "../charts/sparkline.tsx";
+import { Badge } from "../parts/badge.tsx";
+import { Door } from "../parts/door.tsx";
+import { Facts } from "../parts/facts.tsx";
+import { Finding } from "../parts/finding.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { serverNow } from "../words/clock.ts";
+import { bytes, clock, count, duration, percent, rate, UNKNOWN } from "../words/format.ts";
 import { answer, notes, queueMark, standing, urgency } from "./queue-states.ts";
-import { Sparkline } from "./sparkline.tsx";
-import { type Column, Table } from "./table.tsx";
-import { windowOf } from "./window.ts";
 
 const WINDOW = "1h";
 const REASONS = 5; // lines; the table has all

@@ -1,7 +1,7 @@
 /** What tasks cost, in sentences. */
 
-import type { ResourceRow } from "./api-workers.ts";
-import { bytes, count, duration, percent } from "./format.ts";
+import type { ResourceRow } from "../api/workers.ts";
+import { bytes, count, duration, percent } from "../words/format.ts";
 
 export const ORDERS = { cpu: "CPU", time: "time", memory: "memory", growth: "growth", io: "disk", network: "network" } as const;
 export type Order = keyof typeof ORDERS;

@@ -1,19 +1,19 @@
 /** Resources: which task costs most, and which one's memory grows? */
 
-import { useAnswer } from "./answer.ts";
-import type { ResourceRow, Resources } from "./api-workers.ts";
-import { Door } from "./door.tsx";
-import { Finding } from "./finding.tsx";
-import { bytes, count, duration, percent, span } from "./format.ts";
-import { Sheet } from "./head.tsx";
-import { changed, executions, search as query, task as taskLink } from "./links.ts";
-import { Notice, Quiet } from "./notice.tsx";
-import type { PageProps } from "./pages.tsx";
+import { changed, executions, search as query, task as taskLink } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { windowOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { ResourceRow, Resources } from "../api/workers.ts";
+import { Door } from "../parts/door.tsx";
+import { Finding } from "../parts/finding.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { Notice, Quiet } from "../parts/notice.tsx";
+import { ShareBar } from "../parts/share.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { bytes, count, duration, percent, span } from "../words/format.ts";
+import { workerMark } from "../words/worker-states.ts";
 import { costliest, growth, hidden, leaks, ORDERS, type Order } from "./resource-costs.ts";
-import { ShareBar } from "./share.tsx";
-import { type Column, Table } from "./table.tsx";
-import { windowOf } from "./window.ts";
-import { workerMark } from "./worker-states.ts";
 
 const WINDOW = "24h";
 

@@ -1,22 +1,21 @@
 /** One run: what set its duration, or what it is waiting for. */
 
 import { useEffect, useState } from "preact/hooks";
-import { useAnswer } from "./answer.ts";
-import type { RunDetail } from "./api-runs.ts";
-import { Badge } from "./badge.tsx";
-import { Facts } from "./facts.tsx";
-import { clock, count, duration } from "./format.ts";
-import { Sheet } from "./head.tsx";
-import { Labels } from "./labels.tsx";
-import { changed, run as runLink, runs, search as query, workflow } from "./links.ts";
-import { go } from "./location.ts";
-import { Notice } from "./notice.tsx";
-import type { PageProps } from "./pages.tsx";
-import { Records } from "./records.tsx";
+import { changed, run as runLink, runs, search as query, workflow } from "../address/links.ts";
+import { go } from "../address/location.ts";
+import type { PageProps } from "../address/route.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { RunDetail } from "../api/runs.ts";
+import { Badge } from "../parts/badge.tsx";
+import { Facts } from "../parts/facts.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { Labels } from "../parts/labels.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { Records } from "../parts/records.tsx";
+import { percentage, share } from "../parts/share.tsx";
+import { clock, count, duration } from "../words/format.ts";
+import { runMark } from "../words/states.ts";
 import { RunTotals } from "./run-totals.tsx";
-import { percentage } from "./runs-page.tsx";
-import { share } from "./share.tsx";
-import { runMark } from "./states.ts";
 import { StepPanel } from "./step-panel.tsx";
 import { Waterfall } from "./waterfall-view.tsx";
 

@@ -1,10 +1,10 @@
 /** What a run came to, all steps together, and what was measured in it. */
 
-import type { Measure, RunDetail } from "./api-runs.ts";
-import { Door } from "./door.tsx";
-import { Facts } from "./facts.tsx";
-import { bytes, count, digits, duration, percent, plural } from "./format.ts";
-import { executions } from "./links.ts";
+import { executions } from "../address/links.ts";
+import type { Measure, RunDetail } from "../api/runs.ts";
+import { Door } from "../parts/door.tsx";
+import { Facts } from "../parts/facts.tsx";
+import { bytes, count, digits, duration, percent, plural } from "../words/format.ts";
 
 export function RunTotals({ run }: { run: RunDetail }) {
   const t = run.totals;

@@ -1,15 +1,15 @@
 /** The selected step of a run: its attempts, spans, waits and log. */
 
-import type { RunDetail, Span } from "./api-runs.ts";
-import { Badge } from "./badge.tsx";
-import { Attempts, useExecution } from "./execution-page.tsx";
-import { Facts } from "./facts.tsx";
-import { duration } from "./format.ts";
-import { Labels } from "./labels.tsx";
-import { execution, queue } from "./links.ts";
-import { Notice } from "./notice.tsx";
-import { Records } from "./records.tsx";
-import { because, executionMark } from "./states.ts";
+import { execution, queue } from "../address/links.ts";
+import type { RunDetail, Span } from "../api/runs.ts";
+import { Badge } from "../parts/badge.tsx";
+import { Attempts, useExecution } from "../parts/execution.tsx";
+import { Facts } from "../parts/facts.tsx";
+import { Labels } from "../parts/labels.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { Records } from "../parts/records.tsx";
+import { duration } from "../words/format.ts";
+import { because, executionMark } from "../words/states.ts";
 
 interface Props {
   id: string;

@@ -1,6 +1,6 @@
 /** Who stands below whom in a run's picture, and in which order: the run's tree, with chords joined behind their groups. */
 
-import type { RunDetail, StepExecution } from "./api-runs.ts";
+import type { RunDetail, StepExecution } from "../api/runs.ts";
 
 export interface Step {
   execution: StepExecution;

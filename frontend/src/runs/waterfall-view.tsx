@@ -1,11 +1,11 @@
 /** The waterfall: a row per step, time from left to right; what set the run's duration stands out. */
 
-import type { RunDetail } from "./api-runs.ts";
-import { serverNow } from "./clock.ts";
-import { count, duration, plural } from "./format.ts";
-import { share } from "./share.tsx";
-import { executionMark } from "./states.ts";
-import { ticks } from "./ticks.ts";
+import type { RunDetail } from "../api/runs.ts";
+import { ticks } from "../charts/ticks.ts";
+import { share } from "../parts/share.tsx";
+import { serverNow } from "../words/clock.ts";
+import { count, duration, plural } from "../words/format.ts";
+import { executionMark } from "../words/states.ts";
 import { type Bar, type Mark, picture, type Row } from "./waterfall.ts";
 
 const TICKS = 6;

@@ -1,7 +1,7 @@
 /** Layout of a run's waterfall: what stands in which row, from when to when. Pure; times are seconds since the run's begin. */
 
-import type { Num } from "./api.ts";
-import type { Folded, Planned, RunDetail, Span, StepAttempt, Wait } from "./api-runs.ts";
+import type { Num } from "../api/basics.ts";
+import type { Folded, Planned, RunDetail, Span, StepAttempt, Wait } from "../api/runs.ts";
 import { at, SLACK_S, type Step, tree } from "./tree.ts";
 
 /** More siblings of one task than this share a row until somebody unfolds them. */

@@ -1,7 +1,7 @@
 /** Arithmetic of a lane: where its expected times, runs and faults lie between the edges of the window. */
 
-import type { Booking, Entry, Sending } from "./api-schedule.ts";
-import type { Mark as StateMark } from "./marks.ts";
+import type { Booking, Entry, Sending } from "../api/schedule.ts";
+import type { Mark as StateMark } from "../words/marks.ts";
 
 /** Marks so near to each other, as a part of the lane, are drawn as one. */
 const NEAR = 0.006;

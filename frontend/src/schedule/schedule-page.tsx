@@ -1,22 +1,22 @@
 /** Schedule: did what was due run, and on time? */
 
-import { useAnswer } from "./answer.ts";
-import type { Beat, Booking, Entry, Schedule, Sending } from "./api-schedule.ts";
-import { Badge } from "./badge.tsx";
-import { serverNow } from "./clock.ts";
-import { Facts } from "./facts.tsx";
-import { Finding } from "./finding.tsx";
-import { age, clock, count, duration, plural } from "./format.ts";
-import { Sheet } from "./head.tsx";
-import { changed, execution, executions, host as hostLink, queue as queueLink, search as query, task as taskLink } from "./links.ts";
-import { Notice } from "./notice.tsx";
-import type { PageProps } from "./pages.tsx";
+import { changed, execution, executions, host as hostLink, queue as queueLink, search as query, task as taskLink } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { windowOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { Beat, Booking, Entry, Schedule, Sending } from "../api/schedule.ts";
+import { Badge } from "../parts/badge.tsx";
+import { Facts } from "../parts/facts.tsx";
+import { Finding } from "../parts/finding.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { serverNow } from "../words/clock.ts";
+import { age, clock, count, duration, plural } from "../words/format.ts";
+import { because, executionMark } from "../words/states.ts";
+import { workerMark } from "../words/worker-states.ts";
 import { byTrouble, scheduleMark, worst } from "./schedule-lanes.ts";
 import { inWords, Lanes } from "./schedule-view.tsx";
-import { because, executionMark } from "./states.ts";
-import { type Column, Table } from "./table.tsx";
-import { windowOf } from "./window.ts";
-import { workerMark } from "./worker-states.ts";
 
 const WINDOW = "24h";
 const LANES = 60; // drawn; the table has all

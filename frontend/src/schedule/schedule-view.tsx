@@ -1,11 +1,11 @@
 /** Lanes of scheduled entries: when each was due (hollow) and when it ran (filled), faults with a shape of their own. */
 
-import type { Entry } from "./api-schedule.ts";
-import { Badge } from "./badge.tsx";
-import { clock, day } from "./format.ts";
-import { changed } from "./links.ts";
+import { changed } from "../address/links.ts";
+import type { Entry } from "../api/schedule.ts";
+import { Badge } from "../parts/badge.tsx";
+import { clock, day } from "../words/format.ts";
+import { executionMark } from "../words/states.ts";
 import { edgesOf, lane, type Lane, type LaneMark, scheduleMark, worst } from "./schedule-lanes.ts";
-import { executionMark } from "./states.ts";
 
 const TICKS = 5;
 const HEIGHT = 26; // px of a lane

@@ -1,15 +1,16 @@
 /** The tab: navigation, and the page that the address names. */
 
 import { useState } from "preact/hooks";
-import { Pause } from "./answer.ts";
+import { base, overview } from "../address/links.ts";
+import { follow, useAddress } from "../address/location.ts";
+import { match } from "../address/route.ts";
+import { Pause } from "../answers/answer.ts";
+import { Notice } from "../parts/notice.tsx";
+import { useUtc } from "../words/zone.ts";
 import { Boundary } from "./boundary.tsx";
-import { base, overview } from "./links.ts";
-import { follow, useAddress } from "./location.ts";
 import { Navigation } from "./navigation.tsx";
-import { Notice } from "./notice.tsx";
-import { PAGES } from "./pages.tsx";
-import { match } from "./route.ts";
-import { useUtc } from "./zone.ts";
+import { type Page, PAGES } from "./pages.ts";
+import { useView } from "./view.ts";
 
 const PATHS = PAGES.map((page) => page.path);
 
@@ -19,20 +20,43 @@ export function App() {
   useUtc(); // all times are drawn anew
   const place = match(pathname, base.home, PATHS);
   const page = PAGES.find((p) => p.path === place?.page);
+  const { view: View, gone } = useView(page);
   return (
     <Pause.Provider value={{ paused, toggle: () => setPaused(!paused) }}>
       <div class="cm-page" onClick={follow}>
         <Navigation path={page?.path ?? null} search={search} />
         <Boundary key={pathname}>
-          {page && place ? (
-            <page.view name={place.name} search={search} />
-          ) : (
-            <Notice tone="unknown" title="There is no such page.">
-              <a href={overview()}>Overview</a>
-            </Notice>
-          )}
+          {!page || !place ? <NoPage /> : View ? <View name={place.name} search={search} /> : gone ? <Gone /> : <Coming page={page} />}
         </Boundary>
       </div>
     </Pause.Provider>
+  );
+}
+
+function NoPage() {
+  return (
+    <Notice tone="unknown" title="There is no such page.">
+      <a href={overview()}>Overview</a>
+    </Notice>
+  );
+}
+
+/** The room's file is not there: that of an older build is gone from the server, or nobody answers. */
+function Gone() {
+  return (
+    <Notice tone="warning" title="This page could not be fetched.">
+      Flower does not answer, or celery-monitor was upgraded since this tab was opened.{" "}
+      <a class="cm-button" href={location.href} target="_self">Load it again</a>
+    </Notice>
+  );
+}
+
+/** The heading where the page will have it; that it takes long is said only when it does. */
+function Coming({ page }: { page: Page }) {
+  return (
+    <>
+      {page.title && page.path && <div class="cm-head"><h1>{page.title}</h1></div>}
+      <div class="cm-late"><Notice tone="unknown" title="Loading…" /></div>
+    </>
   );
 }

@@ -1,7 +1,7 @@
 /** Shows a fault of the page itself instead of an empty place. */
 
 import { Component, type ComponentChildren } from "preact";
-import { Notice } from "./notice.tsx";
+import { Notice } from "../parts/notice.tsx";
 
 interface Props {
   children: ComponentChildren;

@@ -1,8 +1,8 @@
 /** What a search means: a name that is known, else the id of a run or of an execution. */
 
-import type { Summary } from "./api.ts";
-import type { Execution } from "./api-runs.ts";
-import { execution, queue, run, task, worker, workflow } from "./links.ts";
+import { execution, queue, run, task, worker, workflow } from "../address/links.ts";
+import type { Execution } from "../api/runs.ts";
+import type { Summary } from "../api/summary.ts";
 
 export interface Named {
   name: string;

@@ -1,10 +1,10 @@
 /** The thin line on top of every page: where to go, in which zone times are, what to look for. */
 
 import { useEffect, useRef } from "preact/hooks";
-import { to } from "./links.ts";
-import { PAGES } from "./pages.tsx";
+import { to } from "../address/links.ts";
+import { setUtc, useUtc } from "../words/zone.ts";
+import { PAGES } from "./pages.ts";
 import { Search } from "./search.tsx";
-import { setUtc, useUtc } from "./zone.ts";
 
 export function Navigation({ path, search }: { path: string | null; search: string }) {
   const utc = useUtc();

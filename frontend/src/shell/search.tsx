@@ -1,12 +1,12 @@
 /** Opens a run or an execution by its id, and what has a name by its name; "/" puts the cursor there. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Summary } from "./api.ts";
-import type { Execution, Executions } from "./api-runs.ts";
-import { ask } from "./ask.ts";
+import { execution, executions, search } from "../address/links.ts";
+import { go } from "../address/location.ts";
+import { ask } from "../answers/ask.ts";
+import type { Execution, Executions } from "../api/runs.ts";
+import type { Summary } from "../api/summary.ts";
 import { byName, type Named, names, ofRun } from "./find.ts";
-import { execution, executions, search } from "./links.ts";
-import { go } from "./location.ts";
 
 const OFFERED = 200; // names in the list; a browser draws no more at once
 

@@ -1,23 +1,23 @@
 /** One task: is it slower or failing more than it used to, and where. */
 
-import { useAnswer } from "./answer.ts";
-import type { TaskDetail } from "./api-tasks.ts";
-import { Badge } from "./badge.tsx";
-import { percent } from "./format.ts";
-import { FailureTable } from "./failure-table.tsx";
-import { Sheet } from "./head.tsx";
-import type { Picture } from "./heatmap-draw.ts";
-import { TimeChart } from "./heatmap-view.tsx";
-import { executions, logs, search as query, type Query, tasks } from "./links.ts";
-import { Newest } from "./newest.tsx";
-import { Notice } from "./notice.tsx";
-import type { PageProps } from "./pages.tsx";
-import { Ending } from "./quiet.tsx";
+import { executions, logs, search as query, type Query, tasks } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { rangeOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { TaskDetail } from "../api/tasks.ts";
+import type { Picture } from "../charts/heatmap-draw.ts";
+import { TimeChart } from "../charts/heatmap-view.tsx";
+import { Badge } from "../parts/badge.tsx";
+import { FailureTable } from "../parts/failure-table.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { Newest } from "../parts/newest.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { Ending } from "../parts/quiet.tsx";
+import { percent } from "../words/format.ts";
 import { TaskQueues, TaskWorkers } from "./task-places.tsx";
 import { Resources } from "./task-resources.tsx";
 import { TaskTiles } from "./task-tiles.tsx";
 import { verdict } from "./task-verdict.ts";
-import { rangeOf } from "./window.ts";
 
 const WINDOW = "24h";
 const EVERY_MS = 10_000; // the answer is a big one

@@ -1,10 +1,10 @@
 /** Where a task ran: by queue from counts, by worker from what is still stored of its attempts. */
 
-import type { QueueFigures, TaskDetail, WorkerFigures } from "./api-tasks.ts";
-import { Door } from "./door.tsx";
-import { clock, count, duration, percent, rate } from "./format.ts";
-import { executions, type Query } from "./links.ts";
-import { type Column, Table } from "./table.tsx";
+import { executions, type Query } from "../address/links.ts";
+import type { QueueFigures, TaskDetail, WorkerFigures } from "../api/tasks.ts";
+import { Door } from "../parts/door.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { clock, count, duration, percent, rate } from "../words/format.ts";
 
 export function TaskQueues({ found, range }: { found: TaskDetail; range: Query }) {
   const link = (queue: string | null, more: Query = {}) => executions({ task: found.task, queue, ...more, ...range });

@@ -1,10 +1,10 @@
 /** What a task costs: CPU, memory, how its processes grow. */
 
-import { useAnswer } from "./answer.ts";
-import type { Resources as Answer, TaskDetail, TaskResources } from "./api-tasks.ts";
-import { type Fact, Facts } from "./facts.tsx";
-import { bytes, duration, percent } from "./format.ts";
-import { search as query, type Query } from "./links.ts";
+import { search as query, type Query } from "../address/links.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { Resources as Answer, TaskDetail, TaskResources } from "../api/tasks.ts";
+import { type Fact, Facts } from "../parts/facts.tsx";
+import { bytes, duration, percent } from "../words/format.ts";
 
 const EVERY_MS = 60_000; // it is a table of all tasks
 

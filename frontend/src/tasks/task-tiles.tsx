@@ -1,11 +1,11 @@
 /** The figures of one task beside those of the period before. */
 
-import type { TaskDetail } from "./api-tasks.ts";
-import { points, relative } from "./change.ts";
-import { bytes, count, duration, percent, rate, rateParts } from "./format.ts";
-import { executions, type Query } from "./links.ts";
-import { shares, total } from "./scale.ts";
-import { Tile } from "./tile.tsx";
+import { executions, type Query } from "../address/links.ts";
+import type { TaskDetail } from "../api/tasks.ts";
+import { shares, total } from "../charts/scale.ts";
+import { Tile } from "../parts/tile.tsx";
+import { points, relative } from "../words/change.ts";
+import { bytes, count, duration, percent, rate, rateParts } from "../words/format.ts";
 
 const ALARMING_ERRORS = 0.05; // the default rule fires below 95 % success
 

@@ -1,9 +1,10 @@
 /** Whether a task is slower or fails more than it used to, in one sentence. */
 
-import { points, relative } from "./change.ts";
-import type { Compare, Num } from "./api.ts";
-import { duration, percent } from "./format.ts";
-import type { Mark } from "./marks.ts";
+import type { Num } from "../api/basics.ts"
+import type { Compare } from "../api/summary.ts";
+import { points, relative } from "../words/change.ts";
+import { duration, percent } from "../words/format.ts";
+import type { Mark } from "../words/marks.ts";
 
 /** What is judged, of a task over a window. */
 export interface Judged {

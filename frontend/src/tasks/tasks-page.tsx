@@ -1,16 +1,16 @@
 /** Task names over a window: which is slow, which fails, which costs most. */
 
-import type { TaskFigures, TaskNames } from "./api-tasks.ts";
-import { useAnswer } from "./answer.ts";
-import { duration } from "./format.ts";
-import { Sheet } from "./head.tsx";
-import { search as query } from "./links.ts";
-import { Notice } from "./notice.tsx";
-import type { PageProps } from "./pages.tsx";
-import { Ending } from "./quiet.tsx";
-import { type Column, Table } from "./table.tsx";
-import { taskColumns } from "./tasks.tsx";
-import { rangeOf } from "./window.ts";
+import { search as query } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { rangeOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { TaskFigures, TaskNames } from "../api/tasks.ts";
+import { Sheet } from "../parts/head.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { Ending } from "../parts/quiet.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { taskColumns } from "../parts/task-table.tsx";
+import { duration } from "../words/format.ts";
 
 const WINDOW = "24h";
 const SCREENFUL = 50;

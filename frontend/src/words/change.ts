@@ -1,6 +1,6 @@
 /** How a figure compares with the period before: direction, size, and whether that is good. */
 
-import type { Num } from "./api.ts";
+import type { Num } from "../api/basics.ts";
 import { count, digits } from "./format.ts";
 
 export type Verdict = "better" | "worse" | "neutral";

@@ -1,6 +1,6 @@
 /** Numbers and times as people read them: unit always, three significant digits, a dash for what is not known. */
 
-import type { Num } from "./api.ts";
+import type { Num } from "../api/basics.ts";
 import { isUtc } from "./zone.ts";
 
 export const UNKNOWN = "–";

@@ -1,6 +1,7 @@
 /** State as word and shape; the colour comes from the class, so that it is never alone. */
 
-import type { Alert, State, WorkerRow } from "./api.ts";
+import type { State } from "../api/basics.ts"
+import type { Alert, WorkerRow } from "../api/summary.ts";
 
 export interface Mark {
   shape: string;

@@ -1,6 +1,6 @@
 /** One unit of rate for a whole chart: an axis that changes from per minute to per second on its way cannot be read. */
 
-import type { Num } from "./api.ts";
+import type { Num } from "../api/basics.ts";
 import { digits, UNKNOWN } from "./format.ts";
 
 const THIN = "\u202f";

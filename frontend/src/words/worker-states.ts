@@ -1,6 +1,6 @@
 /** States of workers and hosts as word, shape and tone, and which of them want a look first. */
 
-import type { Worker, WorkerState } from "./api-workers.ts";
+import type { Worker, WorkerState } from "../api/workers.ts";
 import { age } from "./format.ts";
 import type { Mark } from "./marks.ts";
 

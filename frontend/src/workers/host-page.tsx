@@ -1,24 +1,24 @@
 /** One host: how much of it is in use, by what of this app, and how that went over time. */
 
-import { useAnswer } from "./answer.ts";
-import type { HostDetail, RoleSum, Worker, Workers } from "./api-workers.ts";
-import { Badge } from "./badge.tsx";
-import { serverNow } from "./clock.ts";
-import { Facts } from "./facts.tsx";
-import { Finding } from "./finding.tsx";
-import { bytes, clock, count, digits, duration, percent, plural, span, UNKNOWN } from "./format.ts";
-import { Sheet } from "./head.tsx";
+import { search as query, worker as workerLink, workers } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { rangeOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { HostDetail, RoleSum, Worker, Workers } from "../api/workers.ts";
+import { Charts } from "../charts/line-chart.tsx";
+import { zoomOf } from "../charts/zoom.ts";
+import { Badge } from "../parts/badge.tsx";
+import { Facts } from "../parts/facts.tsx";
+import { Finding } from "../parts/finding.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { Slots } from "../parts/slots.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { serverNow } from "../words/clock.ts";
+import { bytes, clock, count, digits, duration, percent, plural, span, UNKNOWN } from "../words/format.ts";
+import { workerMark } from "../words/worker-states.ts";
 import { CPU_LIMIT, DISK_LIMIT, MEMORY_LIMIT, speed, Used } from "./host-strip.tsx";
-import { Charts } from "./line-chart.tsx";
-import { search as query, worker as workerLink, workers } from "./links.ts";
-import { Notice } from "./notice.tsx";
-import type { PageProps } from "./pages.tsx";
-import { Slots } from "./slots.tsx";
-import { type Column, Table } from "./table.tsx";
-import { rangeOf } from "./window.ts";
-import { workerMark } from "./worker-states.ts";
 import { longest } from "./workers-page.tsx";
-import { zoomOf } from "./zoom.ts";
 
 const WINDOW = "1h";
 const CROWDED_LOAD = 1.5; // per CPU

@@ -1,12 +1,12 @@
 /** Hosts: each machine, or container, once, with what of it is in use. */
 
-import type { Host } from "./api-workers.ts";
-import { Badge } from "./badge.tsx";
-import { bytes, count, digits, percent, plural } from "./format.ts";
-import { host as hostLink } from "./links.ts";
-import { Meter } from "./meter.tsx";
-import { type Column, Table } from "./table.tsx";
-import { workerMark } from "./worker-states.ts";
+import { host as hostLink } from "../address/links.ts";
+import type { Host } from "../api/workers.ts";
+import { Badge } from "../parts/badge.tsx";
+import { Meter } from "../parts/meter.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { bytes, count, digits, percent, plural } from "../words/format.ts";
+import { workerMark } from "../words/worker-states.ts";
 
 export const CPU_LIMIT = 0.8; // the default rules' thresholds
 export const MEMORY_LIMIT = 0.85;

@@ -1,26 +1,26 @@
 /** One worker: what each of its children does, how children died, and how it went over time. */
 
-import { useAnswer } from "./answer.ts";
-import type { Death, Hosts, Process, WorkerDetail } from "./api-workers.ts";
-import { Badge } from "./badge.tsx";
-import { serverNow } from "./clock.ts";
-import { Door } from "./door.tsx";
-import { type Fact, Facts } from "./facts.tsx";
-import { Finding } from "./finding.tsx";
-import { age, bytes, clock, count, duration, percent, plural, rate, span, UNKNOWN } from "./format.ts";
-import { Sheet } from "./head.tsx";
+import { execution, executions, host as hostLink, overview, queue as queueLink, search as query, workers } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { rangeOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { Death, Hosts, Process, WorkerDetail } from "../api/workers.ts";
+import { Charts } from "../charts/line-chart.tsx";
+import { zoomOf } from "../charts/zoom.ts";
+import { Badge } from "../parts/badge.tsx";
+import { Door } from "../parts/door.tsx";
+import { type Fact, Facts } from "../parts/facts.tsx";
+import { Finding } from "../parts/finding.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { Meter } from "../parts/meter.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { serverNow } from "../words/clock.ts";
+import { age, bytes, clock, count, duration, percent, plural, rate, span, UNKNOWN } from "../words/format.ts";
+import { rateUnit } from "../words/rate-unit.ts";
+import { workerMark } from "../words/worker-states.ts";
 import { speed } from "./host-strip.tsx";
-import { Charts } from "./line-chart.tsx";
-import { execution, executions, host as hostLink, overview, queue as queueLink, search as query, workers } from "./links.ts";
-import { Meter } from "./meter.tsx";
-import { Notice } from "./notice.tsx";
-import type { PageProps } from "./pages.tsx";
-import { type Column, Table } from "./table.tsx";
-import { rateUnit } from "./rate-unit.ts";
-import { rangeOf } from "./window.ts";
-import { workerMark } from "./worker-states.ts";
 import { exitsInWords, longest } from "./workers-page.tsx";
-import { zoomOf } from "./zoom.ts";
 
 const WINDOW = "1h";
 const MEMORY_LIMIT = 0.85; // as the default rule

@@ -1,21 +1,21 @@
 /** Workers: is every one at work, what does each do now, and on which machines. */
 
-import { useAnswer } from "./answer.ts";
-import type { Hosts, Worker, Workers } from "./api-workers.ts";
-import { Badge } from "./badge.tsx";
-import { serverNow } from "./clock.ts";
-import { Door } from "./door.tsx";
-import { Finding } from "./finding.tsx";
-import { age, bytes, clock, count, duration, percent, plural, rate, UNKNOWN } from "./format.ts";
-import { Sheet } from "./head.tsx";
+import { changed, execution, executions, host as hostLink, queue as queueLink, search as query, worker as workerLink } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { windowOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { Hosts, Worker, Workers } from "../api/workers.ts";
+import { Badge } from "../parts/badge.tsx";
+import { Door } from "../parts/door.tsx";
+import { Finding } from "../parts/finding.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { Slots } from "../parts/slots.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { serverNow } from "../words/clock.ts";
+import { age, bytes, clock, count, duration, percent, plural, rate, UNKNOWN } from "../words/format.ts";
+import { isGone, rank, standing, workerMark } from "../words/worker-states.ts";
 import { HostStrip } from "./host-strip.tsx";
-import { changed, execution, executions, host as hostLink, queue as queueLink, search as query, worker as workerLink } from "./links.ts";
-import { Notice } from "./notice.tsx";
-import type { PageProps } from "./pages.tsx";
-import { Slots } from "./slots.tsx";
-import { type Column, Table } from "./table.tsx";
-import { isGone, rank, standing, workerMark } from "./worker-states.ts";
-import { windowOf } from "./window.ts";
 
 const WINDOW = "1h";
 const REASONS = 5; // of states, in lines; the table has all

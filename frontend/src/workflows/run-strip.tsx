@@ -1,10 +1,10 @@
 /** The newest runs of a workflow as bars from old to new: how long each took and how it ended; each opens its run. */
 
-import type { Run } from "./api-runs.ts";
-import { clock, duration } from "./format.ts";
-import { run as runLink } from "./links.ts";
-import { top } from "./scale.ts";
-import { runMark } from "./states.ts";
+import { run as runLink } from "../address/links.ts";
+import type { Run } from "../api/runs.ts";
+import { top } from "../charts/scale.ts";
+import { clock, duration } from "../words/format.ts";
+import { runMark } from "../words/states.ts";
 
 export function RunStrip({ runs }: { runs: readonly Run[] }) {
   const known = runs.filter((r) => r.duration_seconds != null).sort((a, b) => ((a.started_at ?? "") < (b.started_at ?? "") ? -1 : 1));

@@ -1,19 +1,19 @@
 /** One workflow: which step takes its time, and its newest runs. */
 
-import { useAnswer } from "./answer.ts";
-import type { Run, StepStatistics, WorkflowDetail } from "./api-runs.ts";
-import { Door } from "./door.tsx";
-import { type Fact, Facts } from "./facts.tsx";
-import { count, duration, percent } from "./format.ts";
-import { Sheet } from "./head.tsx";
-import { executions, runs, task, search as query, workflows } from "./links.ts";
-import { Notice } from "./notice.tsx";
-import type { PageProps } from "./pages.tsx";
+import { executions, runs, task, search as query, workflows } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { windowOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { Run, StepStatistics, WorkflowDetail } from "../api/runs.ts";
+import { Door } from "../parts/door.tsx";
+import { type Fact, Facts } from "../parts/facts.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { RUN_COLUMNS } from "../parts/run-columns.tsx";
+import { ShareBar } from "../parts/share.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { count, duration, percent } from "../words/format.ts";
 import { RunStrip } from "./run-strip.tsx";
-import { RUN_COLUMNS } from "./runs-page.tsx";
-import { ShareBar } from "./share.tsx";
-import { type Column, Table } from "./table.tsx";
-import { windowOf } from "./window.ts";
 
 const WINDOW = "24h";
 

@@ -1,15 +1,15 @@
 /** Workflows: each definition with how often, how well and how long it ran. */
 
-import { useAnswer } from "./answer.ts";
-import type { Workflows, WorkflowStatistics } from "./api-runs.ts";
-import { Door } from "./door.tsx";
-import { clock, count, duration, percent } from "./format.ts";
-import { Sheet } from "./head.tsx";
-import { runs, search as query, workflow } from "./links.ts";
-import { Notice, Quiet } from "./notice.tsx";
-import type { PageProps } from "./pages.tsx";
-import { type Column, Table } from "./table.tsx";
-import { windowOf } from "./window.ts";
+import { runs, search as query, workflow } from "../address/links.ts";
+import type { PageProps } from "../address/route.ts";
+import { windowOf } from "../address/window.ts";
+import { useAnswer } from "../answers/answer.ts";
+import type { Workflows, WorkflowStatistics } from "../api/runs.ts";
+import { Door } from "../parts/door.tsx";
+import { Sheet } from "../parts/head.tsx";
+import { Notice, Quiet } from "../parts/notice.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { clock, count, duration, percent } from "../words/format.ts";
 
 const WINDOW = "24h";
 

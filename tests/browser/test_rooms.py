@@ -1,0 +1,72 @@
+"""How pages are fetched in a real browser: each with its own files, without moving, and told when one is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.browser.conftest import WIDTHS, OpenPage
+from tests.waiting import until
+from tests.web.site import Site, require_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Route
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_page_fetches_the_files_of_its_room_and_others_when_they_are_gone_to(shop: Site, open_page: OpenPage) -> None:
+    page = open_page("about:blank")
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(urlsplit(request.url).path))
+
+    def scripts() -> set[str]:
+        return {path.rpartition("/")[2] for path in fetched if "/monitor/static/" in path and path.endswith(".js")}
+
+    rooms = require_page().pages
+    page.goto(f"{shop.url}/monitor/logs")
+    page.get_by_label("level", exact=True).wait_for()
+    assert scripts() == set(rooms["logs"])
+    page.get_by_role("link", name="Queues", exact=True).click()
+    page.get_by_role("region", name="Queues").wait_for()
+    assert scripts() == set(rooms["logs"]) | set(rooms["queues"])
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_moves_when_the_files_of_a_page_have_come(shop: Site, open_page: OpenPage, width: int) -> None:
+    page = open_page(f"{shop.url}/monitor", width=width)
+    page.locator(".cm-verdict").wait_for()
+    held: list[Route] = []
+    page.route("**/static/runs-*.js", lambda route: held.append(route))
+    page.get_by_role("link", name="Runs", exact=True).click()
+    heading = page.locator(".cm-head h1", has_text="Runs")
+    heading.wait_for()
+    until(lambda: page.get_by_text("Loading…").is_visible() and held, what="the word that it takes long")
+    before = heading.bounding_box()
+    held[0].continue_()
+    page.get_by_label("state", exact=True).wait_for()
+    after = heading.bounding_box()
+    assert before
+    assert after
+    assert (before["x"], before["y"], before["height"]) == (after["x"], after["y"], after["height"])
+
+
+def test_a_file_that_is_gone_is_told_and_loading_again_helps(shop: Site, browser: Browser) -> None:
+    # Not by `open_page`: the browser logs the answer 404 as an error.
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{shop.url}/monitor/logs")
+        page.get_by_label("level", exact=True).wait_for()
+        page.route("**/static/*.js", lambda route: route.fulfill(status=404))
+        page.get_by_role("link", name="Queues", exact=True).click()
+        page.get_by_text("This page could not be fetched.").wait_for()
+        page.get_by_role("link", name="Logs", exact=True).click()
+        page.get_by_label("level", exact=True).wait_for()  # what is there already is not lost
+        page.get_by_role("link", name="Runs", exact=True).click()
+        page.get_by_text("This page could not be fetched.").wait_for()
+        page.unroute("**/static/*.js")
+        page.get_by_role("link", name="Load it again").click()
+        page.get_by_label("state", exact=True).wait_for()
+        assert page.get_by_text("This page could not be fetched.").count() == 0
