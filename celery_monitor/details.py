@@ -64,6 +64,11 @@ class Wait(NamedTuple):
     ended_by: str  # who ended it, as the user says
 
 
+def closed(begun: Wait, end: Wait) -> Wait:
+    """Return the wait that a beginning and its end are."""
+    return begun._replace(at_us=end.ended_us, ended_us=end.ended_us, outcome=end.outcome, ended_by=end.ended_by)
+
+
 class Measure(NamedTuple):
     """A number that was reported: tokens, rows, cost, a score."""
 

@@ -18,7 +18,7 @@ from celery_monitor.analytics.judged import Judged, Rows, id_of, row, text_of
 from celery_monitor.analytics.plans import PATIENCE_US, Plans
 from celery_monitor.analytics.shape import Shape
 from celery_monitor.analytics.tree import Node
-from celery_monitor.details import Labelled, Measure, RunState, Span, Wait
+from celery_monitor.details import Labelled, Measure, RunState, Span, Wait, closed
 from celery_monitor.model import Attempt
 from celery_monitor.signals import labels as label_text
 from celery_monitor.signals.record import Flag, State, pack_id
@@ -96,10 +96,7 @@ def _skip(executions: dict[bytes, Execution]) -> None:
 
 def _add_waits(judged: Judged, waits: Iterable[Wait]) -> None:
     """Add the waits; one that its attempt left open ended with it."""
-    known: dict[tuple[bytes, int], Wait] = {}
-    for wait in sorted(waits, key=lambda w: (w.ended_us, w)):
-        known[wait.key, wait.begun_us] = wait
-    for wait in known.values():
+    for wait in _paired(waits):
         node = judged.nodes.get(wait.uid) if wait.uid and not wait.ended_us else None
         if node is not None and node.ended_us and node.state != State.INTERRUPTED.name:
             ended = max(node.ended_us, wait.begun_us)
@@ -108,6 +105,23 @@ def _add_waits(judged: Judged, waits: Iterable[Wait]) -> None:
         else:
             judged.waits.append(wait)
     judged.waits.sort(key=lambda w: (w.begun_us, w.key))
+
+
+def _paired(waits: Iterable[Wait]) -> Iterable[Wait]:
+    """Return each wait once: its end may not be folded yet, or may have been folded while its rows were read."""
+    begun: dict[bytes, dict[int, Wait]] = {}
+    ends = []
+    for wait in sorted(waits, key=lambda w: (w.ended_us, w)):
+        if wait.begun_us:
+            begun.setdefault(wait.key, {})[wait.begun_us] = wait
+        else:
+            ends.append(wait)
+    for end in ends:
+        mine = begun.get(end.key, {})
+        last = max((at for at in mine if at <= end.ended_us), default=None)
+        if last is not None and not mine[last].ended_us:
+            mine[last] = closed(mine[last], end)
+    return [wait for mine in begun.values() for wait in mine.values()]
 
 
 def _newest(rows: Rows, executions: dict[bytes, Execution]) -> int:

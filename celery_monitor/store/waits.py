@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from celery_monitor.details import Wait
+from celery_monitor.details import Wait, closed
 from celery_monitor.model import BUCKET_S, Batch, Cell, Metrics
 from celery_monitor.signals.record import State
 from celery_monitor.store import inbox, packing, shapes
@@ -51,8 +51,7 @@ def join(known: Wait | None, told: Wait) -> tuple[Wait | None, Wait | None]:
     begin, end = (told, known) if told.begun_us else (known, told)
     if not begin.begun_us or not end.ended_us or end.ended_us < begin.begun_us:
         return (known if known.begun_us else told), None  # begun twice, or an end of an earlier one
-    whole = begin._replace(at_us=end.ended_us, ended_us=end.ended_us, outcome=end.outcome, ended_by=end.ended_by)
-    return None, whole
+    return None, closed(begin, end)
 
 
 class Pairs:

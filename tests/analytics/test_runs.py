@@ -309,6 +309,22 @@ class TestTotals:
         assert row(run).labels == "continues=r0&session=s1&user=u2"
 
 
+def test_an_end_that_is_not_folded_yet_closes_its_wait_and_is_none_of_its_own() -> None:
+    s = Scenario()
+    s.ran("a", 0, 1)
+    s.wait(0.1, None)
+    end = s.rows.waits[-1]._replace(begun_us=0, ended_us=us(0.6), at_us=us(0.6), outcome="approved", ended_by="bob")
+    s.rows.waits.append(end)
+    s.wait(2, None)  # begun again
+    s.rows.waits.append(end._replace(key=b"?" * 16))  # of what began elsewhere
+    both = [(w.begun_us, w.ended_us, w.outcome, w.ended_by) for w in s.judged().waits]
+    s.wait(0.1, 0.6)  # the fold has paired them meanwhile
+    after = [(w.begun_us, w.ended_us) for w in s.judged().waits]
+
+    assert both == [(us(0.1), us(0.6), "approved", "bob"), (us(2), 0, "", "")]
+    assert after == [(us(0.1), us(0.6)), (us(2), 0)]
+
+
 def whole() -> Scenario:
     """Return a run in which a bit of everything happens."""
     s = Scenario()
