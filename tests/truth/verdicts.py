@@ -90,8 +90,7 @@ def _bodies(row: dict[str, Any], task_id: str, lives: list[Life], unseen: int) -
 
 
 def _ends(row: dict[str, Any]) -> Ends:
-    started = sorted(row["attempts"], key=lambda attempt: attempt["started_at"])
-    return tuple(f"{attempt['state']} {attempt['reason']}" for attempt in started)
+    return tuple(f"{attempt['state']} {attempt['reason']}" for attempt in row["attempts"])  # by their start
 
 
 def _plain(right: Ends) -> Ends:
