@@ -16,7 +16,7 @@ from celery_monitor.model import PUBLISHED, Attempt, Publish, Running
 from celery_monitor.query import live, paging, rows
 from celery_monitor.query.rows import Blocks, Candidate, Found
 from celery_monitor.query.texts import parsed
-from celery_monitor.query.times import iso, parse_iso, seconds
+from celery_monitor.query.times import iso, seconds
 from celery_monitor.signals.record import Flag, Reason, ResultSize, State, fixed_id, name_of, pack_id, unpack_id
 from celery_monitor.store import blocks
 from celery_monitor.store import live as live_table
@@ -92,10 +92,7 @@ def parse(
         worker=worker,
         run=fixed_id(pack_id(run)) if run else None,
         fingerprint=_fingerprint(fingerprint),
-        since_us=parse_iso("since", since) if since else None,
-        until_us=parse_iso("until", until) if until else None,
-        limit=paging.limit(limit),
-        before=paging.position(cursor),
+        **paging.bounds(since, until, limit, cursor),
     )
 
 

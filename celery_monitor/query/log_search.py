@@ -10,7 +10,6 @@ from typing import Any, Final
 from celery_monitor.details import Log
 from celery_monitor.query import logs, paging, rows
 from celery_monitor.query.rows import Blocks, Candidate
-from celery_monitor.query.times import parse_iso
 from celery_monitor.signals.record import fixed_id, pack_id
 from celery_monitor.store.blocks import Info
 from celery_monitor.store.columns import Blob
@@ -62,10 +61,7 @@ def parse(
         task=task or None,
         text=text.lower() if text else None,
         run=fixed_id(pack_id(run)) if run else None,
-        since_us=parse_iso("since", since) if since else None,
-        until_us=parse_iso("until", until) if until else None,
-        limit=paging.limit(limit, 100),
-        before=paging.position(cursor),
+        **paging.bounds(since, until, limit, cursor, 100),
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Final, Protocol
+from typing import Final, Protocol, TypedDict
 
 from celery_monitor.errors import BadRequest
+from celery_monitor.query.times import parse_iso
 
 DEFAULT_LIMIT: Final = 50
 MOST_LIMIT: Final = 500
@@ -62,6 +63,31 @@ def limit(asked: int | str | None, default: int = DEFAULT_LIMIT) -> int:
     except ValueError:
         raise BadRequest("bad_limit", f"limit: {asked!r} is no number; give 1 to {MOST_LIMIT}") from None
     return min(max(number, 1), MOST_LIMIT)
+
+
+class Bounds(TypedDict):
+    """Which part of a list is asked for, as every kind of `Filters` names it."""
+
+    since_us: int | None
+    until_us: int | None
+    limit: int
+    before: tuple[int, bytes] | None
+
+
+def bounds(
+    since: str | None, until: str | None, most: int | str | None, cursor: str | None, default: int = DEFAULT_LIMIT
+) -> Bounds:
+    """Return the bounds that a face was given.
+
+    Raises:
+        BadRequest: not of the accepted form.
+    """
+    return {
+        "since_us": parse_iso("since", since) if since else None,
+        "until_us": parse_iso("until", until) if until else None,
+        "limit": limit(most, default),
+        "before": position(cursor),
+    }
 
 
 def one_of(what: str, text: str | None, known: list[str]) -> str | None:

@@ -112,6 +112,16 @@ def tail(store: Store, now_us: int) -> Tail:
     return [_shard_tail(shard, now_us) for shard in store.shards]
 
 
+def unfolded(tail_: Tail, table: str) -> Iterator[Any]:
+    """Yield the rows of a table that wait to be folded."""
+    for blob in (blob for shard in tail_ for blob in shard.blobs):
+        try:
+            picked = blob.pick(table, range(blob.rows(table))) if blob.rows(table) else ()
+            yield from [KINDS[table]._make(values) for values in picked]
+        except Undecodable:
+            continue
+
+
 def _shard_tail(store: Store, now_us: int) -> _ShardTail:
     with store.translated():
         pipe = store.client.pipeline(transaction=True)

@@ -14,7 +14,7 @@ from celery_monitor.errors import BadRequest
 from celery_monitor.model import Running
 from celery_monitor.query import live, paging, rows
 from celery_monitor.query.rows import Blocks, Candidate
-from celery_monitor.query.times import iso, parse_iso, seconds
+from celery_monitor.query.times import iso, seconds
 from celery_monitor.signals import labels as label_text
 from celery_monitor.signals.record import fixed_id, pack_id
 from celery_monitor.store import live as live_table
@@ -96,10 +96,7 @@ def parse(
         state=RunState[named] if named else None,
         label=_label(label) if label else None,
         worker=worker or None,
-        since_us=parse_iso("since", since) if since else None,
-        until_us=parse_iso("until", until) if until else None,
-        limit=paging.limit(limit),
-        before=paging.position(cursor),
+        **paging.bounds(since, until, limit, cursor),
     )
 
 

@@ -9,12 +9,11 @@ from celery_monitor.alerts import ledger
 from celery_monitor.alerts.rules import DEFAULTS
 from celery_monitor.analytics.figures import compared, counts, figures
 from celery_monitor.model import Cell, Series
-from celery_monitor.query import charts, health, live, schedule, tables
+from celery_monitor.query import charts, health, live, schedule, tables, waits
 from celery_monitor.query.health import Facts
 from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.times import iso
 from celery_monitor.query.window import Window
-from celery_monitor.store import waits
 from celery_monitor.store.connection import Store
 from celery_monitor.store.lifetime import Lifetime
 from celery_monitor.store.tiers import ALL
@@ -63,7 +62,7 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
         "queues": tables.queues(rollups, window, cells, facts.agents, firing),
         "workers": tables.workers(rollups, window, facts.agents, firing),
         "workflows": tables.workflows(rollups.total(table_wants[1]), window),
-        "waits": {"open": len(waits.open_waits(store))},
+        "waits": {"open": len(waits.pending(store, window.now_us))},
         "schedules": schedule.summed(store, facts.agents, window.now_us),
         "alerts": alerts,
         "health": health_row,

@@ -50,30 +50,46 @@ def parse(
     )  # fmt: skip
 
 
+def pending(store: Store, now_us: int) -> list[Wait]:
+    """Return the waits that are open, the oldest first; one whose end is only waiting to be folded is not.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    if not open_table.open_waits(store):
+        return []
+    ends: dict[bytes, int] = {}
+    for end in rows.unfolded(rows.tail(store, now_us), "waits"):
+        if end.ended_us and not end.begun_us:
+            ends[end.key] = max(end.ended_us, ends.get(end.key, 0))
+    # Looked at after what is not folded: what was folded meanwhile is gone from the table.
+    return [wait for wait in open_table.open_waits(store) if ends.get(wait.key, 0) < wait.begun_us]
+
+
 def page(store: Store, filters: Filters, now_us: int) -> dict[str, Any]:
     """Return how many waits are open, and a page of waits: the open ones first, then those that have ended.
 
     Raises:
         StoreError: the store does not answer.
     """
-    pending = open_table.open_waits(store)
+    still_open = pending(store, now_us)
     out: list[dict[str, Any]] = []
     last: Place | None = None
     following: str | None = None
-    for place in _places(store, pending, filters, now_us):
+    for place in _places(store, still_open, filters, now_us):
         if len(out) == filters.limit:
             following = paging.cursor(last)
             break
         if place.row is not None:
             out.append(shown(place.row, now_us))
             last = place
-    return {"open": len(pending), "waits": out, "next": following}
+    return {"open": len(still_open), "waits": out, "next": following}
 
 
-def _places(store: Store, pending: Iterable[Wait], filters: Filters, now_us: int) -> Iterator[Place]:
+def _places(store: Store, still_open: Iterable[Wait], filters: Filters, now_us: int) -> Iterator[Place]:
     before = filters.before
     if filters.state != "ENDED":
-        mine = [w for w in pending if filters.name in {None, w.name}]
+        mine = [w for w in still_open if filters.name in {None, w.name}]
         places = sorted((Place(_OPEN + w.begun_us, w.key, w) for w in mine), key=lambda p: p[:2], reverse=True)
         yield from (p for p in places if before is None or p[:2] < before)
     if filters.state != "OPEN":

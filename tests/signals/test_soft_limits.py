@@ -68,6 +68,12 @@ def on_its_way() -> bool:
     return len(sys._current_frames()) > 1
 
 
+def let_it_arrive() -> None:
+    """Go on until no limit is on its way any more; one that arrives is raised here."""
+    while on_its_way():
+        time.sleep(0.0005)
+
+
 def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list[int]]:
     """Return where limits struck, how it went, the ring's losses and ends per attempt."""
     app = Celery("app", broker="memory://", backend=None)
@@ -80,8 +86,8 @@ def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list
     def body() -> None:
         try:
             other.delay()
-            while striker.struck and on_its_way():
-                time.sleep(0.0005)
+            if striker.struck:
+                let_it_arrive()
         except SoftTimeLimitExceeded:
             got.append("limit")
 
@@ -104,8 +110,7 @@ def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list
             where[striker.struck] += 1
             how[f"{striker.struck}: {'reached the body' if got else 'did not'}"] += 1
         try:
-            while on_its_way():
-                time.sleep(0.0005)
+            let_it_arrive()
         except SoftTimeLimitExceeded:
             how["hit the idle child"] += 1
     writer = process.me.writer

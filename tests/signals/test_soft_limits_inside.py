@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 from types import FrameType
 
@@ -17,7 +16,7 @@ from celery_monitor.agent.drain import RingReader
 from celery_monitor.signals import attempts, handlers, logs, process
 from celery_monitor.signals.record import Kind
 from tests.signals.apart import apart
-from tests.signals.test_soft_limits import Striker, on_its_way
+from tests.signals.test_soft_limits import Striker, let_it_arrive
 
 INSIDE = {f"{name}.py" for name in ["spans", "waits", "measures", "logs", "owner", "inside", "content", "redact"]}
 LOG = logging.getLogger("shop")
@@ -75,8 +74,8 @@ def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list
                 with wait("approval"), span("inner"):
                     LOG.warning("password=%s", "x")
                 LOG.info("held")
-            while striker.struck and on_its_way():
-                time.sleep(0.0005)
+            if striker.struck:
+                let_it_arrive()
         except SoftTimeLimitExceeded:
             got.append("limit")
             with span("cleaning up"):
@@ -105,7 +104,7 @@ def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list
             where[striker.struck] += 1
             how[f"{striker.struck}: {'reached the body' if got else 'did not'}"] += 1
         try:
-            time.sleep(0.003 if striker.struck == "on_task_postrun" else 0)
+            let_it_arrive()
         except SoftTimeLimitExceeded:
             how["hit the idle child"] += 1
         read.more()
