@@ -58,7 +58,7 @@ class QueueSamples:
             "notes": dict([(name, sample.note) for name, sample in found.items() if sample.note][:_MOST_NOTED]),
             "oldest": {name: list(sample.oldest) for name, sample in found.items() if sample.oldest},
             "health": self._health(store),
-            "visibility_s": max((w.get("visibility_s", 0.0) for w in workers), default=0.0),
+            "visibility_s": live.visibility_s(workers, before),
         }
         self._n += 1
         batch = Batch(self._boot, self._n, "ticker", now_us)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from celery_monitor.model import AgentState
 from celery_monitor.query.times import iso
+from celery_monitor.store.broker import Look
 from celery_monitor.store.live import is_silent
 
 _MOST_RUNNING: Final = 100
@@ -67,6 +68,11 @@ def consumers(agents: Iterable[AgentState]) -> dict[str, int]:
         for queue in agent.get("queues") or ():
             counts[queue] = counts.get(queue, 0) + 1
     return counts
+
+
+def visibility_s(workers: Iterable[AgentState], look: Look) -> float:
+    """Return after how long the broker gives out again what is held (0 never), as the workers or the last look knew."""
+    return max((w.get("visibility_s", 0.0) for w in workers), default=0.0) or look.get("visibility_s") or 0.0
 
 
 def row(agent: AgentState, now_us: int, firing: Mapping[str, str]) -> dict[str, Any]:

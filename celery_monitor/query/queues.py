@@ -84,7 +84,7 @@ def page(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
     for name in seen.names[: tables.MOST_ROWS]:
         found = row(seen, name, by_queue.get(name, Cell()))
         rows.append(found | {"spark": sparks.get(name, [None] * window.sparks)})
-    return {"broker": _broker(seen.look), "queues": rows}
+    return {"broker": _broker(seen), "queues": rows}
 
 
 def one(store: Store, reader: RollupReader, name: str, window: Window) -> dict[str, Any] | None:
@@ -94,7 +94,7 @@ def one(store: Store, reader: RollupReader, name: str, window: Window) -> dict[s
         return None
     own = {series: cell for series, cell in seen.cells.items() if series[2] == name}
     return {
-        "broker": _broker(seen.look),
+        "broker": _broker(seen),
         **row(seen, name, tables.grouped(own, 2).get(name, Cell())),
         "series": _series(seen, name),
         "workers": [_worker(agent, name) for agent in seen.workers if name in (agent.get("queues") or ())],
@@ -246,12 +246,11 @@ def _tasks(cells: Mapping[Series, Cell], window: Window) -> list[dict[str, Any]]
     return rows[: tables.MOST_ROWS]
 
 
-def _broker(look: Look) -> dict[str, Any]:
-    visible = look.get("visibility_s") or 0.0
+def _broker(seen: Seen) -> dict[str, Any]:
     return {
-        "kind": look.get("kind") or None,
-        "sampled_at": iso(look.get("at_us")),
-        "visibility_timeout_seconds": visible or None,
+        "kind": seen.look.get("kind") or None,
+        "sampled_at": iso(seen.look.get("at_us")),
+        "visibility_timeout_seconds": live.visibility_s(seen.workers, seen.look) or None,
     }
 
 

@@ -16,6 +16,7 @@ from celery_monitor.query.times import iso
 from celery_monitor.signals.record import State, pack_id
 from celery_monitor.store import broker
 from celery_monitor.store import live as live_table
+from celery_monitor.store.broker import Look
 from celery_monitor.store.connection import Store
 
 _STATES: Final = frozenset({executions.WAITING, State.RETRY.name})
@@ -48,7 +49,7 @@ class Facts:
         return [_worker(agent) for agent in self.workers if queue in (agent.get("queues") or ())]
 
 
-def facts(agents: Iterable[AgentState], visibility_s: float, now_us: int) -> Facts:
+def facts(agents: Iterable[AgentState], look: Look, now_us: int) -> Facts:
     """Return who holds what, by the live states."""
     workers = live.workers(live.alive(agents, now_us))
     held = {}
@@ -57,7 +58,7 @@ def facts(agents: Iterable[AgentState], visibility_s: float, now_us: int) -> Fac
         for task_id, task, queue, since_us, error_us, eta_us in agent.get("held") or ():
             seen_us = since_us - agent.get("clock_us", 0)  # it was taken by the worker's clock
             held[task_id] = Held(Hold(worker, seen_us, error_us), task, queue, eta_us)
-    return Facts(workers, held, visibility_s)
+    return Facts(workers, held, live.visibility_s(workers, look))
 
 
 def of_execution(store: Store, row: Mapping[str, Any], now_us: int) -> dict[str, Any] | None:
@@ -73,7 +74,7 @@ def of_execution(store: Store, row: Mapping[str, Any], now_us: int) -> dict[str,
         return None
     packed = pack_id(row["id"])
     found = Blocks(store, rows.tail(store, now_us)).by_ids([packed]).get(packed, Found())
-    known = facts(live_table.agents(store), broker.load(store).get("visibility_s") or 0.0, now_us)
+    known = facts(live_table.agents(store), broker.load(store), now_us)
     return _explained(row["id"], row["queue"], found, known, now_us)
 
 
@@ -84,7 +85,7 @@ def page(store: Store, seen: Seen, name: str, limit: int | str | None) -> dict[s
         StoreError: the store does not answer.
     """
     now_us, most = seen.window.now_us, min(paging.limit(limit), _MOST)
-    known = facts(seen.agents, seen.look.get("visibility_s") or 0.0, now_us)
+    known = facts(seen.agents, seen.look, now_us)
     level = tables.fresh(seen.levels.get(name, {}), now_us)
     held = [task_id for task_id, of in known.held.items() if of.queue == name]
     oldest_us = _oldest_us(seen, level)
