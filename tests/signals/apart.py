@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +41,7 @@ def apart(
     try:
         output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        process.kill()
+        process.send_signal(signal.SIGABRT)  # Python's fault handler tells where it was
         output, _ = process.communicate()
         output += b"\nnot done in time"
     raw = read(answer)
@@ -62,7 +63,7 @@ def start(
     process = subprocess.Popen(
         [*prefix, *COMMAND],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {}), "APART_FD": str(theirs)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {}), "APART_FD": str(theirs), "PYTHONFAULTHANDLER": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -63,7 +63,8 @@ def step(*_: Any) -> int:
 def again(self: Any) -> None:
     """Retry once."""
     if self.request.retries < 1:
-        raise self.retry(countdown=0)
+        # At once, its SUCCESS could be stored before the first attempt's RETRY, and its chord would wait for ever.
+        raise self.retry(countdown=0.1)
 
 
 @app.task(bind=True)
