@@ -16,7 +16,7 @@ from celery_monitor.agent.drain import RingReader
 from celery_monitor.signals import attempts, handlers, logs, process
 from celery_monitor.signals.record import Kind
 from tests.signals.apart import apart
-from tests.signals.test_soft_limits import Striker, let_it_arrive
+from tests.signals.test_soft_limits import Striker
 
 INSIDE = {f"{name}.py" for name in ["spans", "waits", "measures", "logs", "owner", "inside", "content", "redact"]}
 LOG = logging.getLogger("shop")
@@ -75,7 +75,7 @@ def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list
                     LOG.warning("password=%s", "x")
                 LOG.info("held")
             if striker.struck:
-                let_it_arrive()
+                striker.let_it_arrive()
         except SoftTimeLimitExceeded:
             got.append("limit")
             with span("cleaning up"):
@@ -104,7 +104,7 @@ def strike(times: int) -> tuple[Counter[str], Counter[str], dict[str, int], list
             where[striker.struck] += 1
             how[f"{striker.struck}: {'reached the body' if got else 'did not'}"] += 1
         try:
-            let_it_arrive()
+            striker.let_it_arrive()
         except SoftTimeLimitExceeded:
             how["hit the idle child"] += 1
         read.more()
