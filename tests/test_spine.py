@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,16 +54,20 @@ def fleet(redis_server: EmbeddedServer, runtime_dir: str, tmp_path_factory: pyte
         "CELERY_MONITOR_RUNTIME_DIR": runtime_dir,
     }
     command = worker_command(pool="prefork", concurrency=2, queues=None, hostname="spine@%h", options=())
-    worker = CeleryProcess(APP, command, folder / "worker.log", ready=" ready.", env=env).start()
-    site = Site(redis_server.url, folder / "flower.log", env=env)
-    subprocess.run([sys.executable, "-c", PUBLISH], env={**os.environ, **env}, cwd=parts.ROOT, check=True, timeout=60)
-    reader = Reader(Store.open(redis_server.url, "shop"))
-    total = TASKS + FAILING
-    until(lambda: sum(c.ended for c in reader.lifetime().values()) >= total, seconds=60, what=f"{total} ends")
-    yield Fleet(site, reader, env)
-    site.process.ask_to_stop()
-    worker.stop()
-    site.stop()
+    with ExitStack() as started:
+        worker = CeleryProcess(APP, command, folder / "worker.log", ready=" ready.", env=env)
+        started.callback(worker.stop)
+        worker.start()
+        site = Site(redis_server.url, folder / "flower.log", env=env)
+        started.callback(site.stop)
+        publish = [sys.executable, "-c", PUBLISH]
+        subprocess.run(publish, env={**os.environ, **env}, cwd=parts.ROOT, check=True, timeout=90)
+        reader = Reader(Store.open(redis_server.url, "shop"))
+        total = TASKS + FAILING
+        until(lambda: sum(c.ended for c in reader.lifetime().values()) >= total, seconds=90, what=f"{total} ends")
+        yield Fleet(site, reader, env)
+        site.process.ask_to_stop()
+        worker.ask_to_stop()
 
 
 def everything(reader: Reader) -> list[dict[str, Any]]:

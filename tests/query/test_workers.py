@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -111,8 +112,9 @@ def recorded(store: Store) -> Iterator[Reader]:
 
 
 def test_rows_keep_what_the_summary_says_and_add_slots_lives_and_ends(recorded: Reader) -> None:
-    row, gone = recorded.workers("1h")["workers"]
-    (plain,) = recorded.summary("1h")["workers"]
+    now_us = time.time_ns() // 1000  # rates are of the time that has passed
+    row, gone = recorded.workers("1h", now_us)["workers"]
+    (plain,) = recorded.summary("1h", now_us)["workers"]
     differs = {"seen_at", "running"}
     assert {key: row[key] for key in plain.keys() - differs} == {key: plain[key] for key in plain.keys() - differs}
     assert (row["slots"], row["busy"], row["free"], row["prefetched"], row["prefetch_limit"]) == (4, 1, 3, 3, 16)
