@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from celery_monitor import prometheus
 from celery_monitor.query.reader import Reader
 from celery_monitor.store.connection import Store
 from tests.conftest import WorkerFactory
@@ -91,7 +92,9 @@ def test_name_labels_and_description_reach_what_is_published_later_in_other_proc
         lambda: (live.reader.label("user", user) or {})["outcomes"] == {"SUCCEEDED": 3},
         seconds=60, what="each run of this user is over",
     )  # fmt: skip
-    assert leaks(dumped(live.store), ["anna@shop"]) == [], "the value never left the client"
+    scraped, _ = prometheus.render(live.reader)
+    assert b'celery_monitor_label_task_succeeded_total{label="tier",value="free"} 3.0' in scraped
+    assert leaks([*dumped(live.store), scraped], ["anna@shop"]) == [], "the value never left the client"
 
 
 def test_a_run_without_a_name_is_named_after_its_shape(worker: WorkerFactory, live: Live) -> None:
