@@ -22,13 +22,14 @@ from celery_monitor.signals import attempts, guard, header, labels, process, red
 from celery_monitor.signals.attempts import KEY, Open
 from celery_monitor.signals.layout import BEGIN, pack_labels, read_texts, unpack_ids
 from celery_monitor.signals.record import Kind, fixed_id, pack_id, unpack_id
+from celery_monitor.signals.run import CHAIN, CHORD, GROUP
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_NAME: Final = 100
 MAX_DESCRIPTION: Final = 1000
 _MOST_NEWS: Final = 100
 """LABELS records of one block or attempt: who labels in a loop has shown what there is to see."""
-DERIVED: Final = (" (chain)", " (group)", " (chord)")
+DERIVED: Final = (CHAIN, GROUP, CHORD)
 """Ends of the names that unnamed workflows get from their first message."""
 
 

@@ -105,7 +105,7 @@ def test_a_run_without_a_name_is_named_after_its_shape(worker: WorkerFactory, li
         rows = [live.reader.execution(task_id) or {} for task_id in ids]
         runs = [live.reader.run(row["run_id"]) or {} for row in rows if row]
         return [(run["workflow"], run["known"]) for run in runs if run] == [
-            ("flow.third (chain)", 2), ("flow.third (group)", 2), ("flow.says (chord)", 3), (None, 1),
+            ("flow.third (chain)", 2), ("flow.third (group)", 2), ("flow.third (chord)", 3), (None, 1),
         ]  # fmt: skip
 
     until(named, seconds=60, step=0.2, what="four runs with the names of their shapes")

@@ -6,10 +6,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import Celery, group, signals
+from celery import Celery, chain, chord, group, signals
 from celery.app.trace import build_tracer
 
 from celery_monitor import label, new_run, workflow
@@ -413,3 +414,48 @@ def disabled() -> list[object]:
 
 def test_with_a_monitor_that_is_disabled_nothing_is_stamped_or_recorded() -> None:
     assert apart(disabled) == [None, None]
+
+
+def names(published: Published, canvas: Any) -> set[tuple[bytes, str]]:
+    """Publish a canvas; return the runs of its messages and the names of their workflows."""
+    published.headers.clear()
+    canvas.apply_async()
+    found = [header.decode(headers[header.NAME]) for headers in published.headers]
+    return {(each.run, each.workflow) for each in found if each}
+
+
+@pytest.mark.parametrize(
+    ("canvas", "name"),
+    [
+        (lambda a, b: chain(a, b), "child (chain)"),
+        (lambda a, b: group(a, b, a), "child (group)"),
+        (lambda a, b: group(chain(b, a), a), "work (group)"),
+        (lambda a, b: chord([a, b], b), "child (chord)"),
+        (lambda a, b: chord([chain(b, a), a], a), "work (chord)"),
+        (lambda a, b: chord([chord([a, b], b), b], b), "child (chord)"),
+        (lambda a, b: chain(group(a, b), group(b, b)), "child (chord)"),
+        (lambda a, b: chain(a, group(b, b), b), "child (chain)"),
+    ],
+    ids=["chain", "group", "group of chains", "chord", "chord of chains", "nested chord", "chain of groups", "mixed"],
+)
+def test_an_unnamed_run_has_one_name_after_the_first_task_and_the_shape(
+    recorder: Recorder, sent: Published, canvas: Callable[[Any, Any], Any], name: str
+) -> None:
+    sent.child.app.conf.result_backend = "cache+memory://"  # counts a chord's header, as Redis does
+    found = names(sent, canvas(sent.child.si(), sent.other.si()))
+    assert [workflow for _, workflow in found] == [name]
+
+
+def test_a_chord_that_is_polled_is_named_after_its_body_in_all_its_messages(
+    recorder: Recorder, sent: Published, tmp_path: Path
+) -> None:
+    sent.child.app.conf.result_backend = f"file://{tmp_path}"
+    found = names(sent, chord([sent.child.si(), chain(sent.child.si(), sent.child.si())], sent.other.si()))
+    assert [headers["task"] for headers in sent.headers] == ["celery.chord_unlock", "child", "child"]
+    assert [workflow for _, workflow in found] == ["work (chord)"]
+
+
+def test_names_of_first_tasks_are_bounded(recorder: Recorder, sent: Published) -> None:
+    for _ in range(publishes._RUNS + 10):
+        group(sent.child.si(), sent.other.si()).apply_async()
+    assert len(publishes._first) <= publishes._RUNS
