@@ -103,7 +103,7 @@ def current() -> Owner:
     """Return whom it belongs to what is recorded here and now."""
     attempt = attempts.current()
     if attempt is None:
-        return _of_span() or _of_context()
+        return handed() or _of_context()
     found: Owner | None = attempt.inside
     if found is None:
         found = attempt.inside = _of(attempt)
@@ -114,12 +114,15 @@ innermost: ContextVar[Any] = ContextVar("celery_monitor_span", default=None)
 """The span that was opened last in this context, as `spans` keeps it."""
 
 
-def _of_span() -> Owner | None:
-    """Return the attempt of an open span whose context was handed to this thread, as `asyncio.to_thread` does."""
+def handed() -> Owner | None:
+    """Return the attempt in whose span this thread was handed its context, as `asyncio.to_thread` does; it still runs.
+
+    The span may have ended meanwhile.
+    """
     opened = innermost.get()
-    while opened is not None and (opened.ended or opened.owner.closed):
+    while opened is not None and (opened.owner.closed or not opened.owner.serial):
         opened = opened.around
-    return opened.owner if opened is not None and opened.owner.serial else None
+    return opened.owner if opened is not None else None
 
 
 def of(attempt: attempts.Open) -> Owner:
