@@ -260,7 +260,8 @@ def test_lines_of_a_thread_with_the_context_of_a_span_are_its_tasks(recorder: Re
 
 def test_a_thread_that_logs_while_another_does_loses_nothing(recorder: Recorder) -> None:
     begun, go_on = threading.Event(), threading.Event()
-    bare = logging.Logger("bare")  # other handlers have a lock, in which the slow one would hold up the other
+    bare = logging.getLogger("concurrent")
+    bare.propagate = False  # other handlers have a lock, in which the slow one would hold up the other
     logs.attach(bare)
 
     class Slow:
