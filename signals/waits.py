@@ -9,10 +9,10 @@ from typing import Any, Final, final
 
 from billiard.exceptions import SoftTimeLimitExceeded
 
-from celery_monitor.signals import attempts, guard, owner, process, redact
+from celery_monitor.signals import attempts, context, guard, owner, process, redact
 from celery_monitor.signals.inside import MAX_NAME, WAIT, WAIT_TEXTS, pack_texts
 from celery_monitor.signals.owner import Owner
-from celery_monitor.signals.record import Kind, fixed_id, pack_id
+from celery_monitor.signals.record import Kind
 
 DONE: Final = "done"
 ERROR: Final = "error"
@@ -120,7 +120,7 @@ def _told(where: str, run_id: Any, name: Any, outcome: str = "", by: str = "", *
     try:
         if not owner.recording():
             return
-        run = run_of(where, run_id)
+        run = context.run_of(where, run_id)
         if run is None:
             return
         known = owner.name_of(where, name, MAX_NAME)
@@ -132,16 +132,6 @@ def _told(where: str, run_id: Any, name: Any, outcome: str = "", by: str = "", *
         raise
     except Exception as error:  # noqa: BLE001 - the seam: a user's code must not notice us
         guard.note(where, error)
-
-
-def run_of(where: str, run_id: Any) -> bytes | None:
-    """Return a run's 16 bytes from its text; None, which is noted, for what is no run id."""
-    if isinstance(run_id, str) and run_id:
-        return fixed_id(pack_id(run_id))
-    if isinstance(run_id, bytes) and len(run_id) == 16:
-        return run_id
-    owner.complain(f"{where} without a run id", f"{where}(a {type(run_id).__name__}): give the text of a run's id")
-    return None
 
 
 def _of_run(run: bytes) -> Owner:

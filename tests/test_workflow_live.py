@@ -114,7 +114,7 @@ def test_a_run_without_a_name_is_named_after_its_shape(worker: WorkerFactory, li
 def test_a_wait_begun_in_a_task_is_open_until_another_process_ends_it_and_a_run_that_is_over_takes_measures(
     worker: WorkerFactory, live: Live
 ) -> None:
-    worker(APP, concurrency=1)
+    worker(APP, concurrency=1, queues=["celery", "here"])
     run = live.client("ask")
     opened = until(lambda: live.reader.waits(state="open")["waits"], seconds=60, what="the wait is open")
     assert [(w["wait"], w["run_id"], w["workflow"]) for w in opened] == [("approval", run, "ask")]
@@ -123,7 +123,11 @@ def test_a_wait_begun_in_a_task_is_open_until_another_process_ends_it_and_a_run_
     live.run(run, "RUNNING")
 
     live.client("approve", run)
+    until(
+        lambda: (live.reader.run(run) or {})["known"] == 2, seconds=60, what="what came of the approval is in the run"
+    )
     over = live.run(run, "SUCCEEDED")
+    assert (over["workflow"], [e["task"] for e in over["executions"]]) == ("ask", ["flow.asks", "flow.third"])
     (ended,) = over["waits"]
     assert (ended["state"], ended["outcome"], ended["ended_by"]) == ("ended", "approved", "anna")
     assert over["totals"]["waits"] == [{"wait": "approval", "count": 1, "open": 0, "seconds": ended["age_seconds"]}]

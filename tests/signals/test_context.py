@@ -459,3 +459,38 @@ def test_names_of_first_tasks_are_bounded(recorder: Recorder, sent: Published) -
     for _ in range(publishes._RUNS + 10):
         group(sent.child.si(), sent.other.si()).apply_async()
     assert len(publishes._first) <= publishes._RUNS
+
+
+def test_a_workflow_with_a_run_id_goes_on_with_that_run(recorder: Recorder, sent: Published) -> None:
+    with workflow("expense", user="u1") as first:
+        sent.send()
+
+    def approved() -> None:
+        label("session", "s9")
+        with workflow("expense", run_id=first.run_id, step="paid") as again:
+            sent.send()
+        assert again.run_id == first.run_id
+
+    recorder.read()
+    _, told = within(recorder, approved)
+    known = sent.last
+    assert (known.run, known.workflow, known.labels) == (pack_id(first.run_id), "expense", "step=paid")
+    (row,) = (row for row in told if not row.id)
+    assert (row.run, row.labels, row.workflow) == (pack_id(first.run_id), "step=paid", "expense")
+
+    @workflow("expense", run_id=first.run_id)
+    def later() -> bytes:
+        return sent.send().run
+
+    assert later() == pack_id(first.run_id)
+    assert sent.send().run != pack_id(first.run_id)
+
+
+@pytest.mark.parametrize("run_id", ["", 17, b"short"])
+def test_a_wrong_run_id_is_noted_and_the_workflow_is_a_run_of_its_own(
+    recorder: Recorder, sent: Published, run_id: Any
+) -> None:
+    with workflow("expense", run_id=run_id) as w:
+        known = sent.send()
+    assert (known.workflow, unpack_id(known.run)) == ("expense", w.run_id)
+    assert recorder.caught == {"workflow without a run id: ValueError": 1}
