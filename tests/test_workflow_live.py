@@ -111,6 +111,24 @@ def test_a_run_without_a_name_is_named_after_its_shape(worker: WorkerFactory, li
     until(named, seconds=60, step=0.2, what="four runs with the names of their shapes")
 
 
+def test_each_time_that_a_task_comes_again_is_a_run_that_continues_the_one_before(
+    worker: WorkerFactory, live: Live
+) -> None:
+    worker(APP, concurrency=1)
+    first = live.client("watch")
+
+    def over() -> list[dict[str, Any]]:
+        rows = live.reader.runs(workflow="watch")["runs"]
+        found = [live.reader.run(row["id"]) or {} for row in rows]
+        return found if len(found) == 3 and all(run.get("state") == "SUCCEEDED" for run in found) else []
+
+    found = until(over, seconds=60, step=0.2, what="three runs are over")
+    after = {run["continues_run_id"]: run for run in found}
+    chained = [after[None], after[first], after[after[first]["id"]]]
+    assert chained[0]["id"] == first
+    assert [(run["known"], run["labels"]) for run in chained] == [(1, {"tier": "free"})] * 3
+
+
 def test_a_wait_begun_in_a_task_is_open_until_another_process_ends_it_and_a_run_that_is_over_takes_measures(
     worker: WorkerFactory, live: Live
 ) -> None:
