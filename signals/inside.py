@@ -29,6 +29,8 @@ TRAFFIC: Final = Struct("<qiqq")
 """at us, connections, calls that read, calls that write (each -1 unknown); the owner follows, and no texts."""
 
 KINDS: Final = ("sum", "gauge", "histogram")
+_UUID: Final = 16
+_pack_usual = Struct("<IB16sB16s").pack
 _HEAD: Final = Struct("<IB")
 _head = _HEAD.unpack_from
 _SHORT: Final = 200
@@ -62,6 +64,8 @@ class Owner(NamedTuple):
 
 def pack_owner(serial: int, own: bytes, run: bytes, series: bytes) -> bytes:
     """Return the owner block; `own` is a packed id or empty, `run` has 16 bytes or none."""
+    if len(own) == _UUID == len(run):
+        return _pack_usual(serial, _UUID, own, _UUID, run) + series
     return serial.to_bytes(4, "little") + bytes((len(own),)) + own + bytes((len(run),)) + run + series
 
 

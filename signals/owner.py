@@ -45,10 +45,6 @@ class Owner:
         self.logs: Any = None
         self.sums: Any = None
 
-    def number(self) -> int:
-        """Return 1, 2, 3, ... for its spans and waits."""
-        return next(self.numbers)
-
     def when_ended(self, what: Any, settle: Callable[[bool], None]) -> None:
         """Have something done when the attempt ends, told whether it ended badly."""
         if self.at_end is None:
@@ -73,17 +69,8 @@ class Owner:
                 guard.note("closing an attempt", error)
 
 
-class Nobody(Owner):
-    """Whom it belongs to what is recorded outside of tasks, by several threads at once."""
-
-    __slots__ = ()
-    _everybodys: Final = count(1)
-
-    def number(self) -> int:
-        """Return a number that no other span of this process has that is outside of tasks."""
-        return next(self._everybodys)
-
-
+_everybodys: Final = count(1)
+"""Numbers of the spans and waits that are outside of tasks, of several threads at once."""
 _outside: dict[tuple[bytes, str], Owner] = {}
 
 
@@ -150,7 +137,9 @@ def of_run(run: bytes, workflow: str = "") -> Owner:
     if found is None:
         if len(_outside) >= _OUTSIDE:
             _outside.clear()
-        found = _outside[run, workflow] = Nobody(0, pack_owner(0, b"", run, attempts.series("", "", workflow)))
+        found = Owner(0, pack_owner(0, b"", run, attempts.series("", "", workflow)))
+        found.numbers = _everybodys
+        _outside[run, workflow] = found
     return found
 
 

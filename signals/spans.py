@@ -48,7 +48,7 @@ class Opened:
             around = around.around
         self.owner, self.around, self.ended = mine, around, False
         self.parent = around.number if around is not None and around.owner is mine else 0
-        self.number = mine.number()
+        self.number = next(mine.numbers)
         self.begun_ns = monotonic_ns()
 
 

@@ -144,7 +144,7 @@ def _key_of(mine: Owner) -> bytes:
     """Return the attempt's uid and a number: what is begun and ended by one process needs no name to be found by."""
     writer = process.me.writer or process.open_writer()
     ring = writer.ring.ring_id if writer is not None else bytes(8)
-    return ring + mine.serial.to_bytes(4, "little") + (mine.number() & 0xFFFFFFFF).to_bytes(4, "little")
+    return ring + mine.serial.to_bytes(4, "little") + (next(mine.numbers) & 0xFFFFFFFF).to_bytes(4, "little")
 
 
 def _put(mine: Owner, begun_us: int, ended_us: int, key: bytes, name: Any, outcome: str = "", by: str = "") -> None:
