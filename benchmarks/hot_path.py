@@ -109,13 +109,15 @@ class Bench:
         self.timed("end", per, lambda: each(attempts.end, "SUCCESS", None))
         attempts.memory.next_ns = 0
 
-    def drain(self, per: int) -> None:
+    def drain(self, per: int, what: str = "") -> None:
         """Time what the agent does with the records: copy and add, then make a batch's bytes."""
-        self.timed("drain", per, lambda: self.instance.drain([], time.monotonic(), time.time_ns() // 1000))
+        self.timed(what + "drain", per, lambda: self.instance.drain([], time.monotonic(), time.time_ns() // 1000))
         flush = self.instance.next_flush()
         assert flush is not None
         assert len(flush.batch.attempts) == per
-        self.timed("encode", per, lambda: (inbox.encode_metrics(flush.batch.metrics), inbox.encode_rows(flush.batch)))
+        self.timed(
+            what + "encode", per, lambda: (inbox.encode_metrics(flush.batch.metrics), inbox.encode_rows(flush.batch))
+        )
         self.instance.acknowledged()
 
     def throw_away(self) -> None:
@@ -159,6 +161,10 @@ class Bench:
 
             self.timed(name, len(messages), run)
             self.throw_away()
+        task, trace = self.bodies["inside-span"]
+        named = [r | {"task": task.name, "cm": self._header(r["id"], TAIL)} for r in self.requests]
+        self.timed("whole", len(named), lambda: [trace(r["id"], r["args"], r["kwargs"], r) for r in named])
+        self.drain(len(named), "whole-")
         process.place.start_agent = None
         handlers.disconnect()
 
@@ -297,6 +303,9 @@ def report(slices: Slices) -> None:
         ("a named task with two labels", "named", "ours", None),
         ("  one of them counted", "counted", "ours", None),
         ("a span in the task", "inside-span", "inside-none", None),
+        ("a name, two labels and a span", "whole", "inside-none", None),
+        ("  agent: drain, decode, add", "whole-drain", "drain", None),
+        ("  agent: bytes of a batch", "whole-encode", "encode", None),
         ("a measure", "inside-measure", "inside-none", None),
         ("a log record that is kept", "inside-log", "inside-log-unheard", None),
         ("  that is held, and not kept", "inside-log-held", "inside-log-unheard", None),

@@ -65,8 +65,9 @@ class Wait(NamedTuple):
 
 
 def closed(begun: Wait, end: Wait) -> Wait:
-    """Return the wait that a beginning and its end are."""
-    return begun._replace(at_us=end.ended_us, ended_us=end.ended_us, outcome=end.outcome, ended_by=end.ended_by)
+    """Return the wait that a beginning and its end are; by clocks of two hosts it may have ended before it began."""
+    ended_us = max(end.ended_us, begun.begun_us)
+    return begun._replace(at_us=ended_us, ended_us=ended_us, outcome=end.outcome, ended_by=end.ended_by)
 
 
 class Measure(NamedTuple):

@@ -18,7 +18,8 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from celery._state import get_current_task
 
 from celery_monitor.errors import ConfigurationError
-from celery_monitor.signals import attempts, context
+from celery_monitor.signals import attempts, context, owner
+from celery_monitor.signals.inside import unpack_owner
 from celery_monitor.signals.record import unpack_id
 
 FIELDS: Final = ("task_id", "task_name", "run_id", "workflow", "worker", "trace_id")
@@ -37,13 +38,26 @@ def fields() -> dict[str, str]:
         worker = getattr(task.request, "hostname", None) if task is not None else None
         about = (attempt.id, attempt.task, attempt.run, attempt.workflow, str(worker or ""))
     else:
-        scope = context.active(None)
-        about = ("", "", scope.run, scope.name, "") if scope is not None else ("", "", b"", "", "")
+        about = _of_thread() or _of_context()
     task_id, name, run, workflow, hostname = about
     return {
         "task_id": task_id, "task_name": name, "run_id": unpack_id(run) if run else "", "workflow": workflow,
         "worker": hostname, "trace_id": _traced() or run.hex(),
     }  # fmt: skip
+
+
+def _of_thread() -> tuple[str, str, bytes, str, str] | None:
+    """Return the same of the task that has handed its context to this thread; None where none has."""
+    mine = owner.handed()
+    if mine is None:
+        return None
+    known, _ = unpack_owner(mine.block, 0)
+    return unpack_id(known.id), known.task, known.run, known.workflow, ""
+
+
+def _of_context() -> tuple[str, str, bytes, str, str]:
+    scope = context.active(None)
+    return ("", "", scope.run, scope.name, "") if scope is not None else ("", "", b"", "", "")
 
 
 def _traced() -> str:

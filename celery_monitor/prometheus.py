@@ -49,10 +49,12 @@ def render(reader: Any, accept: str = "", *, now_us: int | None = None) -> tuple
 
 def families(reader: Any, now_us: int) -> Iterator[Metric]:
     """Yield every family; see `render`."""
-    tasks = {series: cell for series, cell in reader.lifetime().items() if series[0] == "task"}
+    totals = reader.totals()
+    tasks = {series: cell for series, cell in totals.loaded().items() if series[0] == "task"}
     agents: list[AgentState] = reader.latest()
     yield from _task_counters(tasks)
     yield from _task_histograms(tasks)
+    yield from _labels(totals.labelled())
     yield from _workers(agents, now_us)
     yield from _queues(reader.queues_now(), live.alive(live.workers(agents), now_us))
     yield from _hosts(agents, now_us)
@@ -110,7 +112,7 @@ def _totals(cell: Cell) -> dict[str, int]:
         "received": received,
         "started": max(0, received - bodiless - by_reason.get(Reason.REVOKED, 0)),
         "rejected": by_state.get(State.REJECTED, 0),
-        **{what: row[what] for what in ("succeeded", "revoked", "retried", "lost")},
+        **{what: row[what] for what in ("succeeded", "failed", "revoked", "retried", "lost")},
     }
 
 
@@ -140,6 +142,35 @@ def _task_histograms(tasks: Mapping[Series, Cell]) -> Iterator[Metric]:
         wait.add_metric(labels, _buckets(WAIT_LE, cell.wait_le), cell.wait.total / 1e6)
     yield runtime
     yield wait
+
+
+def _labels(found: Mapping[Series, Cell]) -> Iterator[Metric]:
+    """Yield what ended with a label, of the keys that are listed for it; publishes are not known by label."""
+    texts = {
+        "received": "Messages with the label that reached a worker and ended there.",
+        "succeeded": "Attempts with the label that succeeded.",
+        "failed": "Attempts with the label that failed.",
+        "rejected": "Attempts with the label that were rejected.",
+        "revoked": "Tasks with the label that were revoked.",
+        "retried": "Attempts with the label that will be retried.",
+    }
+    pair = ("label", "value")
+    rows = {series: _totals(cell) for series, cell in found.items()}
+    for what, text in texts.items():
+        family = CounterMetricFamily(f"celery_monitor_label_task_{what}", text, labels=pair)
+        for (_, key, value), totals in rows.items():
+            family.add_metric((key, value), totals[what])
+        yield family
+    cpu = CounterMetricFamily(
+        "celery_monitor_label_task_cpu_seconds", "CPU time used by attempts with the label.", labels=pair
+    )
+    runtime = HistogramMetricFamily(
+        "celery_monitor_label_task_runtime", "Seconds in the bodies of tasks with the label.", labels=pair
+    )
+    for (_, key, value), cell in found.items():
+        cpu.add_metric((key, value), cell.cpu.total / 1e6)
+        runtime.add_metric((key, value), _buckets(RUNTIME_LE, cell.runtime_le), cell.runtime.total / 1e6)
+    yield from (cpu, runtime)
 
 
 def _buckets(bounds: tuple[float, ...], counted: Mapping[int, int]) -> list[tuple[str, float]]:

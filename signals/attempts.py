@@ -14,7 +14,7 @@ from time import monotonic_ns, thread_time_ns, time_ns
 from typing import Any, Final
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from celery._state import _task_stack, get_current_task  # type: ignore[attr-defined]
+from celery._state import _task_stack  # type: ignore[attr-defined]
 from celery.exceptions import MaxRetriesExceededError
 
 from celery_monitor.signals import content, guard, header, labels, plans, process, redact, results, usage
@@ -183,7 +183,7 @@ def series(task: str, queue: str, workflow: str, routing_key: str = "", counted:
 
 def current() -> Open | None:
     """Return the attempt that is running in this thread or greenlet."""
-    task = get_current_task()
+    task = _task_stack.top
     request = task.request_stack.top if task is not None else None
     return request.__dict__.get(KEY) if request is not None else None
 

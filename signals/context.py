@@ -22,13 +22,15 @@ from celery_monitor.signals import attempts, guard, header, labels, process, red
 from celery_monitor.signals.attempts import KEY, Open
 from celery_monitor.signals.layout import BEGIN, pack_labels, read_texts, unpack_ids
 from celery_monitor.signals.record import Kind, fixed_id, pack_id, unpack_id
+from celery_monitor.signals.run import CHAIN, CHORD, GROUP
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_NAME: Final = 100
 MAX_DESCRIPTION: Final = 1000
+_RUN_BYTES: Final = 16
 _MOST_NEWS: Final = 100
 """LABELS records of one block or attempt: who labels in a loop has shown what there is to see."""
-DERIVED: Final = (" (chain)", " (group)", " (chord)")
+DERIVED: Final = (CHAIN, GROUP, CHORD)
 """Ends of the names that unnamed workflows get from their first message."""
 
 
@@ -149,6 +151,8 @@ class workflow:  # noqa: N801 - reads as a statement: ``with workflow("daily_rep
     Parameters:
         name: of the workflow, at most 100 characters.
         description: free text, at most 1000 characters.
+        run_id: of a run that exists, as the API and ``workflow(...).run_id`` give it: what is published inside belongs
+            to it, in whatever process. It has its labels already and inherits none. A wrong one is noted, and not used.
         labels: ``key=value`` that travel with the run; values are made texts of at most 120 characters.
 
     Attributes:
@@ -156,9 +160,9 @@ class workflow:  # noqa: N801 - reads as a statement: ``with workflow("daily_rep
 
     """
 
-    def __init__(self, name: str, /, description: str | None = None, **labels: Any) -> None:
+    def __init__(self, name: str, /, description: str | None = None, run_id: str | None = None, **labels: Any) -> None:
         self.run_id = ""
-        self._given: tuple[Any, Any, dict[str, Any]] = (name, description or "", labels)
+        self._given: tuple[Any, Any, Any, dict[str, Any]] = (name, description or "", run_id, labels)
 
     def __enter__(self) -> workflow:  # noqa: PYI034 - `Self` is not in Python 3.10
         self._enter()
@@ -167,14 +171,13 @@ class workflow:  # noqa: N801 - reads as a statement: ``with workflow("daily_rep
     @harmless
     def _enter(self) -> None:
         ready()
-        name, description, given = self._given
+        name, description, run_id, given = self._given
+        run = run_of("workflow", run_id) if run_id is not None else None
         about = request()
         attempt: Open | None = about.get(KEY)
-        outer = active(attempt)
-        around = outer or (scope_of(attempt, about) if attempt is not None else None)
-        inherited = around.runs | around.own if around is not None else {}
+        inherited = _inherited(attempt, about) if run is None else {}
         scope = Scope(
-            attempt, os.urandom(16), redact.name(text_of(name, MAX_NAME)),
+            attempt, run or os.urandom(16), redact.name(text_of(name, MAX_NAME)),
             labels.joined(inherited, labels.cleaned(given)), {},
         )  # fmt: skip
         scope.description = redact.text(text_of(description, 2 * MAX_DESCRIPTION), MAX_DESCRIPTION)
@@ -197,23 +200,40 @@ class workflow:  # noqa: N801 - reads as a statement: ``with workflow("daily_rep
 
     def __call__(self, function: F) -> F:
         """Return the function with each call a run of its own."""
-        name, description, given = self._given
+        name, description, run_id, given = self._given
 
         if iscoroutinefunction(function):
 
             @wraps(function)
             async def called_async(*args: Any, **kwargs: Any) -> Any:
-                with workflow(name, description, **given):
+                with workflow(name, description, run_id, **given):
                     return await function(*args, **kwargs)
 
             return called_async  # type: ignore[return-value]
 
         @wraps(function)
         def called(*args: Any, **kwargs: Any) -> Any:
-            with workflow(name, description, **given):
+            with workflow(name, description, run_id, **given):
                 return function(*args, **kwargs)
 
         return called  # type: ignore[return-value]
+
+
+def _inherited(attempt: Open | None, about: Mapping[str, Any]) -> dict[str, str]:
+    """Return the labels that a new run has from the block or the attempt in which it begins."""
+    around = active(attempt) or (scope_of(attempt, about) if attempt is not None else None)
+    return around.runs | around.own if around is not None else {}
+
+
+def run_of(where: str, run_id: Any) -> bytes | None:
+    """Return a run's 16 bytes from its text; None, which is noted, for what is no run id."""
+    if isinstance(run_id, str) and run_id:
+        return fixed_id(pack_id(run_id))
+    if isinstance(run_id, bytes) and len(run_id) == _RUN_BYTES:
+        return run_id
+    wrong = ValueError(f"{where}(a {type(run_id).__name__}): give the text of a run's id")
+    guard.note(f"{where} without a run id", wrong)
+    return None
 
 
 def _push(scope: Scope) -> None:

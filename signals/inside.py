@@ -9,6 +9,7 @@ Each is ``NUMBERS + owner + texts``: numbers of its kind, then whom it belongs t
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -28,6 +29,12 @@ TRAFFIC: Final = Struct("<qiqq")
 """at us, connections, calls that read, calls that write (each -1 unknown); the owner follows, and no texts."""
 
 KINDS: Final = ("sum", "gauge", "histogram")
+_UUID: Final = 16
+_pack_usual = Struct("<IB16sB16s").pack
+_HEAD: Final = Struct("<IB")
+_head = _HEAD.unpack_from
+_SHORT: Final = 200
+"""Bytes of a block of texts that is kept once it was read."""
 MAX_NAME: Final = 100
 MAX_WORD: Final = 40
 MAX_MESSAGE: Final = 1024
@@ -57,21 +64,33 @@ class Owner(NamedTuple):
 
 def pack_owner(serial: int, own: bytes, run: bytes, series: bytes) -> bytes:
     """Return the owner block; `own` is a packed id or empty, `run` has 16 bytes or none."""
+    if len(own) == _UUID == len(run):
+        return _pack_usual(serial, _UUID, own, _UUID, run) + series
     return serial.to_bytes(4, "little") + bytes((len(own),)) + own + bytes((len(run),)) + run + series
 
 
 def unpack_owner(data: bytes, at: int) -> tuple[Owner, int]:
-    """Return the owner and the offset behind it; raises ValueError or IndexError when it is cut off."""
-    serial = int.from_bytes(data[at : at + 4], "little")
-    size = data[at + 4]
-    own, at = data[at + 5 : at + 5 + size], at + 5 + size
-    size = data[at]
-    run, at = data[at + 1 : at + 1 + size], at + 1 + size
+    """Return the owner and the offset behind it; raises ValueError, IndexError or struct.error when cut off."""
+    serial, size = _head(data, at)
+    begin, at = at + _HEAD.size, at + _HEAD.size + size
+    own, size = data[begin:at], data[at]
+    begin, at = at + 1, at + 1 + size
+    run = data[begin:at]
     raw, at = read_texts(data, at)
-    names = raw.decode("utf-8", "replace").split("\x00")
+    names = split(raw)
     if len(names) < 3 or size not in {0, 16}:
         raise ValueError(f"an owner with {len(names)} names and a run of {size} bytes")
     return Owner(serial, own, run, names[0], names[2]), at
+
+
+def split(raw: bytes) -> tuple[str, ...]:
+    """Return the texts of a block; short ones, like names, are the same in record after record."""
+    return _split(raw) if len(raw) <= _SHORT else tuple([part.decode("utf-8", "ignore") for part in raw.split(b"\x00")])
+
+
+@lru_cache(maxsize=4096)
+def _split(raw: bytes) -> tuple[str, ...]:
+    return tuple([part.decode("utf-8", "ignore") for part in raw.split(b"\x00")])
 
 
 def pack_texts(bounds: tuple[int, ...], *texts: str) -> bytes:
@@ -87,10 +106,10 @@ def pack_texts(bounds: tuple[int, ...], *texts: str) -> bytes:
     return LENGTH.pack(len(raw)) + raw
 
 
-def unpack_texts(data: bytes, at: int, count: int) -> list[str]:
+def unpack_texts(data: bytes, at: int, count: int) -> tuple[str, ...]:
     """Return `count` texts; raises ValueError when there are others."""
     raw, _ = read_texts(data, at)
-    texts = [part.decode("utf-8", "ignore") for part in raw.split(b"\x00")]
+    texts = split(raw)
     if len(texts) != count:
         raise ValueError(f"{len(texts)} texts in place of {count}")
     return texts

@@ -8,6 +8,7 @@ takes a logger that has a handler for configured and adds none of its own.
 from __future__ import annotations
 
 import logging
+import threading
 import traceback as tracebacks
 from collections import deque
 from time import monotonic
@@ -58,13 +59,21 @@ levels = Levels()
 class Kept:
     """What an attempt has logged so far."""
 
-    __slots__ = ("busy", "held", "last", "left", "room")
+    __slots__ = ("held", "left", "room")
 
     def __init__(self) -> None:
         self.left, self.room = MOST, MOST_BYTES
         self.held: deque[Line] = deque(maxlen=HELD)
-        self.last: tuple[int, float] | None = None
-        self.busy = False
+
+
+class Here(threading.local):
+    """What this thread or greenlet is keeping: an attempt's threads log at the same time."""
+
+    busy = False
+    last: tuple[int, float] | None = None
+
+
+here = Here()
 
 
 class Line:
@@ -158,28 +167,28 @@ class AttemptHandler(logging.Handler):
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record of an attempt, unless it is of ours or of somebody excluded."""
+        """Keep a record of an attempt, also of its threads, unless it is of ours or of somebody excluded."""
         attempt = attempts.current()
-        if attempt is None or not _wanted(record.name, attempt.task):
+        mine = owner.of(attempt) if attempt is not None else owner.handed()
+        if mine is None or mine.bare or not _wanted(record.name):
             return
-        mine = owner.of(attempt)
         kept: Kept | None = mine.logs
         if kept is None:
             kept = mine.logs = Kept()
         seen = (id(record), record.created)
-        if kept.busy or kept.last == seen:  # by a value's own __str__, or on both loggers
+        if here.busy or here.last == seen:  # by a value's own __str__, or on both loggers
             return
-        kept.busy, kept.last = True, seen
+        here.busy, here.last = True, seen
         try:
             _take(mine, kept, record)
         finally:
-            kept.busy = False
+            here.busy = False
 
 
-def _wanted(logger: str, task: str) -> bool:
+def _wanted(logger: str) -> bool:
     if logger in CELERYS or logger == OURS or logger.startswith(OURS + "."):
         return False
-    return not (content.excludes_logger(logger) or content.excludes_task(task))
+    return not content.excludes_logger(logger)
 
 
 def _take(mine: Owner, kept: Kept, record: logging.LogRecord) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from billiard.exceptions import SoftTimeLimitExceeded
 
-from celery_monitor.signals import guard, owner, redact, waits
+from celery_monitor.signals import context, guard, owner, redact
 from celery_monitor.signals.inside import KINDS, MAX_NAME, MAX_WORD, MEASURE, MEASURE_TEXTS, pack_texts
 from celery_monitor.signals.owner import Owner
 from celery_monitor.signals.record import Kind
@@ -62,7 +62,7 @@ def _report(name: Any, value: Any, kind: Any, unit: Any, run_id: Any) -> None:
     if run_id is None:
         mine: Owner = owner.current()
     else:
-        run = waits.run_of("measure", run_id)
+        run = context.run_of("measure", run_id)
         if run is None:
             return
         mine = owner.of_run(run)

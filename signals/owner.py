@@ -45,10 +45,6 @@ class Owner:
         self.logs: Any = None
         self.sums: Any = None
 
-    def number(self) -> int:
-        """Return 1, 2, 3, ... for its spans and waits."""
-        return next(self.numbers)
-
     def when_ended(self, what: Any, settle: Callable[[bool], None]) -> None:
         """Have something done when the attempt ends, told whether it ended badly."""
         if self.at_end is None:
@@ -73,17 +69,8 @@ class Owner:
                 guard.note("closing an attempt", error)
 
 
-class Nobody(Owner):
-    """Whom it belongs to what is recorded outside of tasks, by several threads at once."""
-
-    __slots__ = ()
-    _everybodys: Final = count(1)
-
-    def number(self) -> int:
-        """Return a number that no other span of this process has that is outside of tasks."""
-        return next(self._everybodys)
-
-
+_everybodys: Final = count(1)
+"""Numbers of the spans and waits that are outside of tasks, of several threads at once."""
 _outside: dict[tuple[bytes, str], Owner] = {}
 
 
@@ -103,7 +90,7 @@ def current() -> Owner:
     """Return whom it belongs to what is recorded here and now."""
     attempt = attempts.current()
     if attempt is None:
-        return _of_span() or _of_context()
+        return handed() or _of_context()
     found: Owner | None = attempt.inside
     if found is None:
         found = attempt.inside = _of(attempt)
@@ -114,12 +101,15 @@ innermost: ContextVar[Any] = ContextVar("celery_monitor_span", default=None)
 """The span that was opened last in this context, as `spans` keeps it."""
 
 
-def _of_span() -> Owner | None:
-    """Return the attempt of an open span whose context was handed to this thread, as `asyncio.to_thread` does."""
+def handed() -> Owner | None:
+    """Return the attempt in whose span this thread was handed its context, as `asyncio.to_thread` does; it still runs.
+
+    The span may have ended meanwhile.
+    """
     opened = innermost.get()
-    while opened is not None and (opened.ended or opened.owner.closed):
+    while opened is not None and (opened.owner.closed or not opened.owner.serial):
         opened = opened.around
-    return opened.owner if opened is not None and opened.owner.serial else None
+    return opened.owner if opened is not None else None
 
 
 def of(attempt: attempts.Open) -> Owner:
@@ -147,7 +137,9 @@ def of_run(run: bytes, workflow: str = "") -> Owner:
     if found is None:
         if len(_outside) >= _OUTSIDE:
             _outside.clear()
-        found = _outside[run, workflow] = Nobody(0, pack_owner(0, b"", run, attempts.series("", "", workflow)))
+        found = Owner(0, pack_owner(0, b"", run, attempts.series("", "", workflow)))
+        found.numbers = _everybodys
+        _outside[run, workflow] = found
     return found
 
 

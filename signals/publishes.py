@@ -11,7 +11,7 @@ from celery_monitor.signals import attempts, context, header, labels, plans, pro
 from celery_monitor.signals.attempts import KEY, Open
 from celery_monitor.signals.layout import PUBLISH, pack_ids, pack_labels
 from celery_monitor.signals.record import Flag, Kind, fixed_id, pack_id
-from celery_monitor.signals.run import Shape, derive
+from celery_monitor.signals.run import CHORD, GROUP, UNLOCK, Shape, derive
 
 CLOSED_US: Final = 7 * 86_400_000_000
 """A run takes no new members after so long: an endless one could never be shown, nor let go."""
@@ -22,6 +22,8 @@ _members: dict[bytes, int] = {}
 """Messages published into a run by this process."""
 _told: set[bytes] = set()
 """Continuations that this process has opened."""
+_first: dict[bytes, str] = {}
+"""Names of runs that several messages begin, each with its own idea of it: the first one's holds for all."""
 _continuing: set[str] = set()
 """Messages on their way to the broker that begin a run which continues another."""
 _plain = lru_cache(maxsize=1024)(header.tail)
@@ -36,6 +38,7 @@ def forget() -> None:
     """Start anew in a forked process."""
     _members.clear()
     _told.clear()
+    _first.clear()
     _continuing.clear()
 
 
@@ -115,7 +118,25 @@ def _of_message(
             embed.get("chain"), embed.get("chord"), args,
         )
     )  # fmt: skip
+    if workflow.endswith((GROUP, CHORD)):
+        workflow = _first_name(run, name, workflow)
     return run, _plain(workflow) if workflow else ""
+
+
+def _first_name(run: bytes, task: str, derived: str) -> str:
+    """Return the name of the run of a group or chord: after the first task of it that is published, for all of them.
+
+    One process publishes them all. Of a chord whose result backend has to be polled the poller comes first, which
+    knows the body only.
+    """
+    known = _first.get(run)
+    if known is None:
+        known = f"{task}{CHORD}" if derived.endswith(CHORD) and task != UNLOCK else derived
+        if len(_first) >= _RUNS:
+            for old in list(_first)[: _RUNS // 2]:
+                _first.pop(old, None)
+        _first[run] = known
+    return known
 
 
 def _reschedules(attempt: Open, about: dict[str, Any], body: Any) -> bool:

@@ -9,11 +9,15 @@ a message whose publisher has no Monitor.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from celery_monitor.signals.record import fixed_id, pack_id
 
-UNLOCK = "celery.chord_unlock"
+UNLOCK: Final = "celery.chord_unlock"
+CHAIN: Final = " (chain)"
+GROUP: Final = " (group)"
+CHORD: Final = " (chord)"
+"""Ends of the names that unnamed workflows get."""
 
 
 class Shape(NamedTuple):
@@ -31,8 +35,8 @@ class Shape(NamedTuple):
 def derive(shape: Shape) -> tuple[bytes, str]:
     """Return the run id (16 bytes) and the workflow's name for a message that inherits neither.
 
-    The name of an unnamed workflow is its root task and shape: the body's name for a chord, which every header task
-    knows; empty for a single task.
+    The name of an unnamed workflow is its root task and shape, empty for a single task. For a chord it is the body's,
+    which every header task knows: whoever publishes them all may know better (`publishes`).
     """
     group, chord = shape.group, shape.chord
     if shape.task == UNLOCK and shape.args and len(shape.args) > 1:
@@ -48,10 +52,10 @@ def derive(shape: Shape) -> tuple[bytes, str]:
         group, chord = options.get("group_id") or group, options.get("chord")
     run = fixed_id(pack_id(str(group or shape.root or shape.id)))
     if body:
-        return run, f"{body} (chord)"
+        return run, f"{body}{CHORD}"
     if group:
-        return run, f"{shape.task} (group)"
-    return run, f"{shape.task} (chain)" if shape.chain else ""
+        return run, f"{shape.task}{GROUP}"
+    return run, f"{shape.task}{CHAIN}" if shape.chain else ""
 
 
 def _tail(step: Any) -> tuple[str | None, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, final
 from billiard.exceptions import SoftTimeLimitExceeded
 from celery.exceptions import Retry, TaskPredicate
 
-from celery_monitor.signals import content, guard, owner, redact
+from celery_monitor.signals import content, guard, owner, process, redact
 from celery_monitor.signals.inside import MAX_MESSAGE, MAX_NAME, MAX_WORD, SPAN, SPAN_TEXTS, pack_texts
 from celery_monitor.signals.owner import Owner
 from celery_monitor.signals.record import Kind
@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MOST_ATTRIBUTES: Final = 50
 _MOST_KNOWN: Final = 1000
 _LONGEST_US: Final = 366 * 86_400_000_000
-_pack, _SPAN = SPAN.pack, Kind.SPAN
+_pack, _SPAN, _place = SPAN.pack, Kind.SPAN, process.place
 
 
 class Opened:
@@ -48,7 +48,7 @@ class Opened:
             around = around.around
         self.owner, self.around, self.ended = mine, around, False
         self.parent = around.number if around is not None and around.owner is mine else 0
-        self.number = mine.number()
+        self.number = next(mine.numbers)
         self.begun_ns = monotonic_ns()
 
 
@@ -77,13 +77,15 @@ class span:  # noqa: N801 - reads as a statement: ``with span("web_search"):``
         self._name, self._kind, self._given = name, kind, attributes
         self._opened: Opened | None = None
         self._depth = 0
-        self._clear()
 
-    def _clear(self) -> None:
-        self._attributes: dict[str, Any] | None = None
-        self._error: Any = None
-        self._failed = False
-        self._api, self._status, self._took_us = "", 0, -1
+    # Few functions in the way of a span that goes well: the first call of each in a task costs more than what it does.
+
+    _api: str
+    _attributes: dict[str, Any] | None
+    _error: Any
+    _failed: bool
+    _status: int
+    _took_us: int
 
     # -- what users say ----------------------------------------------------------------------------------------------
 
@@ -93,25 +95,22 @@ class span:  # noqa: N801 - reads as a statement: ``with span("web_search"):``
         `api` is the external API that was called, `status` its status code (0 to 65535), `api_seconds` its response
         time. Any other attribute is span data: kept only with ``monitor_capture_span_data = "repr"``.
         """
+        if self._opened is None:
+            return
         try:
-            self._set(attributes)
+            for key, value in attributes.items():
+                if key == "api":
+                    self._api = value if type(value) is str else str(value)
+                elif key == "status" and type(value) is int and 0 <= value < 1 << 16:
+                    self._status = value
+                elif key == "api_seconds" and type(value) in {int, float} and 0 <= value < 1e9:
+                    self._took_us = round(value * 1e6)
+                elif content.rules.span_data and not self._opened.owner.bare:
+                    self._keep(key, value)
         except SoftTimeLimitExceeded:
             raise
         except Exception as error:  # noqa: BLE001 - the seam: a user's task must not notice us
             guard.note("span.set", error)
-
-    def _set(self, attributes: dict[str, Any]) -> None:
-        if self._opened is None:
-            return
-        for key, value in attributes.items():
-            if key == "api":
-                self._api = value if type(value) is str else str(value)
-            elif key == "status" and type(value) is int and 0 <= value < 1 << 16:
-                self._status = value
-            elif key == "api_seconds" and type(value) in {int, float} and 0 <= value < 1e9:
-                self._took_us = round(value * 1e6)
-            elif content.rules.span_data and not self._opened.owner.bare:
-                self._keep(key, value)
 
     def _keep(self, key: str, value: Any) -> None:
         if self._attributes is None:
@@ -127,7 +126,15 @@ class span:  # noqa: N801 - reads as a statement: ``with span("web_search"):``
 
     def __enter__(self) -> span:
         try:
-            self._begin()
+            self._depth += 1
+            # Entered again before it was left: one span for both.
+            if self._depth == 1 and (_place.start_agent is not None or owner.recording()):
+                self._failed, self._error, self._attributes = False, None, None
+                self._api, self._status, self._took_us = "", 0, -1
+                self._opened = Opened(owner.current(), _innermost.get())
+                if self._given:
+                    self.set(**self._given)
+                _innermost.set(self._opened)
         except SoftTimeLimitExceeded:
             raise
         except Exception as error:  # noqa: BLE001 - the seam: a user's task must not notice us
@@ -138,7 +145,15 @@ class span:  # noqa: N801 - reads as a statement: ``with span("web_search"):``
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            self._end(error)
+            self._depth -= 1
+            opened = self._opened
+            if self._depth > 0 or opened is None:
+                return
+            lasted_ns = monotonic_ns() - opened.begun_ns
+            opened.ended, self._opened = True, None
+            if _innermost.get() is opened:  # a generator may end later than what was opened meanwhile
+                _innermost.set(opened.around)
+            self._record(opened, lasted_ns // 1000, error)
         except SoftTimeLimitExceeded:
             guard.repair()
             raise
@@ -153,27 +168,6 @@ class span:  # noqa: N801 - reads as a statement: ``with span("web_search"):``
     ) -> None:
         self.__exit__(kind, error, traceback)
 
-    def _begin(self) -> None:
-        self._depth += 1
-        if self._depth > 1 or not owner.recording():  # entered again before it was left: one span for both
-            return
-        self._clear()
-        self._opened = Opened(owner.current(), _innermost.get())
-        if self._given:
-            self._set(self._given)
-        _innermost.set(self._opened)
-
-    def _end(self, error: BaseException | None) -> None:
-        self._depth -= 1
-        opened = self._opened
-        if self._depth > 0 or opened is None:
-            return
-        lasted_ns = monotonic_ns() - opened.begun_ns
-        opened.ended, self._opened = True, None
-        if _innermost.get() is opened:  # a generator may end later than what was opened meanwhile
-            _innermost.set(opened.around)
-        self._record(opened, lasted_ns // 1000, error)
-
     # -- the record --------------------------------------------------------------------------------------------------
 
     def _record(self, opened: Opened, lasted_us: int, left_by: BaseException | None) -> None:
@@ -187,7 +181,8 @@ class span:  # noqa: N801 - reads as a statement: ``with span("web_search"):``
             data = content.text(self._attributes, reprs=True) if self._attributes else ""
             texts = _texts(self._name, self._kind, self._api, exception, message, data)
         else:
-            texts = _plain(self._name, self._kind, self._api)
+            key = (self._name, self._kind, self._api)
+            texts = _known.get(key) or _plain(key)
         owner.put(
             _SPAN,
             _pack(
@@ -251,14 +246,11 @@ _known: dict[tuple[Any, Any, str], bytes] = {}
 redact.forget.append(_known.clear)
 
 
-def _plain(name: Any, kind: Any, api: str) -> bytes:
-    """Return the texts of a span that went well and says no more, kept per name, kind and API."""
-    key = (name, kind, api)
-    found = _known.get(key)
-    if found is None:
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        found = _known[key] = _texts(name, kind, api, "", "", "")
+def _plain(key: tuple[Any, Any, str]) -> bytes:
+    """Return the texts of a span that went well and says no more, from now on kept per name, kind and API."""
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    found = _known[key] = _texts(*key, "", "", "")
     return found
 
 

@@ -9,10 +9,10 @@ from typing import Any, Final, final
 
 from billiard.exceptions import SoftTimeLimitExceeded
 
-from celery_monitor.signals import attempts, guard, owner, process, redact
+from celery_monitor.signals import attempts, context, guard, owner, process, redact
 from celery_monitor.signals.inside import MAX_NAME, WAIT, WAIT_TEXTS, pack_texts
 from celery_monitor.signals.owner import Owner
-from celery_monitor.signals.record import Kind, fixed_id, pack_id
+from celery_monitor.signals.record import Kind
 
 DONE: Final = "done"
 ERROR: Final = "error"
@@ -120,7 +120,7 @@ def _told(where: str, run_id: Any, name: Any, outcome: str = "", by: str = "", *
     try:
         if not owner.recording():
             return
-        run = run_of(where, run_id)
+        run = context.run_of(where, run_id)
         if run is None:
             return
         known = owner.name_of(where, name, MAX_NAME)
@@ -134,16 +134,6 @@ def _told(where: str, run_id: Any, name: Any, outcome: str = "", by: str = "", *
         guard.note(where, error)
 
 
-def run_of(where: str, run_id: Any) -> bytes | None:
-    """Return a run's 16 bytes from its text; None, which is noted, for what is no run id."""
-    if isinstance(run_id, str) and run_id:
-        return fixed_id(pack_id(run_id))
-    if isinstance(run_id, bytes) and len(run_id) == 16:
-        return run_id
-    owner.complain(f"{where} without a run id", f"{where}(a {type(run_id).__name__}): give the text of a run's id")
-    return None
-
-
 def _of_run(run: bytes) -> Owner:
     """Return the owner of what belongs to a run; with its workflow's name where that is known."""
     attempt = attempts.current()
@@ -154,7 +144,7 @@ def _key_of(mine: Owner) -> bytes:
     """Return the attempt's uid and a number: what is begun and ended by one process needs no name to be found by."""
     writer = process.me.writer or process.open_writer()
     ring = writer.ring.ring_id if writer is not None else bytes(8)
-    return ring + mine.serial.to_bytes(4, "little") + (mine.number() & 0xFFFFFFFF).to_bytes(4, "little")
+    return ring + mine.serial.to_bytes(4, "little") + (next(mine.numbers) & 0xFFFFFFFF).to_bytes(4, "little")
 
 
 def _put(mine: Owner, begun_us: int, ended_us: int, key: bytes, name: Any, outcome: str = "", by: str = "") -> None:

@@ -93,6 +93,20 @@ def says(well: bool) -> None:
         raise ValueError("on purpose")
 
 
+@app.task(name="flow.polls")
+def polls(left: int) -> None:
+    """Come again for so many times."""
+    if left:
+        polls.apply_async((left - 1,), countdown=0.1)
+
+
+def watch() -> str:
+    """Publish what comes again twice; return its first run."""
+    with workflow("watch", tier="free") as run:
+        polls.delay(2)
+    return run.run_id
+
+
 def start(name: str, **labels: str) -> str:
     """Publish the first of three within a workflow; return its run."""
     with workflow(name, "d" * 3000, **labels) as run:
@@ -122,8 +136,10 @@ def ask() -> str:
 
 
 def approve(run_id: str) -> None:
-    """End the wait of a run, as a person does at a terminal."""
+    """End the wait of a run, as a person does at a terminal, and go on with it."""
     wait_end(run_id, "approval", outcome="approved", by="anna")
+    with workflow("ask", run_id=run_id):
+        third.delay()
 
 
 def rate(run_id: str) -> None:

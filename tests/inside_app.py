@@ -23,6 +23,7 @@ app.conf.update(
     monitor_capture_arguments=True,
     monitor_capture_results=True,
     monitor_capture_span_data="repr",
+    monitor_label_keys=["tier"],
     monitor_redact={"keys": ["pin"], "patterns": ["EMP-[0-9]+"]},
     monitor_exclude={"tasks": ["inside.private"], "labels": ["email"], "loggers": ["chatty"]},
 )
@@ -94,6 +95,15 @@ def private(name: str) -> str:
         raise LookupError(f"{name} is unknown")
 
 
+@app.task(name="inside.named")
+def named() -> None:
+    """Be part of a workflow whose name and labels say too much."""
+    label(tier=f"token={SECRET}")
+    with span(f"password={SECRET}", kind=f"token={SECRET}") as said:
+        said.set(api=f"https://anna:{SECRET}@api")
+    measure(f"token={SECRET}", 1, unit=f"password={SECRET}")
+
+
 def publish() -> tuple[list[str], str]:
     """Publish one of each, report a measure and a wait of the run from outside, and return ids and the run."""
     with workflow("support", user="u1", description=f"password={SECRET}") as flow:
@@ -105,4 +115,8 @@ def publish() -> tuple[list[str], str]:
     wait_begin(flow.run_id, "payment")
     measure("score", 0.9, kind="gauge", run_id=flow.run_id)
     wait_end(flow.run_id, "payment", outcome="paid", by="the bank")
+    with workflow(f"login password={SECRET}", description=f"with card {CARD}", tier=f"secret={SECRET}") as told:
+        named.delay()
+    wait_begin(told.run_id, f"token={SECRET}")
+    wait_end(told.run_id, f"token={SECRET}", outcome=f"password={SECRET}", by=f"https://anna:{SECRET}@bank")
     return ids, flow.run_id

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from celery_monitor import prometheus
 from celery_monitor.details import ROWS
 from celery_monitor.errors import BadRequest
 from celery_monitor.query.reader import Reader
@@ -75,8 +76,8 @@ def told(
     def complete() -> dict[str, list[Any]] | None:
         before_fold.extend(dumped(store))
         rows = stored(store)
-        whole = len(rows["attempts"]) >= 3 and len(rows["logs"]) >= 3 and len(rows["measures"]) >= 4
-        return rows if whole and len(rows["waits"]) >= 2 and len(rows["contents"]) >= 3 else None
+        whole = len(rows["attempts"]) >= 4 and len(rows["logs"]) >= 3 and len(rows["measures"]) >= 5
+        return rows if whole and len(rows["waits"]) >= 3 and len(rows["contents"]) >= 5 else None
 
     rows = until(complete, seconds=60, step=0.2, what="all rows are in the store")
     process.ask_to_stop()
@@ -94,6 +95,10 @@ def test_all_that_tasks_record_arrives_and_no_secret_with_it(
     uid = {row[columns_at("id")]: row[columns_at("uid")] for row in rows["attempts"]}
 
     spans = {row.name: row for row in rows["spans"]}
+    hidden = spans.pop("password=[redacted]")
+    assert (hidden.workflow, hidden.kind, hidden.api) == (
+        "login password=[redacted]", "token=[redacted]", "https://[redacted]@api"
+    )  # fmt: skip
     assert set(spans) == {"plan", "web_search", "fetch", "db", "look up"}
     assert (spans["web_search"].parent, spans["fetch"].parent) == (spans["plan"].number, spans["plan"].number)
     search = spans["web_search"]
@@ -107,9 +112,13 @@ def test_all_that_tasks_record_arrives_and_no_secret_with_it(
         "",
         "",
     )
-    assert {row.workflow for row in rows["spans"]} == {"support"}
+    assert {row.workflow for row in spans.values()} == {"support"}
 
-    measures = [(row.name, row.value, row.kind, row.unit, row.id, row.run) for row in rows["measures"]]
+    every = [(row.name, row.value, row.kind, row.unit, row.id, row.run) for row in rows["measures"]]
+    measures = [row for row in every if "redacted" not in row[0]]
+    assert [row[:4] for row in every if row not in measures] == [
+        ("token=[redacted]", 1.0, "sum", "password=[redacted]")
+    ]  # fmt: skip
     assert sorted(measures) == [
         ("cost", 0.02, "sum", "EUR", agent, run), ("score", 0.9, "gauge", "", b"", run),
         ("tokens", 88.0, "sum", "", agent, run), ("tokens", 512.0, "sum", "", agent, run),
@@ -120,6 +129,9 @@ def test_all_that_tasks_record_arrives_and_no_secret_with_it(
         "approved", "anna", uid[agent]
     )  # fmt: skip
     assert (waits["payment"].outcome, waits["payment"].ended_by, waits["payment"].run) == ("paid", "the bank", run)
+    assert (waits["token=[redacted]"].outcome, waits["token=[redacted]"].ended_by) == (
+        "password=[redacted]", "https://[redacted]@bank"
+    )  # fmt: skip
     assert all(row.ended_us >= row.begun_us > 0 for row in rows["waits"])
     assert open_waits(store) == []
 
@@ -130,7 +142,7 @@ def test_all_that_tasks_record_arrives_and_no_secret_with_it(
         ("inside.library", 30, "password=[redacted]", '{"api_key":"[redacted]","order":17}', agent),
     ]
 
-    contents = sorted((row.arguments, row.result) for row in rows["contents"])
+    contents = sorted((row.arguments, row.result) for row in rows["contents"] if row.id in {agent, fails})
     assert contents == [
         ("", '{"token":"[redacted]","order":17,"employee":"[redacted]"}'),
         ('{"order":17,"password":"[redacted]","pin":"[redacted]"}', ""),
@@ -159,6 +171,9 @@ def test_all_that_tasks_record_arrives_and_no_secret_with_it(
     assert (attempt["arguments"], attempt["result"]) == ({"password": "[redacted]", "note": "n" * 199 + "…"}, None)
     assert {f"/runs/{run_id}/logs", "/labels/session/s1", "/workflows/support/steps", "/spans"} < found.keys()
     assert leaks(found.values(), SECRETS) == []
+    scraped, _ = prometheus.render(Reader(store))
+    assert b'celery_monitor_label_task_succeeded_total{label="tier",value="token=[redacted]"} 1.0' in scraped
+    assert leaks([scraped], SECRETS) == []
 
     ours = (tmp_path / "ours.log").read_text()
     assert "celery-monitor: label failed and is left out (logged once): ValueError: password=[redacted]" in ours

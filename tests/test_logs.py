@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from celery_monitor import workflow
+from celery_monitor import span, workflow
 from celery_monitor.errors import ConfigurationError
 from celery_monitor.logs import ContextFilter, JsonFormatter
 from tests.signals.recorder import Recorder, recording
@@ -63,6 +64,19 @@ def test_a_line_of_a_task_tells_which_task_and_run(recorder: Recorder, lines: io
     assert (said["message"], said["levelname"]) == ("hello anna", "INFO")
     assert trace == run_id.replace("-", "")
     assert len(trace) == 32
+
+
+def test_a_line_of_a_thread_to_which_a_task_has_handed_its_context_tells_the_same(
+    recorder: Recorder, lines: io.StringIO
+) -> None:
+    async def work() -> None:
+        with span("plan"):
+            await asyncio.to_thread(LOG.info, "from a thread")
+
+    task_id = recorder.run(lambda: asyncio.run(work()), name="shop.greet")
+    said = json.loads(lines.getvalue().splitlines()[1])
+    assert (said["task_id"], said["task_name"], said["message"]) == (task_id, "shop.greet", "from a thread")
+    assert said["trace_id"] == said["run_id"].replace("-", "") != ""
 
 
 def test_a_line_outside_tasks_tells_the_open_workflow_or_nothing(recorder: Recorder, lines: io.StringIO) -> None:

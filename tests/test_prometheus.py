@@ -16,10 +16,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from celery_monitor import prometheus
+from celery_monitor.agent.labelled import Labelled
 from celery_monitor.cli import serve
 from celery_monitor.errors import StoreUnreachable
+from celery_monitor.model import Attempt, Batch
 from celery_monitor.query.reader import Reader
-from celery_monitor.store import broker, inbox, lease
+from celery_monitor.signals.record import State
+from celery_monitor.store import broker, fold, inbox, lease, lifetime
 from celery_monitor.store.connection import Store
 from tests import fleet
 from tests.waiting import until
@@ -95,6 +98,53 @@ def test_totals_never_fall_between_two_scrapes(reader: Reader, store: Store) -> 
     assert sum(values(after["celery_task_succeeded"])) == 2 * sum(values(before["celery_task_succeeded"]))
 
 
+def hand_in_labelled(store: Store, n: int, values: dict[str, int]) -> None:
+    """Hand in ends with these values of the label tenant, the first one of each a failure."""
+    now_us = lease.now_us(store)
+    made, counted = Batch(bytes.fromhex(fleet.BOOT), n, "a", now_us), Labelled()
+    for value, times in values.items():
+        for at in range(times):
+            fleet.add(made, "shop.charge", "payments", State.SUCCESS if at else State.FAILURE, now_us)
+            row = Attempt._make(made.attempts[-1])
+            counted.note(row.uid, counted.series(f"tenant={value}"))
+            counted.count(made.metrics, row)
+    inbox.send(store, made, None)
+
+
+def test_what_ended_is_told_by_listed_label_and_counted_in_no_total(reader: Reader, store: Store) -> None:
+    before = values(scraped(reader)["celery_task_succeeded"], name="shop.charge")
+    hand_in_labelled(store, 2, {"acme": 3, "zoo": 1})
+    waiting = scraped(reader)
+    fold.fold(store, lease.now_us(store))
+    found = scraped(reader)
+    acme = {"label": "tenant", "value": "acme"}
+
+    assert values(waiting["celery_monitor_label_task_received"], **acme) == [3], "what waits to be folded is told"
+    assert values(found["celery_monitor_label_task_received"], **acme) == [3]
+    assert values(found["celery_monitor_label_task_succeeded"], **acme) == [2]
+    assert values(found["celery_monitor_label_task_failed"], label="tenant") == [1, 1]
+    runtime = found["celery_monitor_label_task_runtime"]
+    assert values(runtime, "celery_monitor_label_task_runtime_bucket", le="0.1", **acme) == [3]
+    assert values(runtime, "celery_monitor_label_task_runtime_sum", **acme) == [pytest.approx(0.24)]
+    assert values(found["celery_monitor_label_task_cpu_seconds"], **acme) == [pytest.approx(0.03)]
+    assert values(found["celery_task_succeeded"], name="shop.charge") == [before[0] + 2]
+    assert set(reader.queue_names()) == {"default", "payments"}
+
+
+def test_beyond_fifty_values_of_a_label_the_rest_are_one_whoever_counted_them(reader: Reader, store: Store) -> None:
+    hand_in_labelled(store, 2, {f"t{n}": 1 for n in range(40)})
+    hand_in_labelled(store, 3, {f"t{n}": 1 for n in range(30, 70)})
+    fold.fold(store, lease.now_us(store))
+    hand_in_labelled(store, 4, {"t0": 2, "t69": 2})
+
+    received = scraped(reader)["celery_monitor_label_task_received"]
+
+    assert len(values(received, label="tenant")) == lifetime.MOST_VALUES + 1
+    assert values(received, value="t0") == [3], "who has a counter keeps it"
+    assert values(received, value=lifetime.OTHER) == [20 + 2]
+    assert sum(values(received)) == 84
+
+
 def test_histogram_buckets_add_up(reader: Reader) -> None:
     runtime = scraped(reader)["celery_task_runtime"]
     charge = {"name": "shop.charge"}
@@ -162,8 +212,9 @@ def test_a_store_that_is_gone_is_an_error_and_no_half_answer() -> None:
 
 @pytest.mark.prometheus
 def test_promtool_finds_nothing_but_names_that_are_celery_exporters(
-    reader: Reader, require: Callable[[str], str]
+    reader: Reader, store: Store, require: Callable[[str], str]
 ) -> None:
+    hand_in_labelled(store, 2, {"acme": 2})
     body, _ = prometheus.render(reader)
 
     checked = subprocess.run(
@@ -199,6 +250,7 @@ def prometheus_url(reader: Reader, store: Store, require: Callable[[str], str], 
         try:
             until(lambda: scrapes(url) >= 2, seconds=60, what="two scrapes")
             inbox.send(store, fleet.batch(lease.now_us(store), n=2), None)
+            hand_in_labelled(store, 3, {"acme": 2})
             seen = scrapes(url)
             until(lambda: scrapes(url) >= seen + 3, seconds=60, what="three more scrapes")
             yield url
@@ -255,6 +307,7 @@ QUESTIONS = (
 def test_a_real_prometheus_answers_what_celery_exporters_dashboards_ask(prometheus_url: str) -> None:
     assert [question for question in QUESTIONS if not query(prometheus_url, question)] == []
     assert query(prometheus_url, 'celery_worker_up{job=~".*celery.*"} == 0') == []
+    assert query(prometheus_url, 'celery_monitor_label_task_failed_total{label="tenant",value="acme"} == 1') != []
 
 
 def test_the_redis_servers_of_broker_and_store_are_told_apart(store: Store) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from celery_monitor import prometheus
 from celery_monitor.query.reader import Reader
 from celery_monitor.store.connection import Store
 from tests.conftest import WorkerFactory
@@ -91,7 +92,9 @@ def test_name_labels_and_description_reach_what_is_published_later_in_other_proc
         lambda: (live.reader.label("user", user) or {})["outcomes"] == {"SUCCEEDED": 3},
         seconds=60, what="each run of this user is over",
     )  # fmt: skip
-    assert leaks(dumped(live.store), ["anna@shop"]) == [], "the value never left the client"
+    scraped, _ = prometheus.render(live.reader)
+    assert b'celery_monitor_label_task_succeeded_total{label="tier",value="free"} 3.0' in scraped
+    assert leaks([*dumped(live.store), scraped], ["anna@shop"]) == [], "the value never left the client"
 
 
 def test_a_run_without_a_name_is_named_after_its_shape(worker: WorkerFactory, live: Live) -> None:
@@ -102,16 +105,34 @@ def test_a_run_without_a_name_is_named_after_its_shape(worker: WorkerFactory, li
         rows = [live.reader.execution(task_id) or {} for task_id in ids]
         runs = [live.reader.run(row["run_id"]) or {} for row in rows if row]
         return [(run["workflow"], run["known"]) for run in runs if run] == [
-            ("flow.third (chain)", 2), ("flow.third (group)", 2), ("flow.says (chord)", 3), (None, 1),
+            ("flow.third (chain)", 2), ("flow.third (group)", 2), ("flow.third (chord)", 3), (None, 1),
         ]  # fmt: skip
 
     until(named, seconds=60, step=0.2, what="four runs with the names of their shapes")
 
 
-def test_a_wait_begun_in_a_task_is_open_until_another_process_ends_it_and_a_run_that_is_over_takes_measures(
+def test_each_time_that_a_task_comes_again_is_a_run_that_continues_the_one_before(
     worker: WorkerFactory, live: Live
 ) -> None:
     worker(APP, concurrency=1)
+    first = live.client("watch")
+
+    def over() -> list[dict[str, Any]]:
+        rows = live.reader.runs(workflow="watch")["runs"]
+        found = [live.reader.run(row["id"]) or {} for row in rows]
+        return found if len(found) == 3 and all(run.get("state") == "SUCCEEDED" for run in found) else []
+
+    found = until(over, seconds=60, step=0.2, what="three runs are over")
+    after = {run["continues_run_id"]: run for run in found}
+    chained = [after[None], after[first], after[after[first]["id"]]]
+    assert chained[0]["id"] == first
+    assert [(run["known"], run["labels"]) for run in chained] == [(1, {"tier": "free"})] * 3
+
+
+def test_a_wait_begun_in_a_task_is_open_until_another_process_ends_it_and_a_run_that_is_over_takes_measures(
+    worker: WorkerFactory, live: Live
+) -> None:
+    worker(APP, concurrency=1, queues=["celery", "here"])
     run = live.client("ask")
     opened = until(lambda: live.reader.waits(state="open")["waits"], seconds=60, what="the wait is open")
     assert [(w["wait"], w["run_id"], w["workflow"]) for w in opened] == [("approval", run, "ask")]
@@ -120,7 +141,11 @@ def test_a_wait_begun_in_a_task_is_open_until_another_process_ends_it_and_a_run_
     live.run(run, "RUNNING")
 
     live.client("approve", run)
+    until(
+        lambda: (live.reader.run(run) or {})["known"] == 2, seconds=60, what="what came of the approval is in the run"
+    )
     over = live.run(run, "SUCCEEDED")
+    assert (over["workflow"], [e["task"] for e in over["executions"]]) == ("ask", ["flow.asks", "flow.third"])
     (ended,) = over["waits"]
     assert (ended["state"], ended["outcome"], ended["ended_by"]) == ("ended", "approved", "anna")
     assert over["totals"]["waits"] == [{"wait": "approval", "count": 1, "open": 0, "seconds": ended["age_seconds"]}]

@@ -159,7 +159,7 @@ TABLES: Final[dict[int, tuple[str, Decoder]]] = {
 """Kind of record to its table (`details.ROWS`) and decoder."""
 
 
-def _rest(data: bytes, at: int, count: int) -> tuple[Owner, list[str]]:
+def _rest(data: bytes, at: int, count: int) -> tuple[Owner, tuple[str, ...]]:
     whose, at = unpack_owner(data, at)
     return whose, unpack_texts(data, at, count)
 
@@ -170,4 +170,5 @@ def _uid(whose: Owner, ring_id: bytes) -> bytes:
 
 def _run(whose: Owner) -> bytes:
     """Return the run as rows keep it: empty when it is the (fixed) id itself."""
-    return b"" if whose.id and whose.run == fixed_id(whose.id) else whose.run
+    own, run = whose.id, whose.run
+    return b"" if own == run or (own and run == fixed_id(own)) else run

@@ -11,9 +11,8 @@ from typing import Final
 from celery_monitor.agent import tally
 from celery_monitor.model import Attempt, Metrics, Series
 from celery_monitor.signals import labels
+from celery_monitor.store.lifetime import MOST_VALUES, OTHER
 
-MOST_VALUES: Final = 50
-OTHER: Final = "other"
 _REMEMBERED: Final = 5000
 
 

@@ -40,6 +40,7 @@ from celery_monitor.signals.record import pack_id
 from celery_monitor.store import broker, lease, live, meta
 from celery_monitor.store import workers as worker_book
 from celery_monitor.store.connection import Store
+from celery_monitor.store.lifetime import Lifetime
 from celery_monitor.store.tiers import GAUGES, OTHER, TASKS
 
 QUEUES_S = 300
@@ -327,7 +328,11 @@ class Reader:
 
     def lifetime(self, now_us: int | None = None) -> dict[Series, Cell]:
         """Return the totals of each ("task", name, queue) since ever, what is not folded yet included."""
-        return self._rollups.read([], self._now(now_us), lifetime=True).lifetime().loaded()
+        return self.totals(now_us).loaded()
+
+    def totals(self, now_us: int | None = None) -> Lifetime:
+        """Return the totals since ever of tasks and of labels, what is not folded yet included."""
+        return self._rollups.read([], self._now(now_us), lifetime=True).lifetime()
 
     def tasks(self, seconds: float, now_us: int | None = None) -> dict[str, Cell]:
         """Return the sums of the last so many seconds, by task name."""

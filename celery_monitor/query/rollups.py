@@ -108,6 +108,8 @@ class _OfShard(Rollups):
         for (bucket, name), part in self.tail.items():
             if name == tiers.TASKS:
                 found.add(bucket, part)
+            elif name == tiers.LABELS:
+                found.add_labels(part)
         return found
 
     def segments(self, want: Want) -> Iterator[Segment]:

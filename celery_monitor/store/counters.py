@@ -16,7 +16,7 @@ from celery_monitor.store.report import AHEAD, BROKEN_BLOB, LATE, FoldReport, St
 from celery_monitor.store.rolling import cursor_of, keep_s, load_or_nothing
 from celery_monitor.store.slices import Slices
 from celery_monitor.store.tier_bytes import TierBytes
-from celery_monitor.store.tiers import MAX_SERIES, TASKS, TIERS, Part, Parts, Tier
+from celery_monitor.store.tiers import LABELS, MAX_SERIES, TASKS, TIERS, Part, Parts, Tier
 
 ENTRIES: Final = 200
 """Per commit: about 1 MB at most, a few ms in the server."""
@@ -142,6 +142,9 @@ def _write_lifetime(store: Store, folded: Parts, raw: bytes | None, most: int, c
     for (bucket, name), part in folded.items():
         if name == TASKS:
             totals.add(bucket, part, series)
+            changed = True
+        elif name == LABELS:
+            totals.add_labels(part, series)
             changed = True
     if changed:
         commit.add("SET", store.keys.lifetime, totals.dump())

@@ -89,7 +89,7 @@ def _take(
         Filler(store, store.keys.executions, cursor.executions, commit, step),
         Filler(store, store.keys.logs, cursor.logs, commit, step, shelves.LOG_ROWS),
     )
-    booked, pairs, retried = lost.Booked(store), waits.Pairs(store), turnarounds.Retried(store)
+    booked, pairs, retried = lost.Booked(store), waits.Pairs(store, now_us), turnarounds.Retried(store)
     touched: set[bytes] = set()
     told = live.pace(store)
     one_in = told["one_in"] if told else 1

@@ -1,6 +1,7 @@
 """Waits for something outside: the open ones in a hash, beginnings paired with ends in the fold's own commits.
 
-The two halves come from different processes, so in any order: an end that is here first waits for its beginning.
+The two halves come from different processes, so in any order and by different clocks: an end closes the wait that is
+open when it comes, whatever their clocks say; one that is here first waits for its beginning.
 """
 
 from __future__ import annotations
@@ -15,11 +16,17 @@ from celery_monitor.signals.record import State
 from celery_monitor.store import inbox, packing, shapes
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
-from celery_monitor.store.keys import WAITS_S
+from celery_monitor.store.keys import LATE_S, WAITS_S
 from celery_monitor.store.packing import BROKEN
 
 MOST_OPEN: Final = 10_000
 """Open waits kept; a beginning beyond them is left out and counted."""
+MOST_EARLY: Final = 5_000
+"""Waits kept, open ones included, beyond which an end without a beginning is left out and counted."""
+SKEW_US: Final = 5_000_000
+"""An end that is here first and so much older than its beginning is of an earlier wait: another end of that, likely."""
+_LOOKED_AT: Final = 20
+"""Waits looked at by chance in each commit, whether they are ends whose beginning can come no more."""
 ENDED_BADLY: Final = frozenset({"error", "abandoned"})
 """Outcomes that count as failures."""
 
@@ -48,17 +55,19 @@ def join(known: Wait | None, told: Wait) -> tuple[Wait | None, Wait | None]:
         return None, told
     if known is None:
         return told, None
-    begin, end = (told, known) if told.begun_us else (known, told)
-    if not begin.begun_us or not end.ended_us or end.ended_us < begin.begun_us:
-        return (known if known.begun_us else told), None  # begun twice, or an end of an earlier one
-    return None, closed(begin, end)
+    if bool(known.begun_us) == bool(told.begun_us):
+        return (known if known.begun_us else told), None  # begun twice, or ended twice
+    if told.begun_us and told.begun_us - known.ended_us > SKEW_US:
+        return told, None
+    return None, closed(told, known) if told.begun_us else closed(known, told)
 
 
 class Pairs:
     """The waits that one commit of the fold touches."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, now_us: int) -> None:
         self._store = store
+        self._late_us = now_us - LATE_S * 1_000_000
         self._known: dict[bytes, Wait | None] = {}
         self._stored: dict[bytes, Wait | None] = {}
         self._open = -1
@@ -70,7 +79,7 @@ class Pairs:
         whole = []
         for wait in sorted(told, key=lambda w: w.at_us):
             known = self._known[wait.key]
-            if known is None and not wait.ended_us and self._open >= MOST_OPEN:
+            if known is None and self._is_too_much(wait):
                 self.refused += 1
                 continue
             left, done = join(known, wait)
@@ -79,6 +88,11 @@ class Pairs:
             if done is not None:
                 whole.append(done)
         return whole
+
+    def _is_too_much(self, wait: Wait) -> bool:
+        if wait.begun_us and wait.ended_us:
+            return False
+        return self._open >= (MOST_OPEN if wait.begun_us else MOST_EARLY)
 
     def write(self, commit: Commit) -> None:
         """Add what changed to the commit."""
@@ -100,11 +114,21 @@ class Pairs:
             pipe = self._store.client.pipeline(transaction=False)
             pipe.hmget(self._store.keys.waits, missing)
             pipe.hlen(self._store.keys.waits)
-            raw, size = pipe.execute()
+            pipe.hrandfield(self._store.keys.waits, _LOOKED_AT, withvalues=True)
+            raw, size, others = pipe.execute()
         for k, data in zip(missing, raw, strict=True):
             self._known[k] = self._stored[k] = _load(data)
         if self._open < 0:
             self._open = size
+            self._forget(zip(others[::2], others[1::2], strict=True))
+
+    def _forget(self, found: Iterable[tuple[bytes, bytes]]) -> None:
+        """Let go of ends so old that their beginning would not be taken any more."""
+        for k, data in found:
+            wait = _load(data)
+            if k not in self._known and wait is not None and not wait.begun_us and wait.ended_us < self._late_us:
+                self._known[k], self._stored[k] = None, wait
+                self._open -= 1
 
 
 def count(whole: Sequence[Wait], store: Store, commit: Commit, now_us: int) -> None:

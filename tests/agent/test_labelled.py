@@ -17,6 +17,7 @@ from celery_monitor.details import Labelled
 from celery_monitor.model import Attempt, Cell, Metrics
 from celery_monitor.signals import header, labels, process
 from celery_monitor.signals.record import State
+from celery_monitor.store.lifetime import MOST_VALUES, OTHER
 from tests.signals.recorder import recording
 
 SECOND_US = 1_000_000
@@ -102,13 +103,13 @@ def test_rows_of_labels_wait_in_memory_within_the_bound_while_the_store_is_away(
 
 def test_of_too_many_values_the_rest_are_one() -> None:
     counted, metrics = labelled.Labelled(), Metrics()
-    for n in range(labelled.MOST_VALUES + 20):
+    for n in range(MOST_VALUES + 20):
         row = attempt(n)
         counted.note(row.uid, counted.series(f"tenant=t{n}"))
         counted.count(metrics, row)
     found = cells(metrics)
-    assert len(found) == labelled.MOST_VALUES + 1
-    assert found["label", "tenant", labelled.OTHER].ended == 20
+    assert len(found) == MOST_VALUES + 1
+    assert found["label", "tenant", OTHER].ended == 20
 
 
 def test_a_correction_is_booked_under_the_same_labels() -> None:

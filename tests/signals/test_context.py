@@ -6,10 +6,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import Celery, group, signals
+from celery import Celery, chain, chord, group, signals
 from celery.app.trace import build_tracer
 
 from celery_monitor import label, new_run, workflow
@@ -413,3 +414,83 @@ def disabled() -> list[object]:
 
 def test_with_a_monitor_that_is_disabled_nothing_is_stamped_or_recorded() -> None:
     assert apart(disabled) == [None, None]
+
+
+def names(published: Published, canvas: Any) -> set[tuple[bytes, str]]:
+    """Publish a canvas; return the runs of its messages and the names of their workflows."""
+    published.headers.clear()
+    canvas.apply_async()
+    found = [header.decode(headers[header.NAME]) for headers in published.headers]
+    return {(each.run, each.workflow) for each in found if each}
+
+
+@pytest.mark.parametrize(
+    ("canvas", "name"),
+    [
+        (lambda a, b: chain(a, b), "child (chain)"),
+        (lambda a, b: group(a, b, a), "child (group)"),
+        (lambda a, b: group(chain(b, a), a), "work (group)"),
+        (lambda a, b: chord([a, b], b), "child (chord)"),
+        (lambda a, b: chord([chain(b, a), a], a), "work (chord)"),
+        (lambda a, b: chord([chord([a, b], b), b], b), "child (chord)"),
+        (lambda a, b: chain(group(a, b), group(b, b)), "child (chord)"),
+        (lambda a, b: chain(a, group(b, b), b), "child (chain)"),
+    ],
+    ids=["chain", "group", "group of chains", "chord", "chord of chains", "nested chord", "chain of groups", "mixed"],
+)
+def test_an_unnamed_run_has_one_name_after_the_first_task_and_the_shape(
+    recorder: Recorder, sent: Published, canvas: Callable[[Any, Any], Any], name: str
+) -> None:
+    sent.child.app.conf.result_backend = "cache+memory://"  # counts a chord's header, as Redis does
+    found = names(sent, canvas(sent.child.si(), sent.other.si()))
+    assert [workflow for _, workflow in found] == [name]
+
+
+def test_a_chord_that_is_polled_is_named_after_its_body_in_all_its_messages(
+    recorder: Recorder, sent: Published, tmp_path: Path
+) -> None:
+    sent.child.app.conf.result_backend = f"file://{tmp_path}"
+    found = names(sent, chord([sent.child.si(), chain(sent.child.si(), sent.child.si())], sent.other.si()))
+    assert [headers["task"] for headers in sent.headers] == ["celery.chord_unlock", "child", "child"]
+    assert [workflow for _, workflow in found] == ["work (chord)"]
+
+
+def test_names_of_first_tasks_are_bounded(recorder: Recorder, sent: Published) -> None:
+    for _ in range(publishes._RUNS + 10):
+        group(sent.child.si(), sent.other.si()).apply_async()
+    assert len(publishes._first) <= publishes._RUNS
+
+
+def test_a_workflow_with_a_run_id_goes_on_with_that_run(recorder: Recorder, sent: Published) -> None:
+    with workflow("expense", user="u1") as first:
+        sent.send()
+
+    def approved() -> None:
+        label("session", "s9")
+        with workflow("expense", run_id=first.run_id, step="paid") as again:
+            sent.send()
+        assert again.run_id == first.run_id
+
+    recorder.read()
+    _, told = within(recorder, approved)
+    known = sent.last
+    assert (known.run, known.workflow, known.labels) == (pack_id(first.run_id), "expense", "step=paid")
+    (row,) = (row for row in told if not row.id)
+    assert (row.run, row.labels, row.workflow) == (pack_id(first.run_id), "step=paid", "expense")
+
+    @workflow("expense", run_id=first.run_id)
+    def later() -> bytes:
+        return sent.send().run
+
+    assert later() == pack_id(first.run_id)
+    assert sent.send().run != pack_id(first.run_id)
+
+
+@pytest.mark.parametrize("run_id", ["", 17, b"short"])
+def test_a_wrong_run_id_is_noted_and_the_workflow_is_a_run_of_its_own(
+    recorder: Recorder, sent: Published, run_id: Any
+) -> None:
+    with workflow("expense", run_id=run_id) as w:
+        known = sent.send()
+    assert (known.workflow, unpack_id(known.run)) == ("expense", w.run_id)
+    assert recorder.caught == {"workflow without a run id: ValueError": 1}

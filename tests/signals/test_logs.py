@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from celery import signals
 from celery.exceptions import Ignore, Retry
 from celery.utils.log import get_task_logger
 
+from celery_monitor import span
 from celery_monitor.signals import content, logs, process
 from celery_monitor.signals.record import State, pack_id
 from tests.signals.recorder import Recorder
@@ -229,3 +232,77 @@ def test_secrets_in_messages_and_extras_are_not_kept(recorder: Recorder) -> None
     recorder.run(work)
     (row,) = recorder.read()["logs"]
     assert "hunter2" not in row.message + row.extra
+
+
+def test_lines_of_a_thread_with_the_context_of_a_span_are_its_tasks(recorder: Recorder) -> None:
+    def tool(n: int) -> None:
+        LOG.info("begin %d", n)
+        LOG.warning("from thread %d", n)
+
+    def work() -> None:
+        threads = [threading.Thread(target=tool, args=[9])]  # knows of no task
+        with span("plan"):
+            threads += [threading.Thread(target=contextvars.copy_context().run, args=[tool, n]) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        raise ValueError("no")
+
+    task_id = recorder.run(work, name="shop.ship")
+    rows = recorder.read()["logs"]
+    said = [f"{text} {n}" for n in range(4) for text in ("begin", "from thread")]
+    assert sorted(row.message for row in rows) == sorted(said)
+    assert {(row.id, row.uid, row.task) for row in rows} == {
+        (pack_id(task_id), recorder.attempts[0].uid, "shop.ship")
+    }  # fmt: skip
+
+
+def test_a_thread_that_logs_while_another_does_loses_nothing(recorder: Recorder) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    bare = logging.getLogger("concurrent")
+    bare.propagate = False  # other handlers have a lock, in which the slow one would hold up the other
+    logs.attach(bare)
+
+    class Slow:
+        def __str__(self) -> str:
+            begun.set()
+            go_on.wait(30)
+            return "slow"
+
+    def work() -> None:
+        with span("plan"):
+            thread = threading.Thread(target=contextvars.copy_context().run, args=[bare.warning, "%s", Slow()])
+            thread.start()
+            begun.wait(30)
+            bare.warning("meanwhile")
+            go_on.set()
+            thread.join()
+
+    recorder.run(work)
+    assert sorted(row.message for row in recorder.read()["logs"]) == ["meanwhile", "slow"]
+
+
+def test_a_thread_that_outlives_its_task_or_is_of_an_excluded_one_leaves_no_lines(recorder: Recorder) -> None:
+    content.use(tasks=["private.*"])
+    go_on, threads = threading.Event(), []
+
+    def late() -> None:
+        go_on.wait(30)
+        LOG.error("too late")
+
+    def work(late: Any) -> None:
+        with span("early"):
+            threads.append(threading.Thread(target=contextvars.copy_context().run, args=[late]))
+            threads[-1].start()
+
+    def private() -> None:
+        work(lambda: LOG.error("anna"))
+        threads[-1].join()
+
+    recorder.run(work, late)
+    recorder.run(private, name="private.look_up")
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert recorder.read()["logs"] == []

@@ -56,6 +56,7 @@ def totals(draw: st.DrawFn) -> Lifetime:
     parts = st.dictionaries(st.sampled_from(SERIES[:2]), cells(), max_size=2)
     for bucket, part in draw(st.lists(st.tuples(st.integers(1, 99), parts), max_size=2)):
         made.add(bucket * 10, part)
+        made.add_labels({("label", *series[1:]): cell for series, cell in part.items()})
     return made
 
 
@@ -69,7 +70,8 @@ def merged(make: Callable[[], Any], *parts: Any) -> Any:
 def told(value: Any) -> Any:
     """Return what a reader sees of it, whatever order it was put together in."""
     if isinstance(value, Lifetime):
-        return value.since_us, {series: cell.dump() for series, cell in sorted(value.loaded().items())}
+        whole = value.loaded() | value.labelled()
+        return value.since_us, {series: cell.dump() for series, cell in sorted(whole.items())}
     return value.dump()
 
 

@@ -12,6 +12,7 @@ from celery_monitor.signals.record import State
 from celery_monitor.store import blocks, inbox, tiers, waits
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
+from celery_monitor.store.keys import LATE_S
 from celery_monitor.store.report import TOO_MANY_WAITS
 from tests.store.batches import BOOT, NOW_US
 from tests.store.shelved import stored_blocks
@@ -85,12 +86,53 @@ def test_an_open_wait_is_listed_until_it_ends(store: Store) -> None:
     assert counted(store) == {State.FAILURE: 1}
 
 
-def test_an_end_closes_no_wait_that_began_later(store: Store) -> None:
-    send(store, 1, begun(NOW_US - 2 * SECOND), ended(NOW_US - 9 * SECOND))
+@pytest.mark.parametrize("first", ["begin", "end"])
+def test_an_end_whose_clock_is_behind_closes_the_wait_which_lasted_no_time(store: Store, first: str) -> None:
+    halves = [begun(NOW_US - 2 * SECOND), ended(NOW_US - 6 * SECOND)]
+    if first == "end":
+        halves.reverse()
+    for n, half in enumerate(halves, 1):
+        send(store, n, half)
+        fold(store, NOW_US)
     fold(store, NOW_US)
 
-    assert stored(store) == []
-    assert [wait.begun_us for wait in waits.open_waits(store)] == [NOW_US - 2 * SECOND]
+    assert stored(store) == [(NOW_US - 2 * SECOND, NOW_US - 2 * SECOND, "done")]
+    assert waits.open_waits(store) == []
+    assert counted(store) == {State.SUCCESS: 1}
+
+
+def test_an_end_that_comes_behind_its_beginning_closes_it_however_far_the_clocks_are_apart(store: Store) -> None:
+    send(store, 1, begun(NOW_US - 2 * SECOND))
+    fold(store, NOW_US)
+    send(store, 2, ended(NOW_US - 3600 * SECOND))
+    fold(store, NOW_US)
+
+    assert stored(store) == [(NOW_US - 2 * SECOND, NOW_US - 2 * SECOND, "done")]
+    assert waits.open_waits(store) == []
+
+
+def test_a_second_end_of_an_earlier_wait_closes_none_that_begins_later(store: Store) -> None:
+    for n, row in enumerate([begun(NOW_US - 40 * SECOND), *[ended(NOW_US - 30 * SECOND)] * 2], 1):
+        send(store, n, row)
+    send(store, 4, begun(NOW_US - 20 * SECOND))
+    fold(store, NOW_US)
+
+    assert [wait.begun_us for wait in waits.open_waits(store)] == [NOW_US - 20 * SECOND]
+    assert stored(store) == [(NOW_US - 40 * SECOND, NOW_US - 30 * SECOND, "done")]
+
+
+def test_ends_without_a_beginning_are_bounded_and_go_with_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "MOST_EARLY", 3)
+    keys = [bytes([n]) * 16 for n in range(1, 6)]
+    send(store, 1, *(ended(NOW_US - SECOND, key) for key in keys))
+    report = fold(store, NOW_US)
+    assert report.skipped[TOO_MANY_WAITS] == 2
+    assert store.client.hlen(store.keys.waits) == 3
+
+    later_us = NOW_US + (LATE_S + 60) * SECOND
+    inbox.send(store, Batch(BOOT, 2, "host", later_us, details={"waits": [begun(later_us)]}), None)
+    fold(store, later_us)
+    assert store.client.hkeys(store.keys.waits) == [b"k" * 16]
 
 
 def test_beyond_the_bound_a_beginning_is_left_out_and_counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
