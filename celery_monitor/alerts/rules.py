@@ -91,6 +91,11 @@ DEFAULTS: Final[Mapping[str, Rule]] = {
     )
 }
 
+OF_QUEUES: Final = frozenset({"backlog", "queue_unserved"})
+OF_WORKERS: Final = frozenset({"worker_lost"})
+OF_HOSTS: Final = frozenset({"host_cpu", "host_memory", "host_disk"})
+"""Rules by what their subjects are: a queue may have the name of a task, of a host or of an entry of beat's."""
+
 _CHANGEABLE: Final = ("threshold", "clear", "for_seconds", "severity", "enabled")
 
 

@@ -294,10 +294,10 @@ class Reader:
     def _takes(self) -> Takes:
         return failures.taken(live.agents(self._store))
 
-    def _workers(self) -> tuple[list[AgentState], dict[str, worker_book.Book], dict[str, str]]:
-        """Return the live agents, the book of workers, and which subjects have a firing alert of what severity."""
+    def _workers(self) -> tuple[list[AgentState], dict[str, worker_book.Book], ledger.Firing]:
+        """Return the live agents, the book of workers, and which alerts fire."""
         agents = live.agents(self._store)
-        firing = {a["subject"]: a["severity"] for a in ledger.read(self._store) if a["state"] == "firing"}
+        firing = ledger.firing(ledger.read(self._store))
         return agents, worker_book.with_lives(worker_book.read(self._store), agents), firing
 
     def hosts(self, now_us: int | None = None) -> dict[str, Any]:

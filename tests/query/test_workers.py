@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from celery_monitor.agent import tally
+from celery_monitor.alerts.ledger import firing
 from celery_monitor.errors import BadRequest
 from celery_monitor.model import AgentState, Batch
 from celery_monitor.query import workers
@@ -78,7 +79,19 @@ def test_silence_is_lost_and_a_goodbye_is_none() -> None:
         "lost",
         "silent for 60 s, and it said no goodbye",
     )
-    assert workers.condition(agent(at_us=silent, goodbye=True), NOW_US, {}) == ("stopped", None)
+    assert workers.condition(agent(at_us=silent, goodbye=True), NOW_US, {}) == ("stopped", "it said goodbye")
+
+
+def test_a_warning_says_which_alerts_about_the_worker_or_its_host_fire() -> None:
+    alerts = [
+        {"rule": "host_memory", "subject": "a", "state": "firing", "severity": "warning", "text": "a: 91 % used"},
+        {"rule": "host_cpu", "subject": "a", "state": "pending", "severity": "warning", "text": "a: busy"},
+        {"rule": "success_share", "subject": "celery@a", "state": "firing", "severity": "warning", "text": "a task"},
+    ]
+    assert workers.condition(agent(), NOW_US, {}, firing(alerts)) == ("warning", "a: 91 % used")
+    assert workers.condition(agent(), NOW_US, {}, firing(alerts[1:])) == ("ok", None)
+    overdue = {"rule": "worker_lost", "subject": "celery@a", "state": "firing", "severity": "critical", "text": "late"}
+    assert workers.condition(agent(), NOW_US, {}, firing([overdue, *alerts])) == ("warning", "late; a: 91 % used")
 
 
 @pytest.fixture

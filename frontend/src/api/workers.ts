@@ -15,7 +15,7 @@ export type WorkerState = WorkerRow["state"] | "zombie" | "skewed";
 export interface Worker extends Omit<WorkerRow, "state" | "running"> {
   state: WorkerState;
   running: Running[];
-  /** Why the state is no good one. */
+  /** Why the state is not ok. */
   note: string | null;
   free: Num;
   prefetch_limit: Num;

@@ -63,7 +63,7 @@ function Now({ row }: { row: WorkerDetail }) {
   const first = longest(row);
   const mark = workerMark(row.state);
   if (gone)
-    return <Finding mark={mark} text={row.note ?? "It said goodbye"} aside={`· last heard of at ${clock(row.seen_at, serverNow())}`} />;
+    return <Finding mark={mark} text={row.note ?? ""} aside={`· last heard of at ${clock(row.seen_at, serverNow())}`} />;
   const work = row.slots == null ? `Runs ${plural(row.busy ?? 0, "task")}` : `${count(row.busy)} of ${plural(row.slots, "slot")} busy`;
   return (
     <Finding
@@ -78,7 +78,7 @@ function Now({ row }: { row: WorkerDetail }) {
         </>
       }
     >
-      {row.state === "warning" && <ul><li>An alert about it or its host fires: <a href={overview()}>see which</a></li></ul>}
+      {row.state === "warning" && <ul><li><a href={overview()}>All alerts</a></li></ul>}
     </Finding>
   );
 }
