@@ -110,7 +110,6 @@ def shifted(shm: str, url: str) -> tuple[int, str, str]:
     actors.worker_parent(Path(shm))
     agent = actors.agent(Path(shm), store)
     actors.round_(agent)
-    actors.round_(agent)
     (state,) = Reader(store).latest()
     now_us = lease.now_us(store)
     return state["clock_us"], live.state(state, now_us), workers.condition(state, now_us, {})[0]
