@@ -28,8 +28,8 @@ _LEVELS: Final = (
 )  # fmt: skip
 _FIGURES: Final = ("ended", "succeeded", "failed", "retried", "lost", "success_ratio", "rate_per_second")
 _PROCESS: Final = (
-    "pid", "cpu_percent", "rss_bytes", "uss_bytes", "threads", "fds", "switches", "involuntary_switches", "read_bytes",
-    "written_bytes",
+    "pid", "cpu_percent", "rss_bytes", "peak_rss_bytes", "uss_bytes", "threads", "fds", "switches",
+    "involuntary_switches", "read_bytes", "written_bytes",
 )  # fmt: skip
 _NOTHING: Final = Firing({}, {}, {})
 Backlogs = Mapping[str, list[tuple[int, float]]]
@@ -142,6 +142,7 @@ def _more(agent: AgentState, book: Book | None, now_us: int, waiting: Backlogs, 
         "note": why,
         "free": None if slots is None or stopped else max(slots - running, 0),
         "prefetch_limit": agent.get("prefetch_limit") or None,
+        "max_memory_per_child_bytes": agent.get("child_memory_bytes") or None,
         "uptime_seconds": None if stopped else round(max(now_us - (agent.get("started_us") or now_us), 0) / 1e6, 1),
         "restarts": max(book.times - 1, 0) if book is not None else 0,
         "exits": agent.get("exits") or {},

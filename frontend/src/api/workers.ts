@@ -19,6 +19,7 @@ export interface Worker extends Omit<WorkerRow, "state" | "running"> {
   note: string | null;
   free: Num;
   prefetch_limit: Num;
+  max_memory_per_child_bytes: Num;
   uptime_seconds: Num;
   restarts: number;
   exits: Record<string, number>;
@@ -37,6 +38,7 @@ export interface Process {
   pid: number | null;
   cpu_percent: Num;
   rss_bytes: Num;
+  peak_rss_bytes: Num;
   uss_bytes: Num;
   threads: Num;
   fds: Num;
@@ -151,7 +153,7 @@ export interface ResourceRow {
   cpu_seconds: Cost;
   runtime_seconds: Cost;
   memory_bytes: { peak: Num; p50: Num; p95: Num };
-  growth: { bytes_per_1000_runs: number; confidence: "none" | "low" | "likely" | "high"; max_tasks_per_child: Num };
+  growth: { bytes_per_1000_runs: number; confidence: "none" | "low" | "likely" | "high"; max_tasks_per_child: Num; note: string | null };
   read_bytes: Num;
   written_bytes: Num;
   reads: Num;
