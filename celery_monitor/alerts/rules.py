@@ -84,6 +84,8 @@ DEFAULTS: Final[Mapping[str, Rule]] = {
         # Past the promised heartbeat. An event loop that one task holds for 5 s does look dead from outside.
         Rule("worker_lost", 5, SECONDS, "overdue with its heartbeat", severity="critical"),
         Rule("beat_lost", 5, SECONDS, "overdue with its heartbeat", severity="critical"),
+        # A beat that is started again within a minute and sends what was due is no reason to wake anybody.
+        Rule("schedule_missed", 60, SECONDS, "overdue, and no beat sent it"),
         # A machine may be busy for a moment; a minute of it is a state.
         Rule("host_cpu", 0.80, RATIO, "of the CPU busy", for_seconds=60),
         Rule("host_memory", 0.85, RATIO, "of the memory used", for_seconds=60),
