@@ -301,8 +301,9 @@ class Reader:
         return agents, worker_book.with_lives(worker_book.read(self._store), agents), firing
 
     def hosts(self, now_us: int | None = None) -> dict[str, Any]:
-        """Return a row per host, each counted once."""
-        return {"hosts": hosts.rows(live.agents(self._store), self._now(now_us))}
+        """Return a row per host, each counted once, and what the app's processes take on all of them by role."""
+        found = hosts.rows(live.agents(self._store), self._now(now_us))
+        return {"hosts": found, "processes": hosts.totals(found)}
 
     def host(
         self, name: str, window: str = "1h", now_us: int | None = None, *, since: str | None = None,

@@ -127,6 +127,8 @@ export interface Host {
 
 export interface Hosts {
   hosts: Host[];
+  /** Of all hosts together. */
+  processes: Record<string, RoleSum>;
 }
 
 export interface HostDetail extends Host {
