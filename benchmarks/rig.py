@@ -16,7 +16,8 @@ from typing import Any
 
 import redis
 
-from celery_monitor.cli.embedded import EmbeddedServer, die_with_parent
+from celery_monitor.cli.child import die_with_parent
+from celery_monitor.cli.embedded import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTLE_S = 1.6

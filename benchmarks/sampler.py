@@ -1,6 +1,6 @@
 """What the agent's samples of processes, pool and host cost: CPU time per sample, and as a share of a core at 5 s.
 
-    python benchmarks/sampler.py [--children 1 8 64 256] [--samples 20]
+    python benchmarks/sampler.py [--children 1 8 64 256] [--samples 20] [--max-memory-per-child 200000]
 
 Children are real processes with an interpreter and Celery loaded, forked from this one. The time is the sampling
 thread's own (`time.thread_time`); waits for the machine are not in it, cold caches are: between samples memory is
@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 import celery.app.trace  # noqa: F401 - as large as a child of a pool is
 import psutil
+from celery import Celery
 
 from celery_monitor.agent import sample
 from celery_monitor.agent.processes import Processes
@@ -39,13 +40,13 @@ def children(count: int) -> list[int]:
     return pids
 
 
-def cost_us(sampler: sample.Sampler, pids: list[int], samples: int) -> list[float]:
-    """Return the CPU time of each sample, in us."""
+def cost_us(sampler: sample.Sampler, pids: list[int], samples: int, limit_kib: int) -> list[float]:
+    """Return the CPU time of each sample, in us; with a limit on a child's memory its peak is read, too."""
     pool = [SimpleNamespace(pid=pid) for pid in pids]
     sampler.worker = SimpleNamespace(
         pool_cls=SimpleNamespace(__module__="celery.concurrency.prefork"),
-        pool=SimpleNamespace(num_processes=len(pids)), concurrency=len(pids), consumer=None,
-        app=SimpleNamespace(amqp=SimpleNamespace(queues=SimpleNamespace(consume_from={"celery": 1}))),
+        pool=SimpleNamespace(num_processes=len(pids), _pool=pool), concurrency=len(pids), consumer=None,
+        max_memory_per_child=limit_kib, app=Celery("sampler", broker="memory://"),
     )  # fmt: skip
     sampler.state(time.time_ns() // 1000, pool)
     found = []
@@ -71,12 +72,13 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--children", type=int, nargs="+", default=[1, 8, 64, 256])
     asked.add_argument("--samples", type=int, default=20)
+    asked.add_argument("--max-memory-per-child", type=int, default=0)
     given = asked.parse_args()
     print(f"{'children':>8} {'median us':>10} {'worst us':>9} {'share of a core at 5 s':>23} {'sampled every':>14}")
     for count in given.children:
         pids = children(count)
         try:
-            costs = cost_us(sample.Sampler(), pids, given.samples)
+            costs = cost_us(sample.Sampler(), pids, given.samples, given.max_memory_per_child)
             alone = uss_us(pids[0])
         finally:
             for pid in pids:

@@ -389,6 +389,7 @@ class AgentState(TypedDict, total=False):
     eta_held: dict[str, int]  # queue -> messages held until their ETA
     eta_beyond: dict[str, int]  # queue -> those of them that the broker gives out again before it
     visibility_s: float  # after how long the broker gives out again what is held; 0 never
+    child_memory_bytes: int  # a child of its pool is replaced once it had more resident; missing for never
     prefetch_limit: int  # messages it may hold, 0 for any number
     taken_us: int  # when it was last seen to have taken or started a message
     children: list[dict[str, Any]]  # of its pool: `agent.processes`

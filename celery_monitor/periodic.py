@@ -16,6 +16,7 @@ from celery_monitor.alerts import judge, ledger, notifiers, readings, rules
 from celery_monitor.config import Settings
 from celery_monitor.errors import StoreError
 from celery_monitor.model import AgentState, Pace
+from celery_monitor.query.overdue import Overdue
 from celery_monitor.query.reader import Reader
 from celery_monitor.queue_samples import QueueSamples
 from celery_monitor.store import fold, keeping, lease, live, lost, workers
@@ -43,6 +44,7 @@ class Ticker:
         self.settings, self.store, self.role, self.boot = settings, store, role, boot
         self._reader = Reader(store)
         self._queues = QueueSamples(app, settings)
+        self._overdue = Overdue()
         self._rules = rules.load_rules(settings.alerts)
         self._notifiers: list[notifiers.Notifier] = [notifiers.LogNotifier()]
         self._jitter = random.uniform(0, 0.5)  # noqa: S311 - spreads callers, guards nothing
@@ -122,7 +124,8 @@ class Ticker:
         """Hold the last minutes against the rules, keep the outcome, tell the transitions."""
         levels = {name: {"backlog": gauges.get("backlog")} for name, gauges in self._reader.queues_now(now_us).items()}
         tasks = self._reader.tasks(readings.WINDOW_S, now_us)
-        found = readings.readings(tasks, levels, agents, now_us)
+        late = self._overdue.look(self.store, agents, now_us, _yield) if "schedule_missed" in self._rules else None
+        found = readings.readings(tasks, levels, agents, now_us, late)
         before = ledger.load(self.store)
         states, transitions = judge.judge(found, self._rules, before, now_us)
         ledger.write(self.store, states, transitions, before)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from celery_monitor.cli.embedded import die_with_parent
+from celery_monitor.cli import child
 from tests.parts import ROOT
 from tests.waiting import until
 
@@ -66,17 +66,9 @@ class CeleryProcess:
             AssertionError: it ended, or did not get ready in time; with its log.
         """
         path = os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH", "")) if p)
-        with self.log_file.open("ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", self.app, *self.command],
-                cwd=self.cwd,
-                env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **self.env},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=die_with_parent(),
-            )
+        command = [sys.executable, "-m", "celery", "-A", self.app, *self.command]
+        env = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **self.env}
+        self.process = child.start(command, self.log_file, env=env, cwd=self.cwd)
         try:
             until(self._is_ready, seconds=seconds, what=f"{self.command[0]} of {self.app} ready")
         except BaseException:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, final
 
-from celery_monitor.cli.embedded import die_with_parent
+from celery_monitor.cli import child
 from tests import parts
 from tests.waiting import until
 
@@ -116,13 +116,8 @@ class Rabbit:
             return False
 
     def _start(self, command: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
-        with (self._folder / "log").open("ab") as log:
-            process = subprocess.Popen(
-                command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True, preexec_fn=die_with_parent(),
-            )  # fmt: skip
-        self._started.append(process)
-        return process
+        self._started.append(child.start(command, self._folder / "log", env=env))
+        return self._started[-1]
 
     def _environment(self) -> dict[str, str]:
         folder = self._folder

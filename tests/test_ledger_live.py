@@ -31,6 +31,7 @@ app = Celery("clock")
 app.conf.monitor_tick_interval = 1
 app.conf.monitor_flush_interval = 0.2
 app.conf.beat_max_loop_interval = 1
+app.conf.monitor_alerts = {"schedule_missed": {"threshold": 10}}
 app.conf.beat_schedule = {
     "each second": {"task": "clock.note", "schedule": 1.0, "args": ("tick",)},
     "slow one": {"task": "clock.slow", "schedule": 2.0, "options": {"queue": "slow"}},
@@ -87,6 +88,12 @@ def second(reader: Reader) -> dict[str, Any]:
     return entries(reader).get("each second", {"sent": 0, "runs": [], "ledger": []})
 
 
+def missed_alert(reader: Reader) -> str | None:
+    """Return the state of the alert about the entry."""
+    subject = ("schedule_missed", "each second")
+    return next((row["state"] for row in reader.alerts() if (row["rule"], row["subject"]) == subject), None)
+
+
 def test_a_beat_that_was_killed_and_started_again_has_missed_what_it_did_not_send(
     worker: WorkerFactory, beat: Callable[[str], CeleryProcess], reader: Reader, tmp_path: Path
 ) -> None:
@@ -98,6 +105,7 @@ def test_a_beat_that_was_killed_and_started_again_has_missed_what_it_did_not_sen
     first.process.wait()  # type: ignore[union-attr]
     sent = max(sent, sent_by(first, "each second"))
     until(lambda: second(reader)["missed"] >= 4, seconds=60, what="four more were due")
+    until(lambda: missed_alert(reader) == "firing", seconds=30, what="somebody is told that it is overdue")
     again = beat("another")
     until(lambda: second(reader)["sent"] >= sent + 3, seconds=60, what="the new one sends")
     again.stop()
@@ -105,6 +113,7 @@ def test_a_beat_that_was_killed_and_started_again_has_missed_what_it_did_not_sen
         lambda: (row := second(reader))["sent"] == sent + sent_by(again, "each second") and row,
         seconds=30, what="every sending of both beats is in the ledger",
     )  # fmt: skip
+    until(lambda: missed_alert(reader) == "resolved", seconds=30, what="it is sent again")
     outages = [
         line for line in found["ledger"] if line["reason"] == "no beat ran" and line["due_at"] < found["last_sent_at"]
     ]

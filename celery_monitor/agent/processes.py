@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final
 
 import psutil
@@ -13,6 +15,7 @@ MOST_CHILDREN: Final = 256
 _USS_EVERY_S: Final = 30.0
 _USS_SHARE: Final = 0.0005
 """To count what a process shares with nobody the kernel walks through all of its memory: so much of a core at most."""
+_PEAK: Final = re.compile(rb"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 RATES: Final = ("read_bytes_s", "written_bytes_s", "switches_s")
 """Sums over a worker's processes, per second since the sample before."""
 _TOTALS: Final = ("read_bytes", "written_bytes", "switches")
@@ -49,6 +52,14 @@ class Processes:
             with contextlib.suppress(psutil.Error):
                 found.append(self._one(pid))
         return found
+
+    def peaks(self, found: Iterable[dict[str, Any]]) -> None:
+        """Add `peak_rss_bytes`, the most that each had resident since its start; where the kernel tells it."""
+        for row in found:
+            with contextlib.suppress(OSError):
+                told = _PEAK.search(Path(f"/proc/{row['pid']}/status").read_bytes())
+                if told:
+                    row["peak_rss_bytes"] = int(told[1]) * 1024
 
     def rates(self, found: Iterable[dict[str, Any]], now: float) -> dict[str, float]:
         """Return the sums of `RATES`; a process that was not seen before adds nothing yet."""

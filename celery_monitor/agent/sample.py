@@ -59,6 +59,10 @@ class Sampler:
         found["rss_bytes"] = sum(row["rss_bytes"] for row in rows)
         found["main"] = next((row for row in rows if row["pid"] == own), {})
         if self.worker is not None:
+            limit = memory_limit(self.worker) if self.pool is not None else 0
+            if limit:
+                found["child_memory_bytes"] = limit
+                self._processes.peaks(row for row in rows[: _MOST_DETAILED + 1] if row["pid"] != own)
             found["children"] = [
                 row if place < _MOST_DETAILED else {name: row[name] for name in ("pid", "rss_bytes", "cpu_percent")}
                 for place, row in enumerate(row for row in rows if row["pid"] != own)
@@ -93,6 +97,11 @@ def slots_of(worker: Any) -> int:
     with contextlib.suppress(Exception):
         return int(worker.pool.num_processes)
     return int(worker.concurrency or 0)
+
+
+def memory_limit(worker: Any) -> int:
+    """Return after how many bytes a child of the pool is replaced, 0 for never; Celery says it in KiB."""
+    return int(getattr(worker, "max_memory_per_child", 0) or 0) * 1024
 
 
 def prefetch_limit(worker: Any) -> int:

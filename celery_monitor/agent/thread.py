@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -138,7 +139,7 @@ class Agent:
             instance.drain(process.me.kept, time.monotonic(), time.time_ns() // 1000)
             flush = instance.next_flush(self._take_gauges())
             goodbye = flush is None and not instance.more
-            if not self._ship(instance, flush, self._state(goodbye=goodbye)) or time.monotonic() > until:
+            if not self._ship(instance, flush, partial(self._state, goodbye=goodbye)) or time.monotonic() > until:
                 break
         if goodbye and not instance.more and process.me.writer is not None and process.me.instance == self._own:
             writer, process.me.writer = process.me.writer, None
@@ -228,7 +229,7 @@ class Agent:
                 self.store.close()
             return
         flush = instance.next_flush(self._take_gauges())
-        if self._ship(instance, flush, self._state()):
+        if self._ship(instance, flush, self._state):
             if not rows and shown == self._shown:
                 self.store.close()  # a thousand idle workers hold no connections: to connect costs 0.3 ms in 10 s
             self._last["send"] = now
@@ -238,13 +239,17 @@ class Agent:
         gauges, self._gauges = self._gauges, Metrics()
         return gauges or None
 
-    def _ship(self, instance: Instance, flush: Flush | None, state: AgentState | None) -> bool:
-        """Send a batch and the live state; a failure is said once and tried again at the next round."""
+    def _ship(self, instance: Instance, flush: Flush | None, state: Callable[[], AgentState] | None) -> bool:
+        """Send a batch and the live state; a failure is said once and tried again at the next round.
+
+        The state is made here: its times are by the store's clock, with which ours may not be compared before.
+        """
         try:
             if not self._checked:
                 self._check()
             self._compare_clocks()
-            self.pace = inbox.send(self.store, flush.batch if flush else None, state) or self.pace
+            told = state() if state is not None else None
+            self.pace = inbox.send(self.store, flush.batch if flush else None, told) or self.pace
         except StoreError as error:
             self._fails(str(error))
             return False

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, fields
 from datetime import datetime, timezone
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgpack
 
 from celery_monitor.alerts.judge import States, Transition
+from celery_monitor.alerts.rules import OF_HOSTS, OF_QUEUES, OF_WORKERS
 from celery_monitor.alerts.state import FIRING, PENDING, RESOLVED, AlertState
 from celery_monitor.store.connection import Store
 
@@ -23,6 +24,18 @@ _VERSION: Final = 1
 _MOST_BYTES: Final = 4 * 1024 * 1024
 _ORDER: Final = {FIRING: 0, PENDING: 1, RESOLVED: 2}
 _SEVERITY: Final = {"critical": 0, "warning": 1}
+
+
+class Firing(NamedTuple):
+    """What fires: the worst severity by queue, the alerts' sentences by worker and by host, the worst first."""
+
+    queues: dict[str, str]
+    workers: dict[str, list[str]]
+    hosts: dict[str, list[str]]
+
+    def about(self, worker: str | None, host: str | None) -> list[str]:
+        """Return the sentences about a worker and its host."""
+        return [*self.workers.get(worker or "", ()), *self.hosts.get(host or "", ())]
 
 
 def load(store: Store) -> States:
@@ -69,6 +82,22 @@ def read(store: Store) -> list[dict[str, Any]]:
         StoreError: the store does not answer.
     """
     return [_row(state) for state in sorted(load(store).values(), key=_rank)]
+
+
+def firing(rows: Iterable[Mapping[str, Any]]) -> Firing:
+    """Return what fires of the rows that `read` returned, which come with the worst first."""
+    found = Firing({}, {}, {})
+    for row in rows:
+        rule, subject = row["rule"], row["subject"]
+        if row["state"] != FIRING:
+            continue
+        if rule in OF_QUEUES:
+            found.queues.setdefault(subject, row["severity"])
+        elif rule in OF_WORKERS:
+            found.workers.setdefault(subject, []).append(row["text"])
+        elif rule in OF_HOSTS:
+            found.hosts.setdefault(subject, []).append(row["text"])
+    return found
 
 
 def history(store: Store) -> list[dict[str, Any]]:

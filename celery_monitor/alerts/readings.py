@@ -24,6 +24,7 @@ def readings(
     queues: Mapping[str, Mapping[str, float | None]],
     agents: Iterable[AgentState],
     now_us: int,
+    overdue: Mapping[str, float] | None = None,
 ) -> list[Reading]:
     """Return every level the default rules judge.
 
@@ -32,12 +33,14 @@ def readings(
         queues: last gauges by queue name; only "backlog" is looked at, absent or None is unknown.
         agents: live states as the store holds them, the silent ones included.
         now_us: the store's clock.
+        overdue: by how many seconds each entry of beat's is overdue, 0 for one that is not.
     """
     newest = _newest(agents)
     backlogs = {name: gauges.get("backlog") for name, gauges in queues.items()}
     return [
         *_success(tasks), *_backlog(backlogs), *_unserved(backlogs, newest, now_us), *_overdue(newest, now_us),
         *_hosts(newest, now_us),
+        *(Reading("schedule_missed", entry, seconds, SECONDS) for entry, seconds in (overdue or {}).items()),
     ]  # fmt: skip
 
 

@@ -84,12 +84,19 @@ DEFAULTS: Final[Mapping[str, Rule]] = {
         # Past the promised heartbeat. An event loop that one task holds for 5 s does look dead from outside.
         Rule("worker_lost", 5, SECONDS, "overdue with its heartbeat", severity="critical"),
         Rule("beat_lost", 5, SECONDS, "overdue with its heartbeat", severity="critical"),
+        # A beat that is started again within a minute and sends what was due is no reason to wake anybody.
+        Rule("schedule_missed", 60, SECONDS, "overdue, and no beat sent it"),
         # A machine may be busy for a moment; a minute of it is a state.
         Rule("host_cpu", 0.80, RATIO, "of the CPU busy", for_seconds=60),
         Rule("host_memory", 0.85, RATIO, "of the memory used", for_seconds=60),
         Rule("host_disk", 0.90, RATIO, "of the disk used", for_seconds=60),
     )
 }
+
+OF_QUEUES: Final = frozenset({"backlog", "queue_unserved"})
+OF_WORKERS: Final = frozenset({"worker_lost"})
+OF_HOSTS: Final = frozenset({"host_cpu", "host_memory", "host_disk"})
+"""Rules by what their subjects are: a queue may have the name of a task, of a host or of an entry of beat's."""
 
 _CHANGEABLE: Final = ("threshold", "clear", "for_seconds", "severity", "enabled")
 

@@ -16,11 +16,16 @@ _LEAST_ROOM_KIB: Final = 64 * 1024
 
 
 class Growth(NamedTuple):
-    """By how much the resident memory of children grew in the runs of one task: sum in KiB, and sum of squares."""
+    """By how much the resident memory of children grew in the runs of one task: sum in KiB, and sum of squares.
+
+    Attributes:
+        beside: runs that are not looked at, because they did not succeed.
+    """
 
     runs: int
     total_kib: float
     squares: float
+    beside: int = 0
 
 
 class Leak(NamedTuple):
@@ -79,7 +84,7 @@ def max_tasks_per_child(mix: Iterable[Growth], resident_kib: float) -> int | Non
     """
     rows = list(mix)
     grown = sum(row.total_kib for row in rows if leak(row).leaks)
-    runs = sum(row.runs for row in rows)
+    runs = sum(row.runs + row.beside for row in rows)
     if grown <= 0 or not runs:
         return None
     return _rounded_down(max(resident_kib, _LEAST_ROOM_KIB) * runs / grown)

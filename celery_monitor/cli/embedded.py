@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import os
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, final
 
 import redis
 
+from celery_monitor.cli import child
+
 START_S: Final = 15.0
 """How long a server may take until it answers; a loaded machine needs 0.1 s."""
 STOP_S: Final = 5.0
-_PR_SET_PDEATHSIG: Final = 1  # <linux/prctl.h>
 
 INSTALL: Final = (
     "no Redis or Valkey server found: set REDIS_URL to one that runs (redis://host:6379/0), "
@@ -142,16 +140,7 @@ class EmbeddedServer:
         command = [program, "--port", "0", "--unixsocket", str(folder / "r.sock"), "--unixsocketperm", "700"]
         command += ["--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", str(folder)]
         command += ["--maxmemory-policy", "noeviction", *self.options]
-        with (folder / "server.log").open("wb") as log:
-            # A session of its own: Ctrl-C in a terminal must not end it under a worker's warm shutdown.
-            return subprocess.Popen(  # noqa: S603 - our own argument list, no shell
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=die_with_parent(),  # noqa: PLW1509 - one C call, bound before the fork
-            )
+        return child.start(command, folder / "server.log")
 
     def _wait(self, program: str, process: subprocess.Popen[bytes]) -> None:
         until = time.monotonic() + START_S
@@ -172,24 +161,6 @@ class EmbeddedServer:
             return ""
         text = (self._folder / "server.log").read_text(errors="replace")
         return "\n".join(text.splitlines()[-lines:])
-
-
-def die_with_parent(signum: int = signal.SIGTERM) -> Callable[[], None] | None:
-    """Return a `preexec_fn` that has the kernel signal the child when its parent ends; None off Linux.
-
-    The kernel's clock is the parent's *thread*: start such children from the main thread.
-    """
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)  # bound here: between fork and exec nothing should be imported
-    parent = os.getpid()
-
-    def arm() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
-        if os.getppid() != parent:  # it ended before the request was in place
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return arm
 
 
 def _public(url: str) -> str:

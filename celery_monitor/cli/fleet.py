@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from celery_monitor.cli.embedded import die_with_parent
+from celery_monitor.cli import child
 
 STEP_S: Final = 0.1
 
@@ -62,18 +62,7 @@ class Fleet:
     def start(self, name: str, command: Sequence[str]) -> Member:
         """Start one process; its output goes to ``NAME.log``."""
         log = self.logs / f"{name}.log"
-        with log.open("wb") as out:
-            process = subprocess.Popen(  # noqa: S603 - our own argument list, no shell
-                command,
-                cwd=self.folder,
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches us alone, and we end them in order
-                preexec_fn=die_with_parent(),  # noqa: PLW1509 - one C call, bound before the fork
-            )
-        self.members[name] = Member(name, process, log)
+        self.members[name] = Member(name, child.start(command, log, env=self.env, cwd=self.folder), log)
         return self.members[name]
 
     def wait_ready(self, name: str, ready: Callable[[Member], bool], seconds: float = 60.0) -> None:

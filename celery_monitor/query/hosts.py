@@ -12,6 +12,7 @@ from celery_monitor.query.times import iso
 from celery_monitor.query.window import Window
 
 ROLES: Final = ("worker", "child", "beat", "producer", "flower", "serve")
+_NONE: Final = {"count": 0, "cpu_percent": 0.0, "rss_bytes": 0}
 _LEVELS: Final = (
     "cpu_percent", "load1", "memory_ratio", "swap_ratio", "disk_ratio", "sent_bytes_s", "received_bytes_s",
 )  # fmt: skip
@@ -29,6 +30,15 @@ def rows(agents: Iterable[AgentState], now_us: int) -> list[dict[str, Any]]:
         if agent.get("host"):
             by_host.setdefault(agent["host"], []).append(agent)
     return [_row(host, by_host[host], now_us) for host in sorted(by_host)]
+
+
+def totals(hosts: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return what the app's processes take together on all of these rows' hosts, by role."""
+    sums: dict[str, dict[str, Any]] = {role: dict(_NONE) for role in ROLES}
+    for row in hosts:
+        for role, of in row["processes"].items():
+            _add(sums, role, of["count"], of["cpu_percent"], of["rss_bytes"])
+    return sums
 
 
 def one(reader: RollupReader, window: Window, name: str, agents: Iterable[AgentState]) -> dict[str, Any] | None:
@@ -67,14 +77,18 @@ def _ratio(sample: dict[str, Any], what: str) -> float | None:
 
 def _processes(living: list[AgentState]) -> dict[str, dict[str, Any]]:
     """Return how many processes of the app there are by role, and what they take together."""
-    sums: dict[str, dict[str, Any]] = {role: {"count": 0, "cpu_percent": 0.0, "rss_bytes": 0} for role in ROLES}
+    sums: dict[str, dict[str, Any]] = {role: dict(_NONE) for role in ROLES}
     for agent in living:
         children = agent.get("children") or []
         mine = agent.get("main") or {"cpu_percent": agent.get("cpu_percent"), "rss_bytes": agent.get("rss_bytes")}
         parts = [(agent.get("role", "worker"), mine), *(("child", child) for child in children)]
         for role, sample in parts:
-            into = sums.setdefault(role, {"count": 0, "cpu_percent": 0.0, "rss_bytes": 0})
-            into["count"] += 1
-            into["cpu_percent"] = round(into["cpu_percent"] + (sample.get("cpu_percent") or 0.0), 1)
-            into["rss_bytes"] += sample.get("rss_bytes") or 0
+            _add(sums, role, 1, sample.get("cpu_percent") or 0.0, sample.get("rss_bytes") or 0)
     return sums
+
+
+def _add(sums: dict[str, dict[str, Any]], role: str, count: int, cpu_percent: float, rss_bytes: int) -> None:
+    into = sums.setdefault(role, dict(_NONE))
+    into["count"] += count
+    into["cpu_percent"] = round(into["cpu_percent"] + cpu_percent, 1)
+    into["rss_bytes"] += rss_bytes

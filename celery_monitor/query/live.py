@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from celery_monitor.alerts.ledger import Firing
 from celery_monitor.model import AgentState
 from celery_monitor.query.times import iso
 from celery_monitor.store.broker import Look
@@ -75,16 +76,12 @@ def visibility_s(workers: Iterable[AgentState], look: Look) -> float:
     return max((w.get("visibility_s", 0.0) for w in workers), default=0.0) or look.get("visibility_s") or 0.0
 
 
-def row(agent: AgentState, now_us: int, firing: Mapping[str, str]) -> dict[str, Any]:
-    """Return a worker's row of the JSON API, as far as the live table knows it.
-
-    Parameters:
-        firing: subject of a firing alert to its severity.
-    """
+def row(agent: AgentState, now_us: int, firing: Firing) -> dict[str, Any]:
+    """Return a worker's row of the JSON API, as far as the live table knows it."""
     machine = agent.get("machine")
     status = state(agent, now_us)
     running = agent.get("running") or [] if status == "ok" else []
-    if status == "ok" and (agent.get("hostname") in firing or agent.get("host") in firing):
+    if status == "ok" and firing.about(agent.get("hostname"), agent.get("host")):
         status = "warning"
     return {
         "worker": agent.get("hostname", ""),

@@ -39,7 +39,7 @@ class Seen:
     levels: dict[str, dict[str, Gauge]]
     agents: list[AgentState]
     look: Look
-    firing: dict[str, str]
+    firing: dict[str, str]  # queue to the worst severity
     ever: dict[str, Cell]
 
     @property
@@ -70,7 +70,7 @@ def read(store: Store, reader: RollupReader, window: Window) -> Seen:
         window=window, rollups=rollups, cells=rollups.total(whole), recent=tables.grouped(rollups.total(recent), 2),
         recent_s=window.now_us / 1e6 - since_s, levels=tables.latest_levels(rollups, gauges, "queue"),
         agents=live_table.agents(store), look=broker.load(store),
-        firing={a["subject"]: a["severity"] for a in ledger.read(store) if a["state"] == "firing"},
+        firing=ledger.firing(ledger.read(store)).queues,
         ever=tables.grouped(totals.loaded(), 2),
     )  # fmt: skip
 

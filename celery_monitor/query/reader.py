@@ -295,15 +295,16 @@ class Reader:
     def _takes(self) -> Takes:
         return failures.taken(live.agents(self._store))
 
-    def _workers(self) -> tuple[list[AgentState], dict[str, worker_book.Book], dict[str, str]]:
-        """Return the live agents, the book of workers, and which subjects have a firing alert of what severity."""
+    def _workers(self) -> tuple[list[AgentState], dict[str, worker_book.Book], ledger.Firing]:
+        """Return the live agents, the book of workers, and which alerts fire."""
         agents = live.agents(self._store)
-        firing = {a["subject"]: a["severity"] for a in ledger.read(self._store) if a["state"] == "firing"}
+        firing = ledger.firing(ledger.read(self._store))
         return agents, worker_book.with_lives(worker_book.read(self._store), agents), firing
 
     def hosts(self, now_us: int | None = None) -> dict[str, Any]:
-        """Return a row per host, each counted once."""
-        return {"hosts": hosts.rows(live.agents(self._store), self._now(now_us))}
+        """Return a row per host, each counted once, and what the app's processes take on all of them by role."""
+        found = hosts.rows(live.agents(self._store), self._now(now_us))
+        return {"hosts": found, "processes": hosts.totals(found)}
 
     def host(
         self, name: str, window: str = "1h", now_us: int | None = None, *, since: str | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from celery_monitor.agent.usage import GROWTH, SHARED, SQUARES, SUMS
+from celery_monitor.agent.usage import FAILED_GROWTH, GROWTH, SHARED, SQUARES, SUMS
 from celery_monitor.analytics.figures import durations
 from celery_monitor.analytics.leaks import Growth, leak, max_tasks_per_child
 from celery_monitor.errors import BadRequest
@@ -13,6 +13,7 @@ from celery_monitor.model import Cell
 from celery_monitor.query import tables
 from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.window import Window
+from celery_monitor.signals.record import State
 from celery_monitor.store.tiers import GAUGES, TASKS, Part
 
 MOST_ROWS: Final = 500
@@ -71,7 +72,20 @@ def _queues(cells: Part) -> dict[str, set[str]]:
 
 
 def _growth(cell: Cell, sums: Sums) -> Growth:
-    return Growth(cell.runtime.count, sums.get(GROWTH, 0.0), sums.get(SQUARES, 0.0))
+    succeeded = min(max(cell.counts.get(State.SUCCESS, 0), 0), cell.runtime.count)
+    beside = cell.runtime.count - succeeded
+    return Growth(succeeded, sums.get(GROWTH, 0.0), sums.get(SQUARES, 0.0), beside)
+
+
+def _note(growth: Growth, sums: Sums) -> str | None:
+    """Say what the verdict leaves out, None when it is nothing."""
+    kib = sums.get(FAILED_GROWTH, 0.0)
+    if not growth.beside or kib / growth.beside < 1:
+        return None
+    return (
+        f"{growth.beside} runs that did not succeed took {kib / growth.beside:.0f} KiB each and are left out: "
+        "a traceback keeps what its frames hold until Python collects cycles"
+    )
 
 
 def _row(
@@ -93,6 +107,7 @@ def _row(
             "bytes_per_1000_runs": round(found.kib_per_run * _KIB * 1000),
             "confidence": found.confidence,
             "max_tasks_per_child": max_tasks_per_child(beside, cell.memory.least) if found.leaks else None,
+            "note": _note(growths[name], sums),
         },
         "read_bytes": known["read_bytes"],
         "written_bytes": known["write_bytes"],

@@ -37,7 +37,7 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
     totals = rollups.lifetime()
     facts = health.read(store, window.now_us)
     alerts = ledger.read(store)
-    firing = {a["subject"]: a["severity"] for a in alerts if a["state"] == "firing"}
+    firing = ledger.firing(alerts)
     cells = rollups.total(table_wants[0])
     health_row = health.row(facts, window.now_us, tail_truncated=rollups.truncated)
     state, reasons = overall(alerts, facts, health_row, window.now_us, empty=not totals.since_us)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from celery_monitor.alerts.ledger import Firing
 from celery_monitor.analytics import shares
 from celery_monitor.analytics.figures import counts, figures
 from celery_monitor.model import AgentState, Cell, Gauge, Series
@@ -84,7 +85,7 @@ def tasks(rollups: Rollups, window: Window, cells: Part) -> list[dict[str, Any]]
 
 
 def queues(
-    rollups: Rollups, window: Window, cells: Part, agents: list[AgentState], firing: Mapping[str, str]
+    rollups: Rollups, window: Window, cells: Part, agents: list[AgentState], firing: Firing
 ) -> list[dict[str, Any]]:
     """Return the `queues` rows: every queue that had tasks, has a sample, or is consumed."""
     levels = latest_levels(rollups, wants(window)[4], "queue")
@@ -109,16 +110,14 @@ def queues(
             "ended": all_figures["ended"],
             "rate_per_second": all_figures["rate_per_second"],
             "wait_seconds": all_figures["wait_seconds"],
-            "state": firing.get(name, "ok"),
+            "state": firing.queues.get(name, "ok"),
             "spark": sparks.get(name, [None] * window.sparks),
             "note": "no worker consumes this queue" if backlog and not serving else None,
         })  # fmt: skip
     return rows
 
 
-def workers(
-    rollups: Rollups, window: Window, agents: list[AgentState], firing: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def workers(rollups: Rollups, window: Window, agents: list[AgentState], firing: Firing) -> list[dict[str, Any]]:
     """Return the `workers` rows."""
     sparks = Sparks(window)
     sums: dict[str, dict[int, int]] = {}

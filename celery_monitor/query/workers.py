@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from celery_monitor.alerts.ledger import Firing
 from celery_monitor.analytics.figures import figures
 from celery_monitor.model import AgentState, Cell, Gauge
 from celery_monitor.query import charts, levels, live, tables
@@ -27,9 +28,10 @@ _LEVELS: Final = (
 )  # fmt: skip
 _FIGURES: Final = ("ended", "succeeded", "failed", "retried", "lost", "success_ratio", "rate_per_second")
 _PROCESS: Final = (
-    "pid", "cpu_percent", "rss_bytes", "uss_bytes", "threads", "fds", "switches", "involuntary_switches", "read_bytes",
-    "written_bytes",
+    "pid", "cpu_percent", "rss_bytes", "peak_rss_bytes", "uss_bytes", "threads", "fds", "switches",
+    "involuntary_switches", "read_bytes", "written_bytes",
 )  # fmt: skip
+_NOTHING: Final = Firing({}, {}, {})
 Backlogs = Mapping[str, list[tuple[int, float]]]
 """Queue to its lately least backlogs, each with the time (s) of its bucket."""
 
@@ -50,11 +52,11 @@ def backlogs(rollups: Rollups, now_us: int) -> dict[str, list[tuple[int, float]]
     return found
 
 
-def condition(agent: AgentState, now_us: int, waiting: Backlogs) -> tuple[str, str | None]:
-    """Return a worker's state and why it is no good one: ``ok``, ``stopped``, ``lost``, ``zombie`` or ``skewed``."""
+def condition(agent: AgentState, now_us: int, waiting: Backlogs, firing: Firing = _NOTHING) -> tuple[str, str | None]:
+    """Return a worker's state and why it is not ``ok``: ``stopped``, ``lost``, ``zombie``, ``skewed``, ``warning``."""
     state = live.state(agent, now_us)
     if state == "stopped":
-        return state, None
+        return state, "it said goodbye"
     if state == "lost":
         return state, f"silent for {(now_us - agent['at_us']) / 1e6:.0f} s, and it said no goodbye"
     starved = _starved(agent, now_us, waiting)
@@ -63,7 +65,8 @@ def condition(agent: AgentState, now_us: int, waiting: Backlogs) -> tuple[str, s
     ahead = agent.get("clock_us", 0)
     if abs(ahead) - agent.get("clock_error_us", 0) > SKEW_US:
         return "skewed", f"its clock is {abs(ahead) / 1e6:.1f} s {'ahead of' if ahead > 0 else 'behind'} the store's"
-    return state, None
+    about = firing.about(agent.get("hostname"), agent.get("host"))
+    return ("warning", "; ".join(about)) if about else (state, None)
 
 
 def _starved(agent: AgentState, now_us: int, waiting: Backlogs) -> str | None:
@@ -88,7 +91,7 @@ def _starved(agent: AgentState, now_us: int, waiting: Backlogs) -> str | None:
 
 
 def rows(
-    reader: RollupReader, window: Window, agents: list[AgentState], book: Mapping[str, Book], firing: Mapping[str, str]
+    reader: RollupReader, window: Window, agents: list[AgentState], book: Mapping[str, Book], firing: Firing
 ) -> list[dict[str, Any]]:
     """Return a row per worker: those of the live table, then those that only the book still knows."""
     rollups = reader.read([*tables.wants(window), backlogs_want(window.now_us)], window.now_us)
@@ -97,7 +100,7 @@ def rows(
     found = []
     for agent in live.workers(agents):
         name = agent.get("hostname", "")
-        found.append(known[name] | _more(agent, book.get(name), window.now_us, waiting, known[name]["state"]))
+        found.append(known[name] | _more(agent, book.get(name), window.now_us, waiting, firing))
     return found + [_gone(name, book[name], window.now_us) for name in sorted(book.keys() - known.keys())]
 
 
@@ -107,7 +110,7 @@ def one(
     name: str,
     agents: list[AgentState],
     book: Mapping[str, Book],
-    firing: Mapping[str, str],
+    firing: Firing,
 ) -> dict[str, Any] | None:
     """Return one worker with its processes, the ends of its children, its lives and its history; None if unknown."""
     agent = next((a for a in live.workers(agents) if a.get("hostname") == name), None)
@@ -122,7 +125,7 @@ def one(
     if agent is not None:
         (plain,) = (r for r in tables.workers(rollups, window, [agent], firing))
         waiting = backlogs(rollups, window.now_us)
-        row = plain | _more(agent, book.get(name), window.now_us, waiting, plain["state"])
+        row = plain | _more(agent, book.get(name), window.now_us, waiting, firing)
         row |= _inside(agent, window.now_us)
     all_figures = figures(total or Cell(), window.span_s)
     row |= {"totals": {key: all_figures[key] for key in (*_FIGURES, "runtime_seconds")}}
@@ -130,15 +133,16 @@ def one(
     return row | {"series": history}
 
 
-def _more(agent: AgentState, book: Book | None, now_us: int, waiting: Backlogs, shown: str) -> dict[str, Any]:
-    state, why = condition(agent, now_us, waiting)
+def _more(agent: AgentState, book: Book | None, now_us: int, waiting: Backlogs, firing: Firing) -> dict[str, Any]:
+    state, why = condition(agent, now_us, waiting, firing)
     slots, running = agent.get("slots"), len(agent.get("running") or ())
     stopped = state in {"stopped", "lost"}
     return {
-        "state": shown if state == "ok" else state,
+        "state": state,
         "note": why,
         "free": None if slots is None or stopped else max(slots - running, 0),
         "prefetch_limit": agent.get("prefetch_limit") or None,
+        "max_memory_per_child_bytes": agent.get("child_memory_bytes") or None,
         "uptime_seconds": None if stopped else round(max(now_us - (agent.get("started_us") or now_us), 0) / 1e6, 1),
         "restarts": max(book.times - 1, 0) if book is not None else 0,
         "exits": agent.get("exits") or {},
@@ -157,8 +161,8 @@ def _gone(name: str, book: Book | None, now_us: int) -> dict[str, Any]:
         "build": last.build, "started_us": last.started_us, "at_us": last.seen_us, "goodbye": last.goodbye,
         "interval_s": 0.0,
     }  # fmt: skip
-    row = live.row(agent, now_us, {}) | {"ended": 0, "failed": 0, "rate_per_second": 0.0, "spark": []}
-    return row | _more(agent, book, now_us, {}, row["state"])
+    row = live.row(agent, now_us, _NOTHING) | {"ended": 0, "failed": 0, "rate_per_second": 0.0, "spark": []}
+    return row | _more(agent, book, now_us, {}, _NOTHING)
 
 
 def _inside(agent: AgentState, now_us: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypedDict
 
 from celery_monitor.details import Fire
@@ -15,6 +15,8 @@ from celery_monitor.store.packing import BROKEN
 
 MOST_FIRES: Final = 20_000
 """Sendings kept, about 4 MB: two weeks of one a minute, five hours of one a second."""
+_PAGE: Final = 1000
+"""Sendings that are read at a time by who has other things to do: 5 ms."""
 _MOST_BEATS: Final = 20
 """One that starts and ends over and over must not fill the hash."""
 _GONE_S: Final = DAY_S
@@ -78,6 +80,25 @@ def fires(store: Store, since_us: int) -> list[Fire]:
         ]
     found = [fire for fire in map(_fire, raw) if fire is not None]
     return sorted(found, key=lambda fire: (fire.at_us, fire.key))
+
+
+def walk(store: Store, since_us: int, pause: Callable[[], None] = lambda: None) -> Iterator[Fire]:
+    """Yield what was sent since a time, page by page; within each shard the oldest first.
+
+    Parameters:
+        pause: called after each page.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    for shard in store.shards:
+        for start in range(0, MOST_FIRES, _PAGE):
+            with store.translated():
+                raw = shard.client.zrangebyscore(shard.keys.fires, since_us, "+inf", start, _PAGE)
+            yield from filter(None, map(_fire, raw))
+            if len(raw) < _PAGE:
+                break
+            pause()
 
 
 def oldest_us(store: Store) -> int | None:

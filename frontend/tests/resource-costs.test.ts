@@ -8,7 +8,7 @@ const plain = (text: string | null) => text?.replaceAll("\u202f", " ");
 function row(changes: Partial<ResourceRow> = {}): ResourceRow {
   const known = {
     task: "shop.charge", cpu_seconds: { total: 90, share: 0.67 }, runtime_seconds: { total: 0, share: null }, memory_bytes: { peak: 512 * 2 ** 20 },
-    growth: { bytes_per_1000_runs: 0, confidence: "none", max_tasks_per_child: null }, read_bytes: null, written_bytes: 2048, connections: null,
+    growth: { bytes_per_1000_runs: 0, confidence: "none", max_tasks_per_child: null, note: null }, read_bytes: null, written_bytes: 2048, connections: null,
   };
   return { ...known, ...changes } as unknown as ResourceRow;
 }
@@ -22,13 +22,15 @@ test("the sentence on top names the first of the ranking", () => {
 });
 
 test("growth is told with how sure it is and what would bound it", () => {
-  const leak = row({ growth: { bytes_per_1000_runs: 2 ** 30, confidence: "high", max_tasks_per_child: 64 } });
+  const leak = row({ growth: { bytes_per_1000_runs: 2 ** 30, confidence: "high", max_tasks_per_child: 64, note: null } });
   assert.equal(plain(growth(leak)), "a child grows by 1 GiB in 1 000 runs (sure); --max-tasks-per-child 64 would bound it");
   assert.equal(plain(costliest([leak], "growth")), "shop.charge makes memory grow most, 1 GiB in 1 000 runs");
-  const guess = row({ task: "guess", growth: { bytes_per_1000_runs: 2 ** 31, confidence: "low", max_tasks_per_child: null } });
+  const guess = row({ task: "guess", growth: { bytes_per_1000_runs: 2 ** 31, confidence: "low", max_tasks_per_child: null, note: null } });
   assert.equal(plain(costliest([guess, leak], "growth")), "shop.charge makes memory grow most, 1 GiB in 1 000 runs");
   assert.equal(plain(costliest([guess], "growth")), "No task surely makes memory grow; guess may, by 2 GiB in 1 000 runs");
   assert.equal(costliest([row()], "growth"), "No task was seen to make memory grow");
+  const fails = row({ growth: { ...row().growth, note: "9 runs that did not succeed are left out" } });
+  assert.equal(growth(fails), "no growth was seen; 9 runs that did not succeed are left out");
 });
 
 test("columns of what nobody counted are left out, zeros are not", () => {

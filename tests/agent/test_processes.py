@@ -48,6 +48,8 @@ def test_a_process_is_told_as_the_kernel_tells_it(tmp_path: Path) -> None:
         (first,) = looks.look([process.pid], 0.0)
         assert looks.rates([first], 0.0)["written_bytes_s"] == 0.0
         assert first["rss_bytes"] == pytest.approx(status(process.pid, "VmRSS") * 1024, rel=0.1)
+        looks.peaks([first])
+        assert first["peak_rss_bytes"] == status(process.pid, "VmHWM") * 1024 >= 80 * MIB
         assert first["threads"] == 4
         assert first["fds"] == len(os.listdir(f"/proc/{process.pid}/fd"))
         assert first["switches"] == status(process.pid, "voluntary_ctxt_switches")
@@ -61,6 +63,8 @@ def test_a_process_is_told_as_the_kernel_tells_it(tmp_path: Path) -> None:
         process.stdin.write("\n")
         process.stdin.flush()
     assert looks.look([process.pid], 200.0) == []
+    looks.peaks([second])
+    assert "peak_rss_bytes" not in second
 
 
 def test_what_a_process_has_alone_is_counted_in_turn_and_seldom(monkeypatch: pytest.MonkeyPatch) -> None:

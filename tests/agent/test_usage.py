@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 
-from celery_monitor.agent.usage import GROWTH, SHARED, SQUARES, Usage
+from celery_monitor.agent.usage import FAILED_GROWTH, GROWTH, SHARED, SQUARES, Usage
 from celery_monitor.model import Attempt, Metrics
 from celery_monitor.signals.record import Flag, State
 
@@ -76,10 +76,29 @@ def test_short_attempts_that_share_a_reading_do_not_put_it_on_the_innocent() -> 
 
 def test_an_end_that_was_put_right_counts_once_and_a_provisional_one_not_yet() -> None:
     interrupted = row(1, "leaks", 1024, state=int(State.INTERRUPTED))
-    failed, wrong = row(1, "leaks", 1024, state=int(State.FAILURE)), row(2, "stored", 100)
+    done, wrong = row(1, "leaks", 1024), row(2, "stored", 100)
     corrected = row(2, "stored", 100, state=int(State.STORE_FAILED))
-    found = added([interrupted, wrong], [failed, corrected])
+    found = added([interrupted, wrong], [done, corrected])
     assert (found["leaks", GROWTH], found["stored", GROWTH]) == (1024, 100)
+
+
+def test_what_failed_attempts_take_until_cycles_are_collected_is_kept_apart() -> None:
+    failed = [row(n, "fails", 90, state=int(State.FAILURE)) for n in range(1, 11)]
+    retried = row(11, "leaks", 60, state=int(State.RETRY))
+    given_back, leak = row(12, "leaks", -800), row(13, "leaks", 1024)
+    more = row(14, "leaks", -500)  # more than the tracebacks held: some of it is its own
+    found = added([*failed, retried, given_back], [leak, more])
+    assert found == {("fails", FAILED_GROWTH): 900, ("leaks", FAILED_GROWTH): 60, ("leaks", GROWTH): 1024 - 340,
+                     ("leaks", SQUARES): 1024**2 + 340**2}  # fmt: skip
+
+
+def test_short_attempts_that_fail_do_not_put_their_tracebacks_on_those_that_succeed() -> None:
+    """Both of one name, sharing readings: what is there whenever memory grows is the failing ones."""
+    rows = short_ones("fails", [*["job"] * 9, "fails"], 5000)
+    mixed = [each._replace(task="job", state=int(State.FAILURE)) if each.task == "fails" else each for each in rows]
+    found = added(*(mixed[at : at + 1000] for at in range(0, len(mixed), 1000)))
+    truth = 1024 * sum(each.task == "fails" for each in rows)
+    assert abs(found["job", FAILED_GROWTH] - truth) <= 0.1 * truth
 
 
 def test_what_a_pool_cannot_attribute_is_marked_and_machinery_is_in_nobodys_sums() -> None:

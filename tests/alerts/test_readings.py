@@ -51,6 +51,12 @@ def test_the_examples_in_the_docstrings_hold() -> None:
     assert doctest.testmod(module).failed == 0
 
 
+def test_an_entry_of_beats_is_read_as_overdue_as_it_is() -> None:
+    found = readings({}, {}, [], NOW, {"nightly": 61.0, "hourly": 0.0})
+
+    assert found == [("schedule_missed", "nightly", 61.0, "seconds"), ("schedule_missed", "hourly", 0.0, "seconds")]
+
+
 def test_a_success_share_needs_enough_ends() -> None:
     few, enough = cell_of(LEAST_ENDS - 2, 1), cell_of(LEAST_ENDS - 1, 1)
 
@@ -97,7 +103,9 @@ def test_what_a_silent_agent_said_of_its_machine_is_no_longer_true() -> None:
 
 
 def test_every_reading_is_in_its_rules_unit() -> None:
-    found = readings({"t": cell_of(30, 0)}, {"q": {"backlog": 1.0}}, [agent(), agent("beat@a", role="beat")], NOW)
+    found = readings(
+        {"t": cell_of(30, 0)}, {"q": {"backlog": 1.0}}, [agent(), agent("beat@a", role="beat")], NOW, {"e": 0.0}
+    )
 
     assert {r.rule for r in found} == set(DEFAULTS)
     assert all(r.unit == DEFAULTS[r.rule].unit for r in found)

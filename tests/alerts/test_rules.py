@@ -19,8 +19,8 @@ def test_the_examples_in_the_docstrings_hold() -> None:
 def test_without_changes_all_default_rules_are_enabled() -> None:
     assert load_rules(None) == load_rules({}) == dict(DEFAULTS)
     assert set(DEFAULTS) == {
-        "success_share", "backlog", "queue_unserved", "worker_lost", "beat_lost", "host_cpu", "host_memory",
-        "host_disk",
+        "success_share", "backlog", "queue_unserved", "worker_lost", "beat_lost", "schedule_missed", "host_cpu",
+        "host_memory", "host_disk",
     }  # fmt: skip
 
 

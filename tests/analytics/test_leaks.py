@@ -26,6 +26,12 @@ def test_memory_that_is_taken_once_is_no_leak(runs: int, kib: float) -> None:
     assert not leak(growth([kib] + [0.0] * (runs - 1))).leaks
 
 
+def test_runs_that_are_not_looked_at_are_runs_of_a_child_all_the_same() -> None:
+    leaky = Growth(100, 102400.0, 100 * 1024.0**2)
+    assert max_tasks_per_child([leaky._replace(beside=900)], 0) == 640
+    assert leak(leaky._replace(beside=900)) == leak(leaky)
+
+
 def test_noise_around_nothing_is_rarely_called_a_leak() -> None:
     order = random.Random(3)
     called = sum(leak(growth([order.gauss(0, 500) for _ in range(300)])).leaks for _ in range(200))

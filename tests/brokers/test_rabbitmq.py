@@ -25,6 +25,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.timeout(300)  # a loaded machine takes its time to start all of it
 
 APP = """
+import os, time
 from celery import Celery
 from celery_monitor import Monitor
 
@@ -32,6 +33,7 @@ app = Celery("shop")
 app.conf.monitor_tick_interval = 1
 app.conf.monitor_flush_interval = 0.2
 app.conf.monitor_queue_interval = 1
+app.conf.monitor_resource_interval = 1
 app.conf.result_backend = None
 Monitor(app)
 
@@ -40,10 +42,16 @@ def pack(fails):
     if fails:
         raise ValueError("no box")
 
+@app.task(name="shop.hold")
+def hold(gate):
+    while not os.path.exists(gate):
+        time.sleep(0.05)
+
 @app.task(name="shop.spread")
 def spread(n, bad):
     for at in range(n):
         pack.apply_async((at < bad,), queue="packing")
+    app.send_task("shop.label", queue="packign")
 """
 
 
@@ -149,7 +157,7 @@ def test_a_user_s_own_timestamp_stays(app: Celery) -> None:
         assert message.properties["timestamp"] == 1_500_000_000
 
 
-def test_a_worker_on_rabbitmq_has_its_totals_and_its_queues(
+def test_a_worker_on_rabbitmq_has_its_totals_its_queues_and_its_holds(
     rabbit: Rabbit, worker: WorkerFactory, redis_url: str, tmp_path: Path
 ) -> None:
     broker = rabbit.vhost("whole")
@@ -158,8 +166,6 @@ def test_a_worker_on_rabbitmq_has_its_totals_and_its_queues(
     worker("onrabbit:app", queues=["celery", "packing"], env=env, cwd=tmp_path)
     with Celery("sender", broker=broker, set_as_current=False) as sender:
         sender.send_task("shop.spread", (40, 3))
-        for _ in range(4):
-            sender.send_task("shop.pack", (False,), queue="nobody")
     store = Store.open(redis_url, "shop", timeout_s=5.0)
     reader = Reader(store)
 
@@ -175,13 +181,32 @@ def test_a_worker_on_rabbitmq_has_its_totals_and_its_queues(
     )
     assert tasks["shop.pack"]["errors"] == {"ValueError": 3}
     assert tasks["shop.spread"]["succeeded"] == 1
-    levels = until(lambda: _levels(reader), seconds=60, what="a sample of both queues with the API's figures")
-    assert levels["packing"] == {
-        "backlog": 0.0, "oldest_s": 0.0, "unacked": 0.0, "consumers": 1.0, "held": 0.0, "eta_held": 0.0, "running": 0.0,
-    }  # fmt: skip
+    quiet = {**dict.fromkeys(("backlog", "unacked", "held", "eta_held", "running"), 0.0), "consumers": 1.0}
+    comes_to(reader, "packing", {**quiet, "oldest_s": 0.0})
+
+    gate = tmp_path / "gate"
+    with Celery("sender", broker=broker, set_as_current=False) as sender:
+        for _ in range(12):  # 2 run, and are acknowledged when they start; 4 for each slot may be held
+            sender.send_task("shop.hold", (str(gate),), queue="packing")
+    comes_to(reader, "packing", {**quiet, "backlog": 2.0, "unacked": 8.0, "held": 8.0, "running": 2.0})
+    comes_to(reader, "packign", {"backlog": 1.0, "unacked": 0.0, "consumers": 0.0})
+    rows = {row["queue"]: row for row in reader.queues("15m")["queues"]}
+    assert reader.queues("15m")["broker"]["kind"] == "amqp"
+    assert rows["packign"]["notes"] == ["no worker consumes this queue; did you mean 'packing', which is consumed?"]
+    because = [row["because"] for row in (reader.waiting("packing") or {})["oldest"]]
+    assert because == ["slot"] * 8, "who sent them has no Monitor: the two in the broker are not known by id"
+    gate.touch()
+    comes_to(reader, "packing", quiet)
     store.close()
 
 
-def _levels(reader: Reader) -> dict[str, dict[str, float]] | None:
-    found = reader.queues_now()
-    return found if found.get("packing", {}).get("unacked") == 0 and found["packing"]["backlog"] == 0 else None
+def comes_to(reader: Reader, queue: str, levels: dict[str, float]) -> None:
+    """Wait until the last sample of a queue has these levels, whatever else it has."""
+
+    def told() -> dict[str, float]:
+        return {name: level for name, level in reader.queues_now().get(queue, {}).items() if name in levels}
+
+    try:
+        until(lambda: told() == levels, seconds=90)
+    except AssertionError as error:
+        raise AssertionError(f"{queue}: {levels}, not {told()}") from error

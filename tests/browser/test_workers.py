@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -46,6 +47,7 @@ def test_workers_one_worker_and_its_host_fit_every_theme_and_width(
 ) -> None:
     page = open_page(f"{shop.url}/monitor/workers", theme=theme, width=width)
     page.locator(".cm-finding", has_text="slots busy").wait_for()
+    page.get_by_text("the app: 1 worker, 2 child").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") == width
     page.locator("tbody").get_by_role("link", name=busy["worker"]).click()
     page.wait_for_url("**/monitor/workers/*")
@@ -102,6 +104,23 @@ def changed(page: Page, path: str, change: Callable[[dict[str, Any]], None]) -> 
         route.fulfill(response=reply, json=body)
 
     page.route(f"**/api/v1/{path}*", answer)
+
+
+def limited(body: dict[str, Any]) -> None:
+    """Say that children are replaced at 200 MiB, and that the first has had 150 and has 20 now."""
+    body["max_memory_per_child_bytes"] = 200 << 20
+    body["children"][0] |= {"rss_bytes": 20 << 20, "peak_rss_bytes": 150 << 20}
+
+
+def test_a_childs_memory_is_held_against_the_limit_at_which_it_is_replaced(
+    shop: Site, busy: dict[str, Any], open_page: OpenPage
+) -> None:
+    page = open_page("about:blank")
+    changed(page, f"workers/{quote(busy['worker'], safe='')}", limited)
+    page.goto(f"{shop.url}/monitor/workers/{busy['worker']}")
+    children = page.get_by_role("region", name="Children")
+    children.locator("[title='75\u202f%, at most 150\u202fMiB']").wait_for()
+    page.get_by_text("of the 200 MiB after which it is replaced").wait_for()
 
 
 def crowd(body: dict[str, Any]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from celery_monitor.query import live, workers
 from celery_monitor.query.reader import Reader
@@ -53,7 +55,7 @@ everything = Everything()
 """
 __all__ = ["shm"]
 NAME = "shop@here"
-OPTIONS = ("--max-tasks-per-child", "5")
+OPTIONS = ("--max-tasks-per-child", "5", "--max-memory-per-child", str(1 << 20))
 
 
 def found(reader: Reader) -> dict[str, Any]:
@@ -76,6 +78,9 @@ def test_a_workers_children_their_tasks_and_their_ends_are_told(
     assert child["task"]["task"] == "slow"
     assert child["pid"] in {each.pid for each in psutil.Process(process.pid).children()}
     assert (found(reader)["busy"], found(reader)["free"], found(reader)["slots"]) == (1, 2, 3)
+    (most,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{child['pid']}/status").read_text())
+    assert child["peak_rss_bytes"] == pytest.approx(int(most) * 1024, rel=0.1)
+    assert found(reader)["max_memory_per_child_bytes"] == 1 << 30
 
     publish(tmp_path, redis_url, 1, task="everything", env=env)
 
@@ -96,6 +101,7 @@ def test_a_workers_children_their_tasks_and_their_ends_are_told(
     process.kill()
     again = worker("shop:app", concurrency=1, cwd=tmp_path, env={**env, "CELERY_MONITOR_BUILD": "v2"}, hostname=NAME)
     until(lambda: found(reader).get("build") == "v2", seconds=30)
+    assert found(reader)["max_memory_per_child_bytes"] is None
     assert (found(reader)["restarts"], [life["build"] for life in found(reader)["lives"]]) == (1, ["v2", "v1"])
     again.stop()
     until(lambda: found(reader)["state"] == "stopped", seconds=30)
@@ -109,7 +115,6 @@ def shifted(shm: str, url: str) -> tuple[int, str, str]:
     store = Store.open(url, "shop")
     actors.worker_parent(Path(shm))
     agent = actors.agent(Path(shm), store)
-    actors.round_(agent)
     actors.round_(agent)
     (state,) = Reader(store).latest()
     now_us = lease.now_us(store)

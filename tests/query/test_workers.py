@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from celery_monitor.agent import tally
+from celery_monitor.alerts.ledger import firing
 from celery_monitor.errors import BadRequest
 from celery_monitor.model import AgentState, Batch
 from celery_monitor.query import workers
@@ -79,7 +79,19 @@ def test_silence_is_lost_and_a_goodbye_is_none() -> None:
         "lost",
         "silent for 60 s, and it said no goodbye",
     )
-    assert workers.condition(agent(at_us=silent, goodbye=True), NOW_US, {}) == ("stopped", None)
+    assert workers.condition(agent(at_us=silent, goodbye=True), NOW_US, {}) == ("stopped", "it said goodbye")
+
+
+def test_a_warning_says_which_alerts_about_the_worker_or_its_host_fire() -> None:
+    alerts = [
+        {"rule": "host_memory", "subject": "a", "state": "firing", "severity": "warning", "text": "a: 91 % used"},
+        {"rule": "host_cpu", "subject": "a", "state": "pending", "severity": "warning", "text": "a: busy"},
+        {"rule": "success_share", "subject": "celery@a", "state": "firing", "severity": "warning", "text": "a task"},
+    ]
+    assert workers.condition(agent(), NOW_US, {}, firing(alerts)) == ("warning", "a: 91 % used")
+    assert workers.condition(agent(), NOW_US, {}, firing(alerts[1:])) == ("ok", None)
+    overdue = {"rule": "worker_lost", "subject": "celery@a", "state": "firing", "severity": "critical", "text": "late"}
+    assert workers.condition(agent(), NOW_US, {}, firing([overdue, *alerts])) == ("warning", "late; a: 91 % used")
 
 
 @pytest.fixture
@@ -111,12 +123,11 @@ def recorded(store: Store) -> Iterator[Reader]:
     yield Reader(store)
 
 
-def test_rows_keep_what_the_summary_says_and_add_slots_lives_and_ends(recorded: Reader) -> None:
-    now_us = time.time_ns() // 1000  # rates are of the time that has passed
+def test_rows_keep_what_the_summary_says_and_add_slots_lives_and_ends(recorded: Reader, store: Store) -> None:
+    now_us = lease.now_us(store)
     row, gone = recorded.workers("1h", now_us)["workers"]
     (plain,) = recorded.summary("1h", now_us)["workers"]
-    differs = {"seen_at", "running"}
-    assert {key: row[key] for key in plain.keys() - differs} == {key: plain[key] for key in plain.keys() - differs}
+    assert {key: row[key] for key in plain} == plain
     assert (row["slots"], row["busy"], row["free"], row["prefetched"], row["prefetch_limit"]) == (4, 1, 3, 3, 16)
     assert (row["exits"], row["build"], row["restarts"]) == ({"recycled": 3, "SIGKILL": 1}, "abc123", 0)
     assert (gone["worker"], gone["state"], gone["build"], gone["uptime_seconds"]) == ("celery@old", "lost", "abc", None)
@@ -141,13 +152,21 @@ def test_one_worker_shows_what_each_child_runs_and_how_the_others_ended(recorded
     assert recorded.worker("celery@unknown", "1h") is None
 
 
-def test_a_host_is_counted_once_with_its_processes_by_role(recorded: Reader) -> None:
+def test_a_host_is_counted_once_with_its_processes_by_role(recorded: Reader, store: Store) -> None:
     (row,) = recorded.hosts()["hosts"]
     assert (row["host"], row["state"], row["workers"]) == ("a", "ok", ["celery@a"])
     assert {role: of["count"] for role, of in row["processes"].items() if of["count"]} == {
         "worker": 1, "child": 2, "beat": 1,
     }  # fmt: skip
     assert row["processes"]["child"] == {"count": 2, "cpu_percent": 100.0, "rss_bytes": 200}
+    apart = fleet.worker(
+        lease.now_us(store), hostname="celery@c", host="c", boot="aa" * 16, cpu_percent=3.0, rss_bytes=7
+    )
+    inbox.send(store, None, apart)
+    both = recorded.hosts()
+    assert [each["host"] for each in both["hosts"]] == ["a", "c"]
+    assert both["processes"]["child"] == row["processes"]["child"]
+    assert both["processes"]["worker"] == {"count": 2, "cpu_percent": 53.0, "rss_bytes": 107}
     found = recorded.host("a", "1h")
     assert found is not None
     assert [value for value in found["series"]["cpu_percent"] if value is not None] == [70.0]
@@ -166,7 +185,7 @@ def test_the_documented_examples_have_these_fields(recorded: Reader) -> None:
     same({key: found[key] for key in one.keys() - {"…"}}, {key: one[key] for key in one.keys() - {"…"}}, {"children"})
     assert found["children"][0].keys() == one["main"].keys()
     (hosts,) = examples("/hosts")
-    same(recorded.hosts(), hosts, {"processes", "limits"})
+    same({"hosts": recorded.hosts()["hosts"]}, {"hosts": hosts["hosts"]}, {"processes", "limits"})
     assert recorded.hosts()["hosts"][0]["processes"].keys() == hosts["hosts"][0]["processes"].keys()
     (resources,) = examples("/resources?by=cpu&window=24h")
     same(recorded.resources("cpu", "1h"), resources)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
 
-from celery_monitor.cli.embedded import die_with_parent
+from celery_monitor.cli.child import die_with_parent
 from tests.parts import ROOT
 
 T = TypeVar("T")

@@ -20,7 +20,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from celery_monitor.cli.embedded import die_with_parent, find_server
+from celery_monitor.cli import child
+from celery_monitor.cli.embedded import find_server
 from tests.parts import ROOT
 
 STOP_S: Final = 20.0
@@ -106,17 +107,9 @@ class Container:
 
     def start(self) -> None:
         path = os.pathsep.join(filter(None, [self.env.get("PYTHONPATH"), str(ROOT)]))
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                cwd=next(iter(self.mounts.values()), self.folder),
-                env={**os.environ, **self.env, "PYTHONPATH": path},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=die_with_parent(),
-            )
+        cwd = next(iter(self.mounts.values()), self.folder)
+        env = {**os.environ, **self.env, "PYTHONPATH": path}
+        self.process = child.start(self.command, self.folder / "log", env=env, cwd=cwd)
 
     @property
     def status(self) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import pytest
 import redis
 
-from celery_monitor.cli import embedded
+from celery_monitor.cli import child, embedded
 from tests import parts
 from tests.waiting import until
 
@@ -64,15 +64,7 @@ class Server:
     def start(self) -> Server:
         """Start it; `wait` waits until it answers."""
         command = [self.program, *self._config(), *self.options]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=embedded.die_with_parent(signal.SIGKILL),
-            )
+        self.process = child.start(command, self.folder / "log", signum=signal.SIGKILL)
         return self
 
     def _config(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import re
 import resource
 import socket
 import time
@@ -21,6 +22,7 @@ MIB = 1024 * 1024
 INNOCENT = 20
 FILE = "COSTS_TRUTH"
 PORT = "COSTS_PORT"
+DISK = "COSTS_DISK"
 
 app = Celery("costs")
 app.conf.update(
@@ -35,16 +37,22 @@ def rss_kib() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
 
 
+def written_bytes() -> int:
+    return int(re.findall(r"^write_bytes: (\d+)$", Path("/proc/self/io").read_text(), re.MULTILINE)[0])
+
+
 @contextmanager
 def measured(name: str) -> Iterator[dict[str, Any]]:
     """Write down what a body took by the kernel's own account."""
     about: dict[str, Any] = {"task": name, "pid": os.getpid()}
     rss, cpu = rss_kib(), time.thread_time()
-    yield about
-    about |= {"growth_kib": rss_kib() - rss, "cpu_s": time.thread_time() - cpu}
-    about["peak_kib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with Path(os.environ[FILE]).open("a") as out:
-        out.write(json.dumps(about) + "\n")
+    try:
+        yield about
+    finally:
+        about |= {"growth_kib": rss_kib() - rss, "cpu_s": time.thread_time() - cpu}
+        about["peak_kib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with Path(os.environ[FILE]).open("a") as out:
+            out.write(json.dumps(about) + "\n")
 
 
 def task(function: Callable[[dict[str, Any]], None], name: str) -> None:
@@ -89,11 +97,28 @@ def write(about: dict[str, Any]) -> None:
     time.sleep(0.03)
 
 
+def save(about: dict[str, Any]) -> None:
+    before = written_bytes()
+    saved = Path(os.environ[DISK], f"saved-by-{os.getpid()}")
+    with saved.open("wb") as out:
+        out.writelines(os.urandom(MIB) for _ in range(50))
+        out.flush()
+        os.fsync(out.fileno())
+    about["written_bytes"] = written_bytes() - before
+    saved.unlink()
+
+
+def fail(_: dict[str, Any]) -> None:
+    held = bytearray(b"\1") * (MIB // 16)  # stays for as long as the traceback does
+    time.sleep(0.03)
+    raise ValueError(len(held))
+
+
 def nothing(_: dict[str, Any]) -> None:
     time.sleep(0.021)
 
 
-for costly in (allocate, burn, connect, leak, write):
+for costly in (allocate, burn, connect, fail, leak, save, write):
     task(costly, costly.__name__)
 for number in range(INNOCENT):
     task(nothing, f"innocent{number}")

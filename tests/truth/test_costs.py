@@ -1,4 +1,4 @@
-"""Tasks that cost memory, CPU, connections, calls of I/O or a leak are told apart from 20 innocent names, to 10 %."""
+"""Tasks that cost memory, CPU, disk, connections, calls of I/O or a leak are told from 20 innocent names, to 10 %."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from tests.parts import ROOT
 from tests.truth import costs
 from tests.waiting import until
 
-RUNS = {"allocate": 3, "burn": 4, "connect": 20, "leak": 60, "write": 20}
+RUNS = {"allocate": 3, "burn": 4, "connect": 20, "leak": 60, "write": 20, "save": 1, "fail": 20}
+FIRST = {"cpu": "burn", "memory": "allocate", "network": "connect", "growth": "leak", "io": "save"}
 INNOCENT_RUNS = 4
 CODE = "import sys; from tests.truth.costs import app\nfor name in sys.argv[1:]: app.send_task(name)"
 
@@ -57,10 +58,10 @@ def total(rows: list[dict[str, Any]], what: str) -> float:
 
 
 def test_each_cost_is_told_of_the_task_that_has_it(
-    worker: WorkerFactory, redis_url: str, tmp_path: Path, port: str
+    worker: WorkerFactory, redis_url: str, tmp_path: Path, disk: Path, port: str
 ) -> None:
     truth = tmp_path / "truth"
-    env = {"CELERY_BROKER_URL": redis_url, costs.FILE: str(truth), costs.PORT: port}
+    env = {"CELERY_BROKER_URL": redis_url, costs.FILE: str(truth), costs.PORT: port, costs.DISK: str(disk)}
     order = [name for name, n in RUNS.items() for _ in range(n)]
     order += [f"innocent{n}" for n in range(costs.INNOCENT) for _ in range(INNOCENT_RUNS)]
     random.Random(1).shuffle(order)
@@ -80,16 +81,22 @@ def test_each_cost_is_told_of_the_task_that_has_it(
     )
     assert told["connect"]["connections"] == pytest.approx(total(real["connect"], "connections"), rel=0.1)
     assert told["write"]["writes"] == pytest.approx(total(real["write"], "writes"), rel=0.1)
+    assert told["save"]["written_bytes"] == pytest.approx(total(real["save"], "written_bytes"), rel=0.1)
+    assert told["save"]["written_bytes"] == pytest.approx(50 * costs.MIB, rel=0.1)
     leaked = total(real["leak"], "growth_kib") / RUNS["leak"] * 1024 * 1000
     assert told["leak"]["growth"]["bytes_per_1000_runs"] == pytest.approx(leaked, rel=0.1)
     assert leaked == pytest.approx(1000 * costs.MIB, rel=0.1)
     assert told["leak"]["growth"]["confidence"] in {"likely", "high"}
     assert told["leak"]["growth"]["max_tasks_per_child"]
-    for by, name in (("cpu", "burn"), ("memory", "allocate"), ("network", "connect"), ("growth", "leak")):
-        assert rows(by)[0]["task"] == name, by
+    assert {by: rows(by)[0]["task"] for by in FIRST} == FIRST
     for n in range(costs.INNOCENT):
         row = told[f"innocent{n}"]
         assert (row["connections"], row["growth"]["confidence"] in {"none", "low"}) == (None, True), row
+        assert row["memory_bytes"]["peak"] < told["allocate"]["memory_bytes"]["peak"] - 100 * costs.MIB
+        assert (row["written_bytes"] or 0) < costs.MIB
         assert row["cpu_seconds"]["total"] < 0.1 * told["burn"]["cpu_seconds"]["total"]
+    fails = told["fail"]["growth"]
+    assert fails["confidence"] in {"none", "low"}, "what a traceback holds is no leak"
+    assert fails["note"].startswith("20 runs that did not succeed took")
     (one,) = reader.executions(task="connect", limit=1)["executions"]
     assert one["attempts"][0]["connections"] == 7

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,6 @@ LITTLE = 64 * 1024
 """The witness writes down each life: a page or two of its file."""
 COUNTERS = ("read_bytes", "written_bytes", "switches", "involuntary_switches")
 INNOCENT = (("nap", 0.05), ("succeed",), ("give", 500))
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Path:
-    """Return a folder that is no tmpfs: what goes there never reaches a disk, and is not counted."""
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    mounts = {line.split()[2]: line.split(" - ")[1].split()[0] for line in lines}
-    for folder in (tmp_path, Path("/var/tmp")):
-        device = folder.stat().st_dev
-        if mounts.get(f"{os.major(device)}:{os.minor(device)}") != "tmpfs":
-            return folder
-    pytest.skip("neither pytest's folder nor /var/tmp is on a disk (give one: pytest --basetemp=FOLDER)")
 
 
 def counters(scene: Scene, task_id: str) -> dict[str, Any]:

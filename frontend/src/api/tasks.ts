@@ -112,7 +112,7 @@ export interface TaskResources {
   attributed_ratio: Num;
   cpu_seconds: { total: Num; avg: Num; p50: Num; p95: Num; max: Num; share: Num };
   memory_bytes: { peak: Num; p50: Num; p95: Num };
-  growth: { bytes_per_1000_runs: Num; confidence: string; max_tasks_per_child: Num };
+  growth: { bytes_per_1000_runs: Num; confidence: string; max_tasks_per_child: Num; note: string | null };
   read_bytes: Num;
   written_bytes: Num;
 }

@@ -15,10 +15,11 @@ export type WorkerState = WorkerRow["state"] | "zombie" | "skewed";
 export interface Worker extends Omit<WorkerRow, "state" | "running"> {
   state: WorkerState;
   running: Running[];
-  /** Why the state is no good one. */
+  /** Why the state is not ok. */
   note: string | null;
   free: Num;
   prefetch_limit: Num;
+  max_memory_per_child_bytes: Num;
   uptime_seconds: Num;
   restarts: number;
   exits: Record<string, number>;
@@ -37,6 +38,7 @@ export interface Process {
   pid: number | null;
   cpu_percent: Num;
   rss_bytes: Num;
+  peak_rss_bytes: Num;
   uss_bytes: Num;
   threads: Num;
   fds: Num;
@@ -125,6 +127,8 @@ export interface Host {
 
 export interface Hosts {
   hosts: Host[];
+  /** Of all hosts together. */
+  processes: Record<string, RoleSum>;
 }
 
 export interface HostDetail extends Host {
@@ -151,7 +155,7 @@ export interface ResourceRow {
   cpu_seconds: Cost;
   runtime_seconds: Cost;
   memory_bytes: { peak: Num; p50: Num; p95: Num };
-  growth: { bytes_per_1000_runs: number; confidence: "none" | "low" | "likely" | "high"; max_tasks_per_child: Num };
+  growth: { bytes_per_1000_runs: number; confidence: "none" | "low" | "likely" | "high"; max_tasks_per_child: Num; note: string | null };
   read_bytes: Num;
   written_bytes: Num;
   reads: Num;

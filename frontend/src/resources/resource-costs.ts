@@ -42,6 +42,10 @@ function leaking(rows: readonly ResourceRow[]): string {
 
 /** "grows by 12 MiB in 1 000 runs (likely); --max-tasks-per-child 500 would bound it". */
 export function growth(row: ResourceRow): string {
+  return row.growth.note ? `${verdict(row)}; ${row.growth.note}` : verdict(row);
+}
+
+function verdict(row: ResourceRow): string {
   const { bytes_per_1000_runs: grown, confidence, max_tasks_per_child: most } = row.growth;
   if (confidence === "none") return "no growth was seen";
   const sure = { low: "few runs say so", likely: "likely", high: "sure" }[confidence];

@@ -104,7 +104,7 @@ function columns(window: string, rows: readonly ResourceRow[], ranked: string): 
       minor: 2,
       key: (r) => (r.growth.confidence === "none" ? 0 : r.growth.bytes_per_1000_runs),
       cell: (r) =>
-        r.growth.confidence === "none" ? <span class="cm-muted">none</span> : <span class={r.growth.confidence === "low" ? "cm-muted" : "cm-warn"} title={growth(r)}>{bytes(r.growth.bytes_per_1000_runs)} <small>{r.growth.confidence}</small></span>,
+        r.growth.confidence === "none" ? <span class="cm-muted" title={growth(r)}>none</span> : <span class={r.growth.confidence === "low" ? "cm-muted" : "cm-warn"} title={growth(r)}>{bytes(r.growth.bytes_per_1000_runs)} <small>{r.growth.confidence}</small></span>,
     },
     { id: "read", title: "Read", hint: "from disk", minor: 1, key: (r) => r.read_bytes, cell: (r) => bytes(r.read_bytes) },
     { id: "written", title: "Written", hint: "to disk", minor: 1, key: (r) => r.written_bytes, cell: (r) => bytes(r.written_bytes) },

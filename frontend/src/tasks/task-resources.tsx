@@ -47,9 +47,9 @@ function facts(found: TaskDetail, row: TaskResources | undefined): (Fact | null)
 function growth(row: TaskResources | undefined): Fact {
   const name = "growth per 1\u202f000 runs";
   if (!row || row.growth.bytes_per_1000_runs == null) return { name, value: null, hint: row ? "unknown: its pool cannot tell" : undefined };
-  const { bytes_per_1000_runs: grown, confidence } = row.growth;
-  if (confidence === "none") return { name, value: "none", hint: "its processes do not grow" };
+  const { bytes_per_1000_runs: grown, confidence, note } = row.growth;
+  if (confidence === "none") return { name, value: "none", hint: note ?? "its processes do not grow" };
   const sure = { low: "uncertain", likely: "likely", high: "certain" }[confidence] ?? confidence;
-  const hint = "resident memory that a child gains; how sure that is, against the spread of single runs";
+  const hint = "resident memory that a child gains; how sure that is, against the spread of single runs" + (note ? `; ${note}` : "");
   return { name, value: <span class={confidence === "low" ? "cm-muted" : "cm-warn"}>{bytes(grown)}, {sure}</span>, hint };
 }

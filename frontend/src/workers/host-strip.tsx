@@ -1,7 +1,7 @@
 /** Hosts: each machine, or container, once, with what of it is in use. */
 
 import { host as hostLink } from "../address/links.ts";
-import type { Host } from "../api/workers.ts";
+import type { Host, Hosts, RoleSum } from "../api/workers.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Meter } from "../parts/meter.tsx";
 import { type Column, Table } from "../parts/table.tsx";
@@ -58,7 +58,7 @@ function columns(window: string): Column<Host>[] {
     { id: "sent", title: "Sent", hint: "to the network, all interfaces but the loopback", minor: 1, key: (r) => r.sent_bytes_s, cell: (r) => speed(r.sent_bytes_s) },
     { id: "received", title: "Received", minor: 1, key: (r) => r.received_bytes_s, cell: (r) => speed(r.received_bytes_s) },
     { id: "workers", title: "Workers", minor: 2, key: (r) => r.workers.length, cell: (r) => <span title={r.workers.join("\n")}>{count(r.workers.length)}</span> },
-    { id: "processes", title: "Processes", hint: "of this app, children of pools included", minor: 2, key: (r) => processes(r), cell: (r) => <span title={roles(r)}>{count(processes(r))}</span> },
+    { id: "processes", title: "Processes", hint: "of this app, children of pools included", minor: 2, key: (r) => processes(r), cell: (r) => <span title={roles(r.processes)}>{count(processes(r))}</span> },
   ];
 }
 
@@ -71,11 +71,17 @@ function processes(row: Host): number {
   return Object.values(row.processes).reduce((n, role) => n + role.count, 0);
 }
 
-function roles(row: Host): string {
-  return Object.entries(row.processes).filter(([, r]) => r.count).map(([role, r]) => `${r.count} ${role}`).join(", ");
+function roles(of: Record<string, RoleSum>): string {
+  return Object.entries(of).filter(([, r]) => r.count).map(([role, r]) => `${r.count} ${role}`).join(", ");
 }
 
-export function HostStrip({ rows, window }: { rows: readonly Host[]; window: string }) {
+/** "3 worker, 12 child · CPU 240 % of a core · 1.2 GiB", of all hosts together. */
+function together(of: Record<string, RoleSum>): string {
+  const sum = (value: (role: RoleSum) => number) => Object.values(of).reduce((n, role) => n + value(role), 0);
+  return `${roles(of)} · CPU ${percent(sum((r) => r.cpu_percent) / 100)} of a core · ${bytes(sum((r) => r.rss_bytes))}`;
+}
+
+export function HostStrip({ hosts: rows, processes: all, window }: Pick<Hosts, "hosts" | "processes"> & { window: string }) {
   return (
     <Table
       title="Hosts"
@@ -87,6 +93,8 @@ export function HostStrip({ rows, window }: { rows: readonly Host[]; window: str
       empty="No process of this app has told its host yet."
       file="hosts"
       screenful={8}
-    />
+    >
+      {roles(all) && <span class="cm-muted">the app: {together(all)}</span>}
+    </Table>
   );
 }

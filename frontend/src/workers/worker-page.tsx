@@ -63,7 +63,7 @@ function Now({ row }: { row: WorkerDetail }) {
   const first = longest(row);
   const mark = workerMark(row.state);
   if (gone)
-    return <Finding mark={mark} text={row.note ?? "It said goodbye"} aside={`· last heard of at ${clock(row.seen_at, serverNow())}`} />;
+    return <Finding mark={mark} text={row.note ?? ""} aside={`· last heard of at ${clock(row.seen_at, serverNow())}`} />;
   const work = row.slots == null ? `Runs ${plural(row.busy ?? 0, "task")}` : `${count(row.busy)} of ${plural(row.slots, "slot")} busy`;
   return (
     <Finding
@@ -78,7 +78,7 @@ function Now({ row }: { row: WorkerDetail }) {
         </>
       }
     >
-      {row.state === "warning" && <ul><li>An alert about it or its host fires: <a href={overview()}>see which</a></li></ul>}
+      {row.state === "warning" && <ul><li><a href={overview()}>All alerts</a></li></ul>}
     </Finding>
   );
 }
@@ -135,24 +135,32 @@ function Processes({ row, limit }: { row: WorkerDetail; limit: number | null }) 
   if (!row.main) return null;
   const members: Member[] = [...(row.children ?? []).map((c) => ({ ...c, main: false })), { ...row.main, main: true }];
   const children = row.children?.length ?? 0;
+  const most = row.max_memory_per_child_bytes;
   return (
     <Table
       title={children ? "Children" : "Process"}
       nouns={["process", "processes"]}
       rows={members}
-      columns={columns(limit)}
+      columns={columns(limit, most)}
       name={(r) => `${r.main} ${r.pid}`}
       order={{ column: "task", descending: false }}
       empty="No process has been looked at yet."
       file="processes"
       screenful={32}
     >
-      {limit != null && <span class="cm-muted">bars: share of the {bytes(limit)} that {row.host} may use</span>}
+      {most != null && <span class="cm-muted">bars: the most a child had, of the {bytes(most)} after which it is replaced</span>}
+      {most == null && limit != null && <span class="cm-muted">bars: share of the {bytes(limit)} that {row.host} may use</span>}
     </Table>
   );
 }
 
-function columns(limit: number | null): Column<Member>[] {
+/** How much of what bounds it a process has: of a child's own limit its peak, for that is what Celery looks at. */
+function filled(r: Member, limit: number | null, most: number | null): number | null {
+  const [of, has] = most == null || r.main ? [limit, r.rss_bytes] : [most, r.peak_rss_bytes];
+  return of && has != null ? has / of : null;
+}
+
+function columns(limit: number | null, most: number | null): Column<Member>[] {
   const now = serverNow();
   return [
     { id: "pid", title: "Pid", text: true, minor: 2, key: (r) => r.pid, cell: (r) => r.pid ?? UNKNOWN },
@@ -177,8 +185,8 @@ function columns(limit: number | null): Column<Member>[] {
       hint: "resident",
       key: (r) => r.rss_bytes,
       cell: (r) => {
-        const ratio = limit && r.rss_bytes != null ? r.rss_bytes / limit : null;
-        return <span class="cm-with-meter" title={ratio == null ? undefined : percent(ratio)}>{bytes(r.rss_bytes)} <Meter ratio={ratio} limit={MEMORY_LIMIT} /></span>;
+        const ratio = filled(r, limit, most);
+        return <span class="cm-with-meter" title={ratio == null ? undefined : `${percent(ratio)}${r.peak_rss_bytes == null ? "" : `, at most ${bytes(r.peak_rss_bytes)}`}`}>{bytes(r.rss_bytes)} <Meter ratio={ratio} limit={MEMORY_LIMIT} /></span>;
       },
     },
     { id: "own", title: "Own", hint: "memory that it shares with nobody; counted seldom", minor: 2, key: (r) => r.uss_bytes, cell: (r) => <span title={r.uss_bytes == null ? "not counted yet: the kernel walks through all memory for it" : undefined}>{bytes(r.uss_bytes)}</span> },

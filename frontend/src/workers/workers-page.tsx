@@ -24,14 +24,14 @@ export function WorkersPage({ search }: PageProps) {
   const window = windowOf(search, WINDOW);
   const path = `/workers${query({ window })}`;
   const view = useAnswer<Workers>(path, path);
-  const hosts = useAnswer<Hosts>("/hosts", "hosts").answer?.hosts;
+  const hosts = useAnswer<Hosts>("/hosts", "hosts").answer;
   return (
     <Sheet view={view} title="Workers" window={WINDOW}>
       {(found) => (
         <>
           {found.window.clamped && <Notice tone="unknown" title={found.window.clamped} />}
           <Body rows={found.workers} seconds={found.window.seconds} search={search} window={window} />
-          {hosts && <HostStrip rows={hosts} window={window} />}
+          {hosts && <HostStrip {...hosts} window={window} />}
         </>
       )}
     </Sheet>
