@@ -480,6 +480,8 @@ def _gathered(data: bytes, width: int, count: int, lo: int, positions: Sequence[
 def _widened(data: bytes, width: int, count: int, lo: int) -> list[int]:
     if len(data) != width * count:
         raise Undecodable(f"{len(data)} bytes for {count} integers of {width}")
+    if width == 1:
+        return [v + lo for v in data] if lo else list(data)
     planes = bytearray(len(data))
     for i in range(width):
         planes[i::width] = data[i * count : (i + 1) * count]

@@ -90,11 +90,11 @@ def decode(raw: Any) -> Tallies:
     rows = _count(sum(n for _, n in starts), MAX_ROWS)
     known = list(map(name, series))
     numbers, lengths = columns.integers(which, rows), columns.integers(sizes, rows * len(FIELDS))
-    _within(numbers, range(len(known)))
-    _within(lengths, range(MAX_KEYS))
+    _within(numbers, which, range(len(known)))
+    _within(lengths, sizes, range(MAX_KEYS))
     every = _count(sum(lengths), MAX_KEYS)
     places = columns.integers(keys, every)
-    _within(places, _KEYS)
+    _within(places, keys, _KEYS)
     full = sum(map(bool, islice(lengths, rows * len(TABLES), None)))
     low, wide, above = (columns.integers(column, full) for column in (least, spread, rest))
     found = [_error(rows, *error) for error in errors]
@@ -119,12 +119,13 @@ class Sums:
         """
         rows = self._numbered(told, moved)
         bases = [row | field << _KEY_BITS for field in range(len(FIELDS)) for row in rows]
-        every, ns = chain.from_iterable(map(repeat, bases, told.sizes)), self._ns
+        full = map(repeat, compress(bases, told.sizes), filter(None, told.sizes))
+        every, ns = chain.from_iterable(full), self._ns
         for at, n in zip(map(add, every, told.keys), told.ns, strict=True):
             ns[at] += n
         first = len(rows) * len(TABLES)
-        full = compress(islice(bases, first, None), islice(told.sizes, first, None))
-        self._widen(zip(full, told.least, told.spread, told.rest, strict=True))
+        sketches = compress(islice(bases, first, None), islice(told.sizes, first, None))
+        self._widen(zip(sketches, told.least, told.spread, told.rest, strict=True))
         for row, name, n in told.errors:
             self._errors[rows[row], name] += n
 
@@ -192,7 +193,11 @@ def _column(values: list[int]) -> list[Any]:
     return columns.Writer({}, 0).integers(values)
 
 
-def _within(values: Sequence[int], bounds: range) -> None:
+def _within(values: Sequence[int], raw: Sequence[Any], bounds: range) -> None:
+    """Refuse a column with numbers out of bounds; how narrow it is mostly tells that there are none."""
+    least, first, width, _ = raw
+    if first is None and bounds.start <= least and least + (1 << 8 * width) <= bounds.stop:
+        return
     if values and not (bounds.start <= min(values) and max(values) < bounds.stop):
         raise Undecodable(f"numbers from {min(values)} to {max(values)} for {bounds}")
 
