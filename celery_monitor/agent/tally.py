@@ -137,12 +137,17 @@ def publish(metrics: Metrics, row: Publish) -> None:
 
 
 def worker(metrics: Metrics, hostname: str) -> None:
-    """Add the worker's own cells: the sum of its task cells, made once per flush and not per task."""
+    """Add the worker's own cells, made once per flush and not per task: counts and run times of its task cells.
+
+    No more is kept of a worker.
+    """
     for cells in metrics.cells.values():
         total = Cell()
         for series, cell in cells.items():
             if series[0] == "task":
-                total.merge(cell)
+                total.runtime.merge(cell.runtime)
+                for state, n in cell.counts.items():
+                    total.counts[state] = total.counts.get(state, 0) + n
         if total.ended:
             cells.setdefault(("worker", hostname), Cell()).merge(total)
 

@@ -272,12 +272,12 @@ def _decoded(raw: bytes | None) -> Raw:
 
 
 def _tail(entries: list[inbox.Entry], known: Seen, now_us: int, step: Step) -> Parts:
-    parts: Parts = {}
+    folding = counters.Folding(now_us // 1_000_000, step)
     for entry in entries:
         if known.take(entry.boot, entry.n):
             try:
-                dumps = inbox.decode_dumps(entry.data)
+                told = inbox.decode_counters(entry.data)
             except Undecodable:
                 continue
-            counters.collect(parts, dumps, now_us // 1_000_000, step)
-    return tiers.with_sums(parts)
+            folding.add(told)
+    return tiers.with_sums(folding.parts())

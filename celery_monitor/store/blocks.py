@@ -28,6 +28,8 @@ View = Mapping[str, Mapping[str, list[Any]]]
 _LOGS: Final = 40
 _MOST_TENS: Final = 5
 _ALWAYS: Final = ("attempts", "publishes")
+_ALSO_IDS: Final = ("root", "parent", "group")
+"""Columns of ids that rows are not found by."""
 _BEGINS: Final = {"attempts": "started_us", "publishes": "published_us"}
 """Column that is never later than when a row of the table became true; of all others that is `at_us`."""
 
@@ -143,12 +145,15 @@ def _times(name: str, table: Mapping[str, list[Any]]) -> list[int]:
     return table["published_us" if name == "publishes" else "at_us"]
 
 
-def index_ids(tables: View, identity: Collection[str] = ()) -> set[bytes]:
-    """Return the ids a block is found by: of its executions, of their runs, and of labels with the `identity` keys."""
+def index_ids(blob: Blob, identity: Collection[str] = ()) -> set[bytes]:
+    """Return the ids rows are found by: of their executions, of their runs, and of labels with the `identity` keys."""
     found: set[bytes] = set()
-    for table in tables.values():
-        found.update(table["id"], table["run"])
-    for text in set(tables["labels"]["labels"]) if "labels" in tables else ():
+    if any(blob.has(name, column) for name in blob.names for column in _ALSO_IDS):
+        for name in blob.names:
+            found.update(blob.column(name, "id"), blob.column(name, "run"))
+    else:
+        found.update(blob.ids)
+    for text in set(blob.column("labels", "labels")) if "labels" in blob.names else ():
         found.update(index.label_id(key, value) for key, value in labels.read(text).items() if key in identity)
     found.discard(b"")
     return found
@@ -158,7 +163,7 @@ def describe(data: bytes, identity: Collection[str] = ()) -> tuple[Info, set[byt
     """Return the note on a block in its bytes, and the ids it is found by (`index_ids`)."""
     blob = Blob(data)
     tables = view(blob)
-    ids = index_ids(tables, identity)
+    ids = index_ids(blob, identity)
     when = [at for of in times(tables).values() if of for at in (min(of), max(of))]
     states: dict[int, int] = {}
     for task, state in set(zip(tables["attempts"]["task"], tables["attempts"]["state"], strict=True)):

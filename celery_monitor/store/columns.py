@@ -14,8 +14,9 @@ b     short bytes: the distinct values, integers that point into them
 f     floats: IEEE 754 doubles, 8 bytes each, little endian
 ====  ==================================================================================================
 
-`bytes` and text lists start with 0 for plain or 1 for zlib, whichever is shorter. A reader ignores columns it does
-not know and gives the empty value for columns that are missing. Bytes by significance: as in Blosc (Alted 2010).
+`bytes` and text lists start with 0 for plain or 1 for zlib, whichever is shorter. A column with the empty value in
+every row is left out; a reader gives that value for columns that are missing and ignores columns it does not know.
+Bytes by significance: as in Blosc (Alted 2010).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate, chain
 from operator import add, sub
 from struct import Struct
@@ -45,7 +47,7 @@ _TRIED: Final = 32
 Columns = dict[str, list[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Schema:
     """A kind of row: its name in the bytes, its columns with their codes, and what is predicted from what.
 
@@ -59,9 +61,9 @@ class Schema:
     near: dict[str, tuple[str, str]] = field(default_factory=dict)
     missing: dict[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def empty(self) -> dict[str, Any]:
-        """Column to the value of a column that is missing."""
+        """Column to the value of a column that is missing; one with this value in every row is left out."""
         values: dict[str, Any] = {"i": 0, "t": "", "d": b"", "u": b"", "b": b"", "f": 0.0}
         return {name: values[code] for name, code in self.columns.items()} | self.missing
 
@@ -145,8 +147,11 @@ class Writer:
         if rows > MAX_ROWS:
             raise ValueError(f"{schema.name}: {rows} rows; a blob holds {MAX_ROWS} at most")
         out = []
+        empty = schema.empty
         for name, code in schema.columns.items():
             values = columns[name]
+            if name not in schema.near and values.count(empty[name]) == rows:
+                continue
             if name in schema.near:
                 a, b = schema.near[name]
                 values = list(map(sub, values, map(sub, columns[a], columns[b])))
@@ -163,6 +168,8 @@ class Writer:
         if values.count(values[0]) == len(values):
             return [values[0], None, 0, b""]
         lo, hi = min(values), max(values)
+        if values[0] == lo and hi - lo == len(values) - 1 and values == list(range(lo, hi + 1)):
+            return [1, lo, 0, b""]
         if hi - lo > 255:
             if not may_shrink(values, hi - lo):
                 return [lo, None, *self._narrow(values, lo, hi)]
@@ -279,9 +286,13 @@ class Blob:
         """The tables known here that have rows."""
         return [name for name in SCHEMAS if self.rows(name)]
 
-    def is_whole(self, table: str) -> bool:
-        """Return whether a table has every column known here."""
-        return SCHEMAS[table].columns.keys() <= self._tables[table][1].keys()
+    def present(self, table: str) -> list[str]:
+        """Return the columns known here that a table has, in the schema's order."""
+        return [name for name in SCHEMAS[table].columns if name in self._tables[table][1]]
+
+    def has(self, table: str, name: str) -> bool:
+        """Return whether a table has a column."""
+        return name in self._tables[table][1]
 
     def raw(self, table: str, name: str) -> list[Any]:
         """Return a column's bytes, after its name and code; of one that is predicted, what is stored.
@@ -315,7 +326,7 @@ class Blob:
         """Return an id column as numbers of ids, which is cheaper to search than ids."""
         try:
             rows, columns = self._tables[table]
-            return integers(columns[name][2:], rows)
+            return integers(columns[name][2:], rows) if name in columns else [0] * rows
         except packing.BROKEN as e:
             raise Undecodable(f"column {table}.{name}: {e}") from e
 
@@ -469,6 +480,8 @@ def _gathered(data: bytes, width: int, count: int, lo: int, positions: Sequence[
 def _widened(data: bytes, width: int, count: int, lo: int) -> list[int]:
     if len(data) != width * count:
         raise Undecodable(f"{len(data)} bytes for {count} integers of {width}")
+    if width == 1:
+        return [v + lo for v in data] if lo else list(data)
     planes = bytearray(len(data))
     for i in range(width):
         planes[i::width] = data[i * count : (i + 1) * count]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from celery_monitor.store import fresh, inbox, lifetime, tiers
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor, after
-from celery_monitor.store.inbox import Dumps
+from celery_monitor.store.inbox import Counters
 from celery_monitor.store.keys import LATE_S
 from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import AHEAD, BROKEN_BLOB, LATE, FoldReport, Step
 from celery_monitor.store.rolling import cursor_of, keep_s, load_or_nothing
 from celery_monitor.store.slices import Slices
+from celery_monitor.store.tallies import Sums
 from celery_monitor.store.tier_bytes import TierBytes
 from celery_monitor.store.tiers import LABELS, MAX_SERIES, TASKS, TIERS, Part, Parts, Tier
 
@@ -44,14 +45,15 @@ def fold_once(store: Store, now_us: int, most: int, report: FoldReport, slices: 
     step = Step()
     found = fresh.heads(entries, step)
     known = fresh.seen_before(store, inbox.METRICS, found, now_us)
-    folded: Parts = {}
+    folding = Folding(now_us // 1_000_000, step)
     for entry in found:
         if not fresh.take(known, entry, step):
             continue
-        dumps = fresh.twice(partial(inbox.decode_dumps, entry.data), step)
-        if dumps is not None:
-            collect(folded, dumps, now_us // 1_000_000, step)
+        told = fresh.twice(partial(inbox.decode_counters, entry.data), step)
+        if told is not None:
+            folding.add(told)
         slices.breathe()
+    folded = folding.parts()
     cursor.last = fresh.stream_id(entries[-1])
     commit = Commit(key, raw or b"")
     held = TierBytes.load(weighed)
@@ -69,18 +71,42 @@ def fold_once(store: Store, now_us: int, most: int, report: FoldReport, slices: 
     return True
 
 
-def collect(folded: Parts, found: Dumps, now_s: int, step: Step) -> None:
-    """Add a batch to what is to be written; buckets too old are left out, buckets ahead of time are booked now."""
-    rows: list[tuple[int, Any]] = [*found.cells, *found.gauges]
-    for bucket, row in rows:
-        at = bucket
-        if bucket < now_s - LATE_S:
-            step.skipped[LATE] += 1
-            continue
-        if bucket > now_s + 10:
-            step.skipped[AHEAD] += 1
-            at = now_s // 10 * 10
-        tiers.collect(folded, at, row)
+class Folding:
+    """Batches added up to what is to be written.
+
+    Buckets too old are left out and counted in `step`, buckets ahead of time are booked now.
+    """
+
+    def __init__(self, now_s: int, step: Step) -> None:
+        self._now_s, self._step = now_s, step
+        self._sums = Sums()
+        self._levels: Parts = {}
+
+    def add(self, told: Counters) -> None:
+        """Add a batch."""
+        moved = {bucket: self._at(bucket) for bucket, _ in told.tallies.buckets}
+        self._sums.add(told.tallies, moved)
+        for bucket, row in told.gauges:
+            at = self._at(bucket)
+            if at is not None:
+                tiers.collect(self._levels, at, row)
+
+    def parts(self) -> Parts:
+        """Return everything, by bucket and part."""
+        found = dict(self._levels)
+        for at, row in self._sums.cells().items():
+            tiers.collect(found, at, ((series, cell.dump()) for series, cell in row.items()))
+        return found
+
+    def _at(self, bucket: int) -> int | None:
+        """Return the bucket in which another one counts, None for none."""
+        if bucket < self._now_s - LATE_S:
+            self._step.skipped[LATE] += 1
+            return None
+        if bucket > self._now_s + 10:
+            self._step.skipped[AHEAD] += 1
+            return self._now_s // 10 * 10
+        return bucket
 
 
 def _write(

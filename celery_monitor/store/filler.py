@@ -97,5 +97,5 @@ class Filler:
             self._step.skipped[BROKEN_BLOB] += 1
             cursor.number, cursor.rows = cursor.number + 1, 0
             return []
-        self._indexed, self._rows = blocks.index_ids(blocks.view(part.blob), self._store.identity_labels), part.count
+        self._indexed, self._rows = blocks.index_ids(part.blob, self._store.identity_labels), part.count
         return [part]

@@ -1,8 +1,9 @@
 """What agents hand in: two streams, one of counters and one of task rows, which the fold empties.
 
 An entry has the fields ``v`` (version), ``b`` (boot, 16 bytes), ``n``, ``h`` (host), ``t`` (the agent's clock, us) and
-``d`` (the bytes): of counters msgpack in zlib, of rows `store.columns`. Beside the streams lies how many bytes wait in
-them: who adds an entry adds them, the fold takes them off, and what finds no room stays with the agent.
+``d`` (the bytes): of counters `store.tallies` and gauges in zlib, of rows `store.columns`. Beside the streams lies how
+many bytes wait in them: who adds an entry adds them, the fold takes them off, and what finds no room stays with the
+agent.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.errors import StoreError, StoreRefused
-from celery_monitor.model import AgentState, Batch, Cell, Gauge, Metrics, Pace, Series
+from celery_monitor.model import AgentState, Batch, Gauge, Metrics, Pace, Series
 from celery_monitor.signals.record import fixed_id
-from celery_monitor.store import columns, dumps, live, memory, packing
+from celery_monitor.store import columns, dumps, live, memory, packing, tallies
 from celery_monitor.store.commit import Commit, run_script
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import Keys
 from celery_monitor.store.packing import Undecodable
+from celery_monitor.store.tallies import Tallies
 
 VERSION: Final = 1
 METRICS: Final = "m"
@@ -144,22 +146,21 @@ def cost(data: bytes) -> int:
 
 def encode_metrics(metrics: Metrics) -> bytes:
     """Return the bytes of a batch's counters and gauges."""
-    cells = [[b, [[s, c.dump()] for s, c in row.items()]] for b, row in metrics.cells.items()]
     gauges = [
         [b, [[s, {name: g.dump() for name, g in levels.items()}] for s, levels in row.items()]]
         for b, row in metrics.gauges.items()
     ]
-    return packing.deflate(packing.pack([VERSION, cells, gauges]), 1)
+    return packing.deflate(packing.pack([VERSION, tallies.encode(metrics.cells), gauges]), 1)
 
 
-class Dumps(NamedTuple):
-    """A batch's counters and gauges as they lie in an entry: (bucket, rows of series and dump), all checked."""
+class Counters(NamedTuple):
+    """A batch's counters as they lie in an entry, and gauges as (bucket, rows of series and dumps), all checked."""
 
-    cells: list[tuple[int, list[tuple[Series, list[Any]]]]]
+    tallies: Tallies
     gauges: list[tuple[int, list[tuple[Series, dict[str, list[Any]]]]]]
 
 
-def decode_dumps(data: bytes) -> Dumps:
+def decode_counters(data: bytes) -> Counters:
     """Return the counters in an entry's bytes; adding them needs no cell to be built.
 
     Raises:
@@ -169,9 +170,9 @@ def decode_dumps(data: bytes) -> Dumps:
         version, cells, gauges = packing.unpack(packing.inflate(data))
         if version != VERSION:
             raise Undecodable(f"counters of version {version!r}; this release reads {VERSION}")
-        return Dumps(
-            [(_bucket(b), [(_series(s), dumps.checked(dump)) for s, dump in row]) for b, row in cells],
-            [(_bucket(b), [(_series(s), dumps.checked_levels(levels)) for s, levels in row]) for b, row in gauges],
+        return Counters(
+            tallies.decode(cells),
+            [(tallies.bucket(b), [(tallies.name(s), dumps.checked_levels(g)) for s, g in row]) for b, row in gauges],
         )
     except packing.BROKEN as e:
         raise Undecodable(f"counters: {e}") from e
@@ -183,11 +184,10 @@ def decode_metrics(data: bytes) -> Metrics:
     Raises:
         Undecodable: broken, hostile, or of a newer version.
     """
-    found = decode_dumps(data)
-    return Metrics(
-        {b: {s: Cell.load(dump) for s, dump in row} for b, row in found.cells},
-        {b: {s: {n: Gauge.load(g) for n, g in levels.items()} for s, levels in row} for b, row in found.gauges},
-    )
+    found, sums = decode_counters(data), tallies.Sums()
+    sums.add(found.tallies, {})
+    levels = {b: {s: {n: Gauge.load(g) for n, g in of.items()} for s, of in row} for b, row in found.gauges}
+    return Metrics(sums.cells(), levels)
 
 
 def encode_rows(batch: Batch) -> bytes:
@@ -280,16 +280,3 @@ def _with_dropped(store: Store, state: AgentState) -> dict[str, Any]:
     for what, n in store.dropped.items():
         dropped[what] = dropped.get(what, 0) + n
     return {**state, "dropped": dropped}
-
-
-def _bucket(raw: Any) -> int:
-    if not isinstance(raw, int) or not 0 <= raw < 1 << 33:
-        raise Undecodable(f"bucket {raw!r}")
-    return raw // 10 * 10
-
-
-def _series(raw: Any) -> tuple[str, ...]:
-    "".join(raw)  # a TypeError for what is no text
-    if not raw or raw.__class__ is not list:
-        raise Undecodable(f"series {raw!r}")
-    return tuple(raw)

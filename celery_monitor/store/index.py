@@ -1,7 +1,7 @@
-"""Which blocks mention an id: 4 bytes per id and block, in 256 parts per group of blocks, dropped with the group.
+"""Which blocks mention an id: 4 bytes per id and block, in 64 parts per group of blocks, dropped with the group.
 
-An entry is the id's bytes 1 to 3 and the block's place in its group; byte 0 is the part. So an id is told from
-others by 32 bits within 128 blocks, and a wrong hit costs one block read, no wrong answer.
+An entry is the id's bytes 1 to 3 and the block's place in its group; byte 0 tells the part. So an id is told from
+others by 30 bits within 128 blocks, and a wrong hit costs one block read, no wrong answer.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Final
 from celery_monitor.signals.record import fixed_id
 
 GROUP: Final = 128
-"""Blocks per group: an eighth of a million rows or more, parts of a few KB."""
-PARTS: Final = 256
+"""Blocks per group: an eighth of a million rows or more."""
+PARTS: Final = 64
+"""Of 8 KB or more when a group is full: each commit of the fold adds to each part, so fewer cost the server less."""
 ENTRY: Final = 4
 
 
@@ -30,7 +31,7 @@ def entries(ids: Iterable[bytes], number: int) -> dict[int, bytes]:
     parts: dict[int, list[bytes]] = defaultdict(list)
     for packed in ids:
         whole = packed if len(packed) == 16 else fixed_id(packed)
-        parts[whole[0]].append(whole[1:4])
+        parts[whole[0] % PARTS].append(whole[1:4])
     return {part: place.join(found) + place for part, found in parts.items()}
 
 
@@ -58,4 +59,4 @@ def search(part: bytes | None, packed: bytes, group: int) -> set[int]:
 
 def part_of(packed: bytes) -> int:
     """Return the part an id lies in."""
-    return fixed_id(packed)[0]
+    return fixed_id(packed)[0] % PARTS

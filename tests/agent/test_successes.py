@@ -62,8 +62,8 @@ def one_by_one(payloads: list[bytes]) -> tuple[list[Attempt], Metrics]:
 
 
 def dumped(metrics: Metrics) -> dict[Any, Any]:
-    found = inbox.decode_dumps(inbox.encode_metrics(metrics))
-    return {(bucket, series): dump for bucket, rows in found.cells for series, dump in rows}
+    found = inbox.decode_metrics(inbox.encode_metrics(metrics))
+    return {(bucket, series): cell.dump() for bucket, row in found.cells.items() for series, cell in row.items()}
 
 
 @given(st.lists(FACTS, min_size=1, max_size=40))

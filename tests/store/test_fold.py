@@ -272,7 +272,7 @@ def test_an_entry_that_cannot_be_decoded_is_skipped_and_counted(store: Store, fi
 
 def test_counters_with_texts_for_numbers_do_not_stop_the_fold(store: Store) -> None:
     poisoned = batch(1, [attempt(1)])
-    poisoned.metrics.cells[NOW_US // SECOND // 10 * 10][TASK].counts[1] = "many"  # type: ignore[assignment]
+    poisoned.metrics.cells[NOW_US // SECOND // 10 * 10][TASK].errors["Full"] = "many"  # type: ignore[assignment]
     inbox.send(store, Batch(BOOT, 1, "host", NOW_US, poisoned.metrics), None)
     inbox.send(store, batch(2, [attempt(2)]), None)
 

@@ -105,12 +105,12 @@ def _unpacked() -> list[Any]:
 
 def test_columns_that_are_missing_or_new_are_joined() -> None:
     version, ids, odd, body = unpack(
-        columns.encode({"publishes": columns.from_rows(PUBLISHES, [_publish(1)])}, level=0)
+        columns.encode({"publishes": columns.from_rows(PUBLISHES, [_publish(1, published_us=5)])}, level=0)
     )
     body["publishes"][1] = [c for c in body["publishes"][1] if c[0] != "due_us"] + [["new", "i", 5, None, 0, b""]]
     part = Part.of(Blob(pack([version, ids, odd, body])))
     assert rows_of(joining.join([part, part_of({"publishes": [_publish(2, due_us=7)]})]))["publishes"] == [
-        _publish(1), _publish(2, due_us=7),
+        _publish(1, published_us=5), _publish(2, due_us=7),
     ]  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def test_columns_that_are_missing_or_new_are_joined() -> None:
 )
 def test_a_broken_column_is_found_before_it_is_joined(column: str, raw: list[Any]) -> None:
     version, ids, odd, body = unpack(
-        columns.encode({"publishes": columns.from_rows(PUBLISHES, [_publish(1)])}, level=0)
+        columns.encode({"publishes": columns.from_rows(PUBLISHES, [_publish(1, published_us=5)])}, level=0)
     )
     body["publishes"][1] = [[column, *raw] if c[0] == column else c for c in body["publishes"][1]]
     with pytest.raises(Undecodable):
