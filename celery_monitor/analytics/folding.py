@@ -12,7 +12,7 @@ from celery_monitor.analytics.executions import Execution
 
 
 class Place(NamedTuple):
-    """Where an execution stands: `above` is the nearest one above it that is shown, b"" for none."""
+    """Where an execution stands: `above` is the nearest anchor above it, b"" for none."""
 
     above: bytes
     task: str
@@ -25,7 +25,7 @@ class Group:
     Attributes:
         members: those that are not shown one by one.
         runtimes_us: run times of all that ran, shown or not, all attempts together.
-        parents: how often a member's parent stands at another place; None where its parent is shown.
+        parents: how often a member's parent stands at another place; None where its parent is an anchor.
     """
 
     members: list[Execution] = field(default_factory=list)
@@ -46,29 +46,31 @@ class Group:
         return median_low(self.runtimes_us) if self.runtimes_us else None
 
     def after(self, place: Place) -> str | None:
-        """Return the task of the group that most members' parents are in; None when those are shown, or of this."""
+        """Return the task of the group that most members' parents are in; None when those are anchors, or of this."""
         (parent, _), *_ = self.parents.most_common(1)
         return parent.task if parent not in (None, place) else None
 
 
-def groups(executions: Mapping[bytes, Execution], shown: Collection[bytes]) -> dict[Place, Group]:
-    """Return what stands at each place, `shown` ids counted with the others."""
+def groups(
+    executions: Mapping[bytes, Execution], shown: Collection[bytes], anchors: Collection[bytes]
+) -> dict[Place, Group]:
+    """Return what stands at each place below `anchors`; what is `shown` is counted with the others."""
     above: dict[bytes, bytes] = {}
     for id_ in executions:
-        _climb(id_, executions, shown, above)
+        _climb(id_, executions, anchors, above)
     places = {id_: Place(above[id_], e.task) for id_, e in executions.items()}
     found: dict[Place, Group] = {}
     for id_, e in executions.items():
         parent = _parent(e)
-        hidden = parent in places and parent not in shown
-        found.setdefault(places[id_], Group()).add(e, places[parent] if hidden else None, shown=id_ in shown)
+        between = places[parent] if parent in places and parent not in anchors else None
+        found.setdefault(places[id_], Group()).add(e, between, shown=id_ in shown)
     return found
 
 
 def _climb(
-    id_: bytes, executions: Mapping[bytes, Execution], shown: Collection[bytes], above: dict[bytes, bytes]
+    id_: bytes, executions: Mapping[bytes, Execution], anchors: Collection[bytes], above: dict[bytes, bytes]
 ) -> None:
-    """Note the nearest shown one above an execution and all on the way to it; without recursion: runs are deep."""
+    """Note the nearest anchor above an execution and all on the way to it; without recursion: runs are deep."""
     way: list[bytes] = []
     passed: set[bytes] = set()
     at = id_
@@ -76,7 +78,7 @@ def _climb(
         way.append(at)
         passed.add(at)
         at = _parent(executions[at])
-        if at in shown or at not in executions or at in passed:
+        if at in anchors or at not in executions or at in passed:
             found = b"" if at in passed else at
             break
         if at in above:

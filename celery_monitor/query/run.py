@@ -135,9 +135,18 @@ def _is_attempt(node: Node) -> bool:
 
 
 def _folded(run: Judged, picked: Sequence[Execution]) -> list[dict[str, Any]]:
-    """Return the executions that are not shown one by one, by the shown one above them and task, the most first."""
-    groups = folding.groups(run.executions, {e.id for e in picked})
-    rest = [(place, group) for place, group in groups.items() if group.members]
+    """Return the executions that are not shown one by one, by the one above them and task, those with most first.
+
+    The one above is the nearest that is shown; the nearest on the path, or none, where that would be too many groups.
+    """
+    shown_ = {e.id for e in picked}
+    on_path = {run.nodes[key].id for key in run.path} & shown_
+    rest: list[tuple[folding.Place, folding.Group]] = []
+    for anchors in (shown_, on_path, frozenset[bytes]()):
+        groups = folding.groups(run.executions, shown_, anchors)
+        rest = [(place, group) for place, group in groups.items() if group.members]
+        if len(rest) <= _MOST_GROUPS:
+            break
     rest.sort(key=lambda item: (-len(item[1].members), item[0]))
     return [_group(place, group) for place, group in rest[:_MOST_GROUPS]]
 
