@@ -25,6 +25,9 @@ _MOST_ATTEMPTS: Final = 20
 _MOST_DETAILS: Final = 500
 """Spans, waits, planned steps shown of a run."""
 _MOST_GROUPS: Final = 200
+_LEAST_OF_GROUP: Final = 3
+_MOST_SMALL: Final = 20
+"""More groups of fewer members tell nothing that could be read off at a glance."""
 _MESSAGE: Final = 300
 
 
@@ -137,7 +140,7 @@ def _is_attempt(node: Node) -> bool:
 def _folded(run: Judged, picked: Sequence[Execution]) -> list[dict[str, Any]]:
     """Return the executions that are not shown one by one, by the one above them and task, those with most first.
 
-    The one above is the nearest that is shown; the nearest on the path, or none, where that would be too many groups.
+    The one above is the nearest that is shown; the nearest on the path, or none, where those are many groups of few.
     """
     shown_ = {e.id for e in picked}
     on_path = {run.nodes[key].id for key in run.path} & shown_
@@ -145,7 +148,8 @@ def _folded(run: Judged, picked: Sequence[Execution]) -> list[dict[str, Any]]:
     for anchors in (shown_, on_path, frozenset[bytes]()):
         groups = folding.groups(run.executions, shown_, anchors)
         rest = [(place, group) for place, group in groups.items() if group.members]
-        if len(rest) <= _MOST_GROUPS:
+        small = sum(len(group.members) < _LEAST_OF_GROUP for _, group in rest)
+        if len(rest) <= _MOST_GROUPS and small <= _MOST_SMALL:
             break
     rest.sort(key=lambda item: (-len(item[1].members), item[0]))
     return [_group(place, group) for place, group in rest[:_MOST_GROUPS]]
