@@ -23,7 +23,7 @@ export interface Layout {
 }
 
 /** A node by where time goes: what stands beside each other has to fit a narrow page. */
-export const NODE = { right: { width: 196, height: 46 }, down: { width: 152, height: 46 } };
+export const NODE = { right: { width: 196, height: 46 }, down: { width: 172, height: 46 } };
 export const MEMBER = { width: 92, height: 24, gap: 4 };
 /** Of an open group: what stands above its members, what around them, and below them when a list has more. */
 export const FRAME = { head: 46, edge: 8, foot: 24 };

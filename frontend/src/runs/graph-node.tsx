@@ -7,6 +7,8 @@ import { executionMark } from "../words/states.ts";
 import { type Box, columns, hasMore, MEMBER } from "./graph-layout.ts";
 import type { Member, Node } from "./graph.ts";
 
+const ALARMING = ["critical", "lost"];
+
 interface Props {
   run: string;
   node: Node;
@@ -38,15 +40,15 @@ export function GraphNode(props: Props) {
 /** What of the node can be pressed: a step shows its details, a group opens or folds, one without known members leads to a list. */
 function Face({ run, node, selected, stop, select, turn }: Props) {
   const words = said(node);
-  const content = <><NameLine node={node} /><FigureLine node={node} /></>;
-  const shared = { class: "cm-node-face", title: words, "aria-label": words, "data-node": node.key, tabIndex: stop ? 0 : -1 };
+  const content = <><NameLine node={node} /><FigureLine node={node} /><span class="cm-unseen">{words}</span></>;
+  const shared = { class: "cm-node-face", title: words, "data-node": node.key, tabIndex: stop ? 0 : -1 };
   if (node.kind === "step" && node.id !== null)
     return <button type="button" {...shared} aria-pressed={node.id === selected} onClick={() => select(node.id!)}>{content}</button>;
   if (node.kind === "group" && node.opens)
     return <button type="button" {...shared} aria-expanded={node.open} onClick={() => turn(node.key)}>{content}</button>;
   if (node.kind === "group")
     return <a {...shared} href={listOf(run, node)}>{content}</a>;
-  return <span {...shared} role="img">{content}</span>;
+  return <span {...shared} role="group">{content}</span>;
 }
 
 function NameLine({ node }: { node: Node }) {
@@ -82,12 +84,14 @@ function FigureLine({ node }: { node: Node }) {
   );
 }
 
+/** States by their number, what failed first: it is what a narrow node has room for. */
 function States({ states }: { states: Node["states"] }) {
+  const marked = Object.entries(states).map(([state, n]) => ({ state, n, ...executionMark(state) }));
+  const alarming = (tone: string) => Number(ALARMING.includes(tone));
+  marked.sort((a, b) => alarming(b.tone) - alarming(a.tone) || b.n - a.n);
   return (
     <>
-      {Object.entries(states).sort((a, b) => b[1] - a[1]).slice(0, 3).map(([state, n]) => (
-        <span key={state} class={`cm-state-${executionMark(state).tone}`}>{executionMark(state).shape} {count(n)}</span>
-      ))}
+      {marked.slice(0, 3).map(({ state, n, shape, tone }) => <span key={state} class={`cm-state-${tone}`}>{shape} {count(n)}</span>)}
     </>
   );
 }
@@ -98,11 +102,12 @@ function Members({ run, node, box, selected, select }: Props) {
       <ul class="cm-members" aria-label={`Members of ${node.name}`} style={{ gridTemplateColumns: `repeat(${columns(node.members.length)}, ${MEMBER.width}px)` }}>
         {node.members.map((m) => (
           <li key={m.id}>
-            <button type="button" class={`cm-member cm-edge-${executionMark(m.state).tone} ${m.lit ? "cm-lit" : ""}`} data-node={m.id} tabIndex={-1} aria-pressed={m.id === selected} aria-label={memberSaid(m)} title={memberSaid(m)} onClick={() => select(m.id)}>
-              <span class={`cm-state-${executionMark(m.state).tone}`}>{executionMark(m.state).shape}</span>
+            <button type="button" class={`cm-member cm-edge-${executionMark(m.state).tone} ${m.lit ? "cm-lit" : ""}`} data-node={m.id} tabIndex={-1} aria-pressed={m.id === selected} title={memberSaid(m)} onClick={() => select(m.id)}>
+              <span class={`cm-state-${executionMark(m.state).tone}`} aria-hidden="true">{executionMark(m.state).shape}</span>
               {m.seconds > 0 ? duration(m.seconds) : executionMark(m.state).word}
               {m.attempts > 1 && <span class="cm-warn">↻{count(m.attempts - 1)}</span>}
-              {m.lit && <span class="cm-star">★</span>}
+              {m.lit && <span class="cm-star" aria-hidden="true">★</span>}
+              <span class="cm-unseen">{memberSaid(m)}</span>
             </button>
           </li>
         ))}
