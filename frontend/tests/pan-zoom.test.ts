@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fitted, revealing, zoomed } from "../src/runs/pan-zoom.ts";
+import { fitted, revealing, whole, zoomed } from "../src/runs/pan-zoom.ts";
 
 const FRAME = { width: 800, height: 400 };
 
@@ -31,4 +31,11 @@ test("a box is brought into sight by the shortest way, and what is seen moves no
   assert.deepEqual(revealing(part, { x: 1_000, y: 100, width: 200, height: 50 }, FRAME), { x: -416, y: 0, scale: 1 });
   assert.deepEqual(revealing(part, { x: -50, y: 100, width: 200, height: 50 }, FRAME), { x: 66, y: 0, scale: 1 });
   assert.deepEqual(revealing(part, { x: 500, y: 100, width: 5_000, height: 50 }, FRAME), { x: -484, y: 0, scale: 1 });
+});
+
+test("whether all of it is seen is known", () => {
+  const drawing = { width: 700, height: 300 };
+  assert.equal(whole(fitted(drawing, FRAME), drawing, FRAME), true);
+  assert.equal(whole({ x: 0, y: 0, scale: 2 }, drawing, FRAME), false);
+  assert.equal(whole({ x: -1, y: 0, scale: 1 }, drawing, FRAME), false);
 });

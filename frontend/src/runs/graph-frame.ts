@@ -2,7 +2,7 @@
 
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { fitted, moved, type Part, type Size, zoomed } from "./pan-zoom.ts";
+import { fitted, moved, type Part, type Size, whole, zoomed } from "./pan-zoom.ts";
 
 /** What is first shown is not smaller. */
 export const LEGIBLE = 0.6;
@@ -14,6 +14,8 @@ export interface Hands {
   part: Part;
   /** Size of the frame; null until it is known. */
   frame: Size | null;
+  /** Whether nothing lies beyond the frame. */
+  whole: boolean;
   /** Show another part; null: the whole again. */
   show: (part: Part | null) => void;
   zoom: (out?: boolean) => void;
@@ -39,7 +41,9 @@ export function useHands(element: RefObject<HTMLElement | null>, drawing: Size):
     frame,
     show,
     zoom: (out = false) => show(zoomed(now.current, out ? 1 / STEP : STEP, middle())),
-    fit: () => show(frame && fitted(drawing, frame)),
+    // Where all of it is legible it goes on fitting when it grows.
+    fit: () => show(frame && !whole(fitted(drawing, frame, LEGIBLE), drawing, frame) ? fitted(drawing, frame) : null),
+    whole: frame !== null && whole(part, drawing, frame),
     pointer: usePointers(element, now, show),
   };
 }

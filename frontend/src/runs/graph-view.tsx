@@ -51,7 +51,7 @@ export function GraphView({ run, selected, select, turned, turn }: GraphProps) {
       </div>
       <div
         ref={element}
-        class="cm-graph"
+        class={`cm-graph ${hands.whole ? "cm-graph-whole" : ""}`}
         role="region"
         aria-label="Graph: arrow keys go from step to step, + and − zoom, 0 shows all of it; the waterfall tells the same as a list"
         tabIndex={0}

@@ -24,6 +24,7 @@ export function GraphLegend() {
       <li><i class="cm-legend-node cm-node-group" /> many of one task</li>
       <li><i class="cm-legend-node cm-node-planned" /> planned</li>
       <li><span class="cm-star" aria-hidden="true">★</span> set the duration</li>
+      <li>drag to move, Ctrl + wheel to zoom</li>
     </ul>
   );
 }

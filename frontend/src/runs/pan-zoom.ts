@@ -47,3 +47,8 @@ export function revealing(part: Part, box: { x: number; y: number } & Size, fram
   };
   return moved(part, shift(box.x, box.width, part.x, frame.width), shift(box.y, box.height, part.y, frame.height));
 }
+
+/** Whether nothing of the drawing lies beyond the frame. */
+export function whole({ x, y, scale }: Part, drawing: Size, frame: Size): boolean {
+  return x >= 0 && y >= 0 && x + drawing.width * scale <= frame.width && y + drawing.height * scale <= frame.height;
+}
