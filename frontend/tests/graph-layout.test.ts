@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { graph, type Node } from "../src/runs/graph.ts";
-import { beside, columns, inGrid, layout, nameOf, NODE, sizeOf, structure } from "../src/runs/graph-layout.ts";
+import { beside, columns, inGrid, layout, nameOf, sizeOf, structure, widthOf, WIDTHS } from "../src/runs/graph-layout.ts";
 import { attempt, NONE, NOW, run, step } from "./made-run.ts";
 
 const members = Array.from({ length: 24 }, (_, i) => step(`m${i}`, "a", [attempt(1, 2 + i)], { task: "t.row", group_id: "g" }));
@@ -9,11 +9,11 @@ const made = run([step("a", null, [attempt(0, 1)]), ...members, step("body", "m2
 const drawn = graph(made, NOW, NONE);
 const group = drawn.nodes.find((n) => n.kind === "group")!;
 
-test("time goes to the right, or down, and no node lies on another", () => {
-  for (const direction of ["right", "down"] as const) {
-    const { boxes, width, height } = layout(drawn, direction);
+test("time goes to the right, on a narrow page down, and no node lies on another", () => {
+  for (const [room, along] of [["wide", "x"], ["narrow", "y"]] as const) {
+    const { boxes, width, height } = layout(drawn, room);
     const all = [...boxes.values()];
-    const begin = (key: string) => boxes.get(key)![direction === "right" ? "x" : "y"];
+    const begin = (key: string) => boxes.get(key)![along];
     assert.ok(begin("a") < begin(group.key) && begin(group.key) < begin("body") && begin("body") < begin("end"));
     for (const [i, one] of all.entries()) {
       assert.ok(one.x >= 0 && one.y >= 0 && one.x + one.width <= width && one.y + one.height <= height);
@@ -25,8 +25,14 @@ test("time goes to the right, or down, and no node lies on another", () => {
   }
 });
 
+test("on a narrow page chains beside each other go to the right, if that is less wide", () => {
+  const chains = Array.from({ length: 6 }, (_, i) => [step(`x${i}`, null, [attempt(0, 1)]), step(`y${i}`, `x${i}`, [attempt(1, 2)])]).flat();
+  const { boxes } = layout(graph(run(chains), NOW, NONE), "narrow");
+  assert.ok(boxes.get("x0")!.x < boxes.get("y0")!.x);
+});
+
 test("an edge goes from border to border", () => {
-  const { boxes, curves } = layout(drawn, "right");
+  const { boxes, curves } = layout(drawn, "wide");
   const from = boxes.get("body")!;
   const to = boxes.get("end")!;
   const curve = curves.get(nameOf({ from: "body", to: "end" }))!;
@@ -35,25 +41,34 @@ test("an edge goes from border to border", () => {
 });
 
 test("an open group has room for its members, a folded one is a node like others", () => {
-  const { width, height } = sizeOf(group, "right");
-  assert.ok(width > NODE.right.width && height > NODE.right.height && width < 3 * height, `${width} × ${height}`);
-  assert.deepEqual(sizeOf({ ...group, open: false } as Node, "down"), NODE.down);
+  const folded = sizeOf({ ...group, open: false } as Node, 180);
+  const { width, height } = sizeOf(group, 180);
+  assert.equal(folded.width, 180);
+  assert.ok(width > folded.width && height > folded.height && width < 3 * height, `${width} × ${height}`);
+});
+
+test("nodes are as wide as the longest name takes, within what a page has", () => {
+  const named = (name: string) => [{ ...group, name, count: 1 } as Node];
+  const { least, most } = WIDTHS.wide;
+  assert.deepEqual([widthOf([], "wide"), widthOf(named("x"), "wide"), widthOf(named("x".repeat(500)), "wide")], [least, least, most]);
+  const between = widthOf(named("shop.reports.extract"), "wide");
+  assert.ok(between > least && between < most, String(between));
 });
 
 test("the layout is asked for anew when something leads elsewhere or a group is opened, not when a second has passed", () => {
   const later = graph({ ...made, duration_seconds: 99 }, NOW + 10, NONE);
-  assert.equal(structure(later, "right"), structure(drawn, "right"));
-  assert.notEqual(structure(graph(made, NOW, new Set([group.key])), "right"), structure(drawn, "right"));
-  assert.notEqual(structure(drawn, "down"), structure(drawn, "right"));
+  assert.equal(structure(later, "wide"), structure(drawn, "wide"));
+  assert.notEqual(structure(graph(made, NOW, new Set([group.key])), "wide"), structure(drawn, "wide"));
+  assert.notEqual(structure(drawn, "narrow"), structure(drawn, "wide"));
 });
 
 test("nothing has no size", () => {
-  const { width, height } = layout(graph(run([]), NOW, NONE), "right");
+  const { width, height } = layout(graph(run([]), NOW, NONE), "wide");
   assert.deepEqual([width, height], [0, 0]);
 });
 
 test("arrow keys go to the nearest in their direction, what lies straight ahead before what lies aside", () => {
-  const box = (x: number, y: number) => ({ x, y, ...NODE.right });
+  const box = (x: number, y: number) => ({ x, y, width: 196, height: 46 });
   const boxes = new Map([["a", box(0, 100)], ["near", box(300, 0)], ["straight", box(350, 100)], ["far", box(900, 100)]]);
   assert.equal(beside(boxes, "a", "ArrowRight"), "straight");
   assert.equal(beside(boxes, "straight", "ArrowRight"), "far");

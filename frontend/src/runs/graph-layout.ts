@@ -3,8 +3,9 @@
 import { Graph as Dagre, layout as place } from "@dagrejs/dagre";
 import type { Edge, Graph, Node } from "./graph.ts";
 
-/** Where time goes: to the right, or down where a page is narrow. */
+/** Where time goes. */
 export type Direction = "right" | "down";
+export type Room = keyof typeof WIDTHS;
 
 export interface Box {
   /** Left upper corner. */
@@ -22,8 +23,12 @@ export interface Layout {
   curves: Map<string, string>;
 }
 
-/** A node by where time goes: what stands beside each other has to fit a narrow page. */
-export const NODE = { right: { width: 196, height: 46 }, down: { width: 172, height: 46 } };
+/** All nodes are as wide as the longest name takes, within bounds: what stands beside each other has to fit the page. */
+export const WIDTHS = { wide: { least: 168, most: 272 }, narrow: { least: 160, most: 176 } };
+const HEIGHT = 46;
+const LETTER = 8.3; // px across, on average, in bold
+const SIGNS = 64; // px beside a name
+const COUNT = 7; // letters of a group's number
 export const MEMBER = { width: 92, height: 24, gap: 4 };
 /** Of an open group: what stands above its members, what around them, and below them when a list has more. */
 export const FRAME = { head: 46, edge: 8, foot: 24 };
@@ -37,16 +42,25 @@ export function nameOf({ from, to }: Pick<Edge, "from" | "to">): string {
 }
 
 /** What the layout depends on: as long as it is the same, nothing moves. */
-export function structure({ nodes, edges }: Pick<Graph, "nodes" | "edges">, direction: Direction): string {
+export function structure({ nodes, edges }: Pick<Graph, "nodes" | "edges">, room: Room): string {
+  const width = widthOf(nodes, room);
   const sizes = nodes.map((n) => [n.key, n.kind, n.open ? [n.members.length, hasMore(n)] : 0]);
-  return JSON.stringify([direction, sizes, edges.map((e) => [e.from, e.to])]);
+  return JSON.stringify([room, width, sizes, edges.map((e) => [e.from, e.to])]);
 }
 
-export function layout({ nodes, edges }: Pick<Graph, "nodes" | "edges">, direction: Direction): Layout {
+/** Time goes to the right; on a narrow page down, if that is less wide. */
+export function layout(graph: Pick<Graph, "nodes" | "edges">, room: Room): Layout {
+  const right = placed(graph, room, "right");
+  const down = room === "narrow" ? placed(graph, room, "down") : right;
+  return down.width < right.width ? down : right;
+}
+
+function placed({ nodes, edges }: Pick<Graph, "nodes" | "edges">, room: Room, direction: Direction): Layout {
   const dagre = new Dagre();
   dagre.setGraph({ rankdir: direction === "right" ? "LR" : "TB", ...GAPS });
   dagre.setDefaultEdgeLabel(() => ({}));
-  for (const node of nodes) dagre.setNode(node.key, { ...sizeOf(node, direction) }); // dagre writes into it;
+  const least = widthOf(nodes, room);
+  for (const node of nodes) dagre.setNode(node.key, sizeOf(node, least));;
   for (const { from, to } of edges) dagre.setEdge(from, to);
   place(dagre);
   const { width = 0, height = 0 } = dagre.graph() as { width?: number; height?: number };
@@ -78,14 +92,20 @@ export function hasMore(node: Pick<Node, "count" | "members">): boolean {
   return node.count > node.members.length;
 }
 
-export function sizeOf(node: Node, direction: Direction): { width: number; height: number } {
+export function widthOf(nodes: readonly Node[], room: Room): number {
+  const { least, most } = WIDTHS[room];
+  const letters = Math.max(0, ...nodes.map((n) => n.name.length + (n.count > 1 ? COUNT : 0)));
+  return Math.round(Math.max(least, Math.min(SIGNS + letters * LETTER, most)));
+}
+
+/** @param least width of a node that is not open */
+export function sizeOf(node: Node, least: number): { width: number; height: number } {
   if (node.kind === "join") return { width: JOIN, height: JOIN };
-  const least = NODE[direction];
-  if (!node.open) return least;
+  if (!node.open) return { width: least, height: HEIGHT };
   const across = columns(node.members.length);
   const down = Math.ceil(node.members.length / across);
   return {
-    width: Math.max(across * (MEMBER.width + MEMBER.gap) - MEMBER.gap + 2 * FRAME.edge, least.width),
+    width: Math.max(across * (MEMBER.width + MEMBER.gap) - MEMBER.gap + 2 * FRAME.edge, least),
     height: FRAME.head + down * (MEMBER.height + MEMBER.gap) - MEMBER.gap + FRAME.edge + (hasMore(node) ? FRAME.foot : 0),
   };
 }

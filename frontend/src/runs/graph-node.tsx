@@ -56,7 +56,7 @@ function NameLine({ node }: { node: Node }) {
   return (
     <span class="cm-node-line">
       <span class={`cm-state-${mark.tone}`} aria-hidden="true">{mark.shape}</span>
-      <span class="cm-node-name">{node.name}</span>
+      <span class="cm-node-name cm-node-task"><bdi dir="ltr">{node.name}</bdi></span>
       {node.count > 1 && <b>×{count(node.count)}</b>}
       {node.lit && <span class="cm-star" aria-hidden="true">★</span>}
       {node.kind === "group" && node.opens && <span class="cm-muted" aria-hidden="true">{node.open ? "▾" : "▸"}</span>}

@@ -4,12 +4,12 @@ import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { RunDetail } from "../api/runs.ts";
 import { serverNow } from "../words/clock.ts";
 import { LEGIBLE, useHands } from "./graph-frame.ts";
-import { type Arrow, beside, type Direction, inGrid, type Layout, layout, nameOf, structure } from "./graph-layout.ts";
+import { type Arrow, beside, inGrid, type Layout, layout, nameOf, type Room, structure } from "./graph-layout.ts";
 import { GraphNode } from "./graph-node.tsx";
 import { type Graph, graph } from "./graph.ts";
 import { fitted, moved, revealing } from "./pan-zoom.ts";
 
-const NARROW = 600; // px of the page: time goes down
+const NARROW = 600; // px of the page
 const STEP = 60; // px an arrow key moves
 const LOWEST = 150; // px of the frame
 const HIGHEST = 0.68; // of the window
@@ -26,9 +26,8 @@ export interface GraphProps {
 
 export function GraphView({ run, selected, select, turned, turn }: GraphProps) {
   const element = useRef<HTMLDivElement>(null);
-  const direction: Direction = innerWidth < NARROW ? "down" : "right";
   const drawn = graph(run, serverNow().getTime() / 1000, turned);
-  const laid = useLayout(drawn, direction);
+  const laid = useLayout(drawn, innerWidth < NARROW ? "narrow" : "wide");
   const hands = useHands(element, laid);
   const held = selected === null ? undefined : drawn.nodeOf.get(selected);
   const [last, setLast] = useState<string | null>(null);
@@ -77,8 +76,8 @@ export function GraphView({ run, selected, select, turned, turn }: GraphProps) {
 }
 
 /** Reckoned anew only when something else leads to something else: a refresh moves nothing. */
-function useLayout(drawn: Graph, direction: Direction): Layout {
-  return useMemo(() => layout(drawn, direction), [structure(drawn, direction)]);
+function useLayout(drawn: Graph, room: Room): Layout {
+  return useMemo(() => layout(drawn, room), [structure(drawn, room)]);
 }
 
 /** As high as all of it takes at the width there is, within what a window has. */
