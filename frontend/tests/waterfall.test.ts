@@ -69,6 +69,12 @@ test("many siblings of one task share a row that names the failed and the longes
   assert.equal(unfolded[1]?.unfolded, true);
 });
 
+test("a body of the header's own task stands behind the folded header", () => {
+  const header = Array.from({ length: FOLD_ABOVE + 1 }, (_, i) => step(`m${i}`, null, [attempt(0, 1)], { task: "t.add", group_id: "g" }));
+  const of = run([...header, step("sum", "m3", [attempt(2, 3)], { task: "t.add", group_id: "g" })]);
+  assert.deepEqual(outline(rows(of)), [`t.add ×${FOLD_ABOVE + 1}`, "t.add"]);
+});
+
 test("what the API has folded already is counted with what it has not", () => {
   const more: Folded = folded("a", "row", 9_999, { ended_at: iso(8), runtime_seconds: 50 });
   const lost: Folded = { ...more, parent_id: "unknown", task: "t.lost", count: 3 };

@@ -113,21 +113,23 @@ class Draft {
 
   /** Add steps that stand beside each other below `owner`, with all that follows each; many of one task are one row. */
   emit(steps: readonly Step[], folded: readonly Folded[], depth: number, owner: string, parent?: Step): void {
-    const tasks = by(steps, (s) => s.execution.task);
+    const kind = (s: Step) => `${s.execution.task} ${s.joined?.key}`; // a chord's body may be of the header's task
+    const kinds = by(steps, kind);
     const { first, behind } = inOrder(folded);
     const rest = by(first, (f) => f.task);
+    const more = new Map([...kinds].map(([key, [one]]) => [key, taken(rest, one!.execution.task)]));
     const done = new Set<string>();
     for (const step of steps) {
-      const task = step.execution.task;
-      const more = rest.get(task) ?? [];
-      const members = tasks.get(task) ?? [];
-      if (members.length + counted(more) <= FOLD_ABOVE && !more.length) this.#step(step, this.#depth(step, steps, depth, parent));
-      else if (!done.has(task)) {
-        done.add(task);
-        this.#group(members, more, behind, depth, owner);
+      const key = kind(step);
+      const members = kinds.get(key)!;
+      const others = more.get(key)!;
+      if (members.length <= FOLD_ABOVE && !others.length) this.#step(step, this.#depth(step, steps, depth, parent));
+      else if (!done.has(key)) {
+        done.add(key);
+        this.#group(members, others, behind, depth, owner);
       }
     }
-    for (const [task, more] of rest) if (!tasks.has(task)) this.#group([], more, behind, depth, owner);
+    for (const left of rest.values()) this.#group([], left, behind, depth, owner);
   }
 
   /** What merely follows stands below what it follows, not to the right of it: a chain of ten is no staircase. */
@@ -161,7 +163,7 @@ class Draft {
 
   #group(members: readonly Step[], more: readonly Folded[], behind: ReadonlyMap<string, Folded[]>, depth: number, owner: string): void {
     const task = members[0]?.execution.task ?? more[0]?.task ?? "";
-    const key = `${owner} ${task}`;
+    const key = `${owner} ${task} ${members[0]?.joined?.key ?? ""}`;
     const unfolded = this.#unfolded.has(key) && members.length > 0;
     const froms = [...members.map((s) => s.from), ...more.map((f) => at(f.started_at))].filter((t) => t !== null);
     const starts = [...members.filter((s) => s.execution.attempts.length).map((s) => s.start), ...more.map((f) => at(f.started_at))].filter((t) => t !== null);
@@ -231,6 +233,13 @@ class Draft {
   #at(time: number): number {
     return Math.max(time - this.#begin, 0);
   }
+}
+
+/** Take a task's folded rows: they stand with the first steps of that task. */
+function taken(rest: Map<string, Folded[]>, task: string): readonly Folded[] {
+  const found = rest.get(task) ?? [];
+  rest.delete(task);
+  return found;
 }
 
 const EMPTY: Omit<Row, "key" | "name" | "state"> = {
