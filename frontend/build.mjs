@@ -11,19 +11,23 @@ import { gzipSync } from "node:zlib";
 const HERE = dirname(fileURLToPath(import.meta.url));
 const TARGET = resolve(process.argv[2] ?? join(HERE, "..", "celery_monitor", "web", "static"));
 
-/** Names of the packages whose code went into the bundle. */
-function bundled(metafile) {
+/** Names of the packages whose code went into the bundle; what they depend on may be inside their own files. */
+async function bundled(metafile) {
   const paths = Object.keys(metafile.inputs).map((path) => path.split("node_modules/")[1]);
-  const names = paths.filter(Boolean).map((path) => path.split("/").slice(0, path.startsWith("@") ? 2 : 1).join("/"));
-  return [...new Set(names)].sort();
+  const names = new Set(paths.filter(Boolean).map((path) => path.split("/").slice(0, path.startsWith("@") ? 2 : 1).join("/")));
+  for (const name of names) for (const other of Object.keys((await described(name)).dependencies ?? {})) names.add(other);
+  return [...names].sort();
+}
+
+async function described(name) {
+  return JSON.parse(await readFile(join(HERE, "node_modules", name, "package.json"), "utf8"));
 }
 
 /** Full licence texts: minifying leaves none of them in the bundle. */
 async function licences(names) {
   const texts = names.map(async (name) => {
-    const folder = join(HERE, "node_modules", name);
-    const { version, license } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
-    return `${name} ${version} (${license})\n\n${(await readFile(join(folder, "LICENSE"), "utf8")).trim()}\n`;
+    const { version, license } = await described(name);
+    return `${name} ${version} (${license})\n\n${(await readFile(join(HERE, "node_modules", name, "LICENSE"), "utf8")).trim()}\n`;
   });
   return (await Promise.all(texts)).join(`\n${"-".repeat(80)}\n\n`);
 }
@@ -42,10 +46,13 @@ async function stamp() {
 /** Folders of pages: each is fetched when one of its pages is gone to first. */
 const rooms = (await readdir(join(HERE, "src"))).filter((name) => existsSync(join(HERE, "src", name, "room.ts"))).sort();
 
+/** Parts of a page with a file of their own, by name: the page's room, and what is fetched when somebody asks for them. */
+const VIEWS = { graph: ["runs", "src/runs/graph-view.tsx"] };
+
 /** What all rooms are made of. */
 const COMMON = ["address", "answers", "parts", "words"];
 
-/** Lets every room reach all that is common: esbuild makes a file for each set of rooms that share something, else dozens. */
+/** Lets every room and view reach all that is common: esbuild makes a file for each set of rooms that share something, else dozens. */
 const together = {
   name: "together",
   setup({ onLoad, onResolve }) {
@@ -55,9 +62,11 @@ const together = {
       const paths = (await Promise.all(folders)).flat().sort();
       return { contents: paths.map((path, n) => `export * as _${n} from "${path}";`).join(""), resolveDir: join(HERE, "src") };
     });
-    onLoad({ filter: /\/room\.ts$/ }, async ({ path }) => ({
+    const whole = [...rooms.map((name) => `src/${name}/room.ts`), ...Object.values(VIEWS).map(([, source]) => source)];
+    const ends = whole.map((source) => source.replaceAll(".", "\\.")).join("|");
+    onLoad({ filter: new RegExp(`/(${ends})$`) }, async ({ path }) => ({
       contents: `${await readFile(path, "utf8")}export * as common from "common";`,
-      loader: "ts",
+      loader: "tsx",
     }));
   },
 };
@@ -94,14 +103,19 @@ function needed(path, seen = new Set()) {
 /** Names of the files that are fetched when a room's page is the first to be opened. */
 function fetched(room) {
   const paths = [outputOf("src/main.tsx"), outputOf(`src/${room}/room.ts`)].flatMap((path) => [...needed(path)]);
-  return [...new Set(paths.map((path) => basename(path)))];
+  return names(paths);
+}
+
+function names(paths) {
+  return [...new Set([...paths].map((path) => basename(path)))];
 }
 
 const built = Object.keys(outputs).map((path) => basename(path));
 const files = { script: basename(outputOf("src/main.tsx")), style: built.find((name) => name.endsWith(".css")) };
 const pages = Object.fromEntries(rooms.map((room) => [room, fetched(room)]));
+for (const [view, [room, source]] of Object.entries(VIEWS)) pages[view] = [...new Set([...pages[room], ...names(needed(outputOf(source)))])];
 await mkdir(TARGET, { recursive: true });
-await writeFile(join(TARGET, "THIRD-PARTY-LICENSES.txt"), await licences(bundled(metafile)));
+await writeFile(join(TARGET, "THIRD-PARTY-LICENSES.txt"), await licences(await bundled(metafile)));
 // A page that is loaded meanwhile finds the old build or the new one, never none.
 await writeFile(join(TARGET, "manifest.new"), JSON.stringify({ stamp: await stamp(), files, pages }, null, 1));
 await rename(join(TARGET, "manifest.new"), join(TARGET, "manifest.json"));

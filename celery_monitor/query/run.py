@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from celery_monitor.analytics import folding
 from celery_monitor.analytics.executions import Execution, Standing
 from celery_monitor.analytics.judged import Judged, id_of, row, text_of
 from celery_monitor.analytics.plans import Pending
@@ -24,6 +25,9 @@ _MOST_ATTEMPTS: Final = 20
 _MOST_DETAILS: Final = 500
 """Spans, waits, planned steps shown of a run."""
 _MOST_GROUPS: Final = 200
+_LEAST_OF_GROUP: Final = 3
+_MOST_SMALL: Final = 20
+"""More groups of fewer members tell nothing that could be read off at a glance."""
 _MESSAGE: Final = 300
 
 
@@ -134,29 +138,38 @@ def _is_attempt(node: Node) -> bool:
 
 
 def _folded(run: Judged, picked: Sequence[Execution]) -> list[dict[str, Any]]:
-    """Return the executions that are not shown one by one, by parent and task, those with most first."""
-    seen = {e.id for e in picked}
-    groups: dict[tuple[bytes, str], list[Execution]] = {}
-    for e in run.executions.values():
-        if e.id not in seen:
-            groups.setdefault((e.known.parent if e.known else b"", e.task), []).append(e)
-    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-    return [_group(*key, of) for key, of in ordered[:_MOST_GROUPS]]
+    """Return the executions that are not shown one by one, by the one above them and task, those with most first.
+
+    The one above is the nearest that is shown; the nearest on the path, or none, where those are many groups of few.
+    """
+    shown_ = {e.id for e in picked}
+    on_path = {run.nodes[key].id for key in run.path} & shown_
+    rest: list[tuple[folding.Place, folding.Group]] = []
+    for anchors in (shown_, on_path, frozenset[bytes]()):
+        groups = folding.groups(run.executions, shown_, anchors)
+        rest = [(place, group) for place, group in groups.items() if group.members]
+        small = sum(len(group.members) < _LEAST_OF_GROUP for _, group in rest)
+        if len(rest) <= _MOST_GROUPS and small <= _MOST_SMALL:
+            break
+    rest.sort(key=lambda item: (-len(item[1].members), item[0]))
+    return [_group(place, group) for place, group in rest[:_MOST_GROUPS]]
 
 
-def _group(parent: bytes, task: str, of: list[Execution]) -> dict[str, Any]:
+def _group(place: folding.Place, group: folding.Group) -> dict[str, Any]:
     states: dict[str, int] = {}
-    for e in of:
+    for e in group.members:
         states[e.state] = states.get(e.state, 0) + 1
-    attempts = [a for e in of for a in e.attempts]
+    attempts = [a for e in group.members for a in e.attempts]
     return {
-        "parent_id": unpack_id(parent) or None,
-        "task": task,
-        "count": len(of),
+        "parent_id": unpack_id(place.above) or None,
+        "after": group.after(place),
+        "task": place.task,
+        "count": len(group.members),
         "states": dict(sorted(states.items())),
         "started_at": iso(min((a.started_us for a in attempts), default=0)),
-        "ended_at": iso(max(e.ended_us for e in of)),
+        "ended_at": iso(max(e.ended_us for e in group.members)),
         "runtime_seconds": seconds(sum(max(a.runtime_us, 0) for a in attempts)),
+        "p50_seconds": seconds(group.median_us()),
     }
 
 

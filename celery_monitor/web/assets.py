@@ -21,7 +21,8 @@ class Assets(NamedTuple):
     script: str
     style: str
     pages: dict[str, list[str]]
-    """Files that the script fetches, itself among them, when a page of that room is the first to be opened."""
+    """Files that the script fetches, itself among them, when a page of that room is the first to be opened; and with a
+    part of a page that has files of its own."""
 
     @property
     def files(self) -> set[str]:

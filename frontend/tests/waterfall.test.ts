@@ -1,36 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Folded, Planned, RunDetail, Span, StepAttempt, StepExecution, Wait } from "../src/api/runs.ts";
+import type { Folded, Planned, RunDetail, Span, Wait } from "../src/api/runs.ts";
 import { tree } from "../src/runs/tree.ts";
 import { FOLD_ABOVE, picture, type Row } from "../src/runs/waterfall.ts";
-
-const T0 = Date.parse("2026-11-20T10:00:00Z") / 1000;
-const iso = (t: number | null) => (t === null ? null : new Date((T0 + t) * 1000).toISOString());
-const NOW = T0 + 100;
-const NONE = new Set<string>();
-
-/** An attempt from `start` to `end` (null: it runs), s after the begin. */
-function attempt(start: number, end: number | null, more: Partial<StepAttempt> = {}): StepAttempt {
-  return {
-    uid: `${start}`, parent_uid: null, state: end === null ? "STARTED" : "SUCCESS", worker: "w", started_at: iso(start), ended_at: iso(end),
-    runtime_seconds: end === null ? null : end - start, wait_seconds: null, retries: 0, exception: null, ...more,
-  };
-}
-
-function step(id: string, parent: string | null, attempts: StepAttempt[], more: Partial<StepExecution> = {}): StepExecution {
-  const end = attempts.at(-1)?.ended_at ?? null;
-  return {
-    id, task: `t.${id}`, state: attempts.at(-1)?.state ?? "WAITING", reason: null, queue: "q", parent_id: parent, group_id: null,
-    published_at: iso(0), ended_at: end, labels: {}, infrastructure: false, on_path: false, attempt_count: attempts.length, attempts, ...more,
-  };
-}
-
-function run(executions: StepExecution[], more: Partial<RunDetail> = {}): RunDetail {
-  return {
-    published_at: iso(0), started_at: iso(0), ended_at: null, duration_seconds: 10, state: "SUCCEEDED", executions, folded: [], planned: [], spans: [],
-    waits: [], ...more,
-  } as unknown as RunDetail;
-}
+import { attempt, folded, iso, NONE, NOW, run, step } from "./made-run.ts";
 
 const rows = (of: RunDetail, unfolded: ReadonlySet<string> = NONE) => picture(of, NOW, unfolded).rows;
 const outline = (of: Row[]) => of.map((r) => `${"  ".repeat(r.depth)}${r.name}${r.count > 1 ? ` ×${r.count}` : ""}`);
@@ -56,6 +29,18 @@ test("what follows a whole group stands behind it, not below its last member", (
     step("after", "body", [attempt(5, 6)]),
   ]);
   assert.deepEqual(outline(rows(chord)), ["t.a", "  t.x", "  t.y", "t.body", "t.after"]);
+});
+
+test("what follows a group of chains stands beside what the chains stand below", () => {
+  const chains = run([
+    step("a", null, [attempt(0, 1)]),
+    step("x1", "a", [attempt(1, 2)]),
+    step("x2", "a", [attempt(1, 2.5)]),
+    step("y1", "x1", [attempt(2.1, 4)], { group_id: "g" }), // only the last of a chain knows its group
+    step("y2", "x2", [attempt(2.6, 3)], { group_id: "g" }),
+    step("body", "y1", [attempt(4, 5)], { group_id: "g" }),
+  ]);
+  assert.deepEqual(outline(rows(chains)), ["t.a", "  t.x1", "  t.y1", "  t.x2", "  t.y2", "t.body"]);
 });
 
 test("what one member of a group does on its own stays below that member", () => {
@@ -84,14 +69,32 @@ test("many siblings of one task share a row that names the failed and the longes
   assert.equal(unfolded[1]?.unfolded, true);
 });
 
+test("a body of the header's own task stands behind the folded header", () => {
+  const header = Array.from({ length: FOLD_ABOVE + 1 }, (_, i) => step(`m${i}`, null, [attempt(0, 1)], { task: "t.add", group_id: "g" }));
+  const of = run([...header, step("sum", "m3", [attempt(2, 3)], { task: "t.add", group_id: "g" })]);
+  assert.deepEqual(outline(rows(of)), [`t.add ×${FOLD_ABOVE + 1}`, "t.add"]);
+});
+
 test("what the API has folded already is counted with what it has not", () => {
-  const more: Folded = { parent_id: "a", task: "t.row", count: 9_999, states: { SUCCESS: 9_999 }, started_at: iso(1), ended_at: iso(8), runtime_seconds: 50 };
+  const more: Folded = folded("a", "row", 9_999, { ended_at: iso(8), runtime_seconds: 50 });
   const lost: Folded = { ...more, parent_id: "unknown", task: "t.lost", count: 3 };
   const of = run([step("a", null, [attempt(0, 1)]), step("m", "a", [attempt(2, 3)], { task: "t.row" })], { folded: [more, lost] });
   const [, group, other] = rows(of);
   assert.deepEqual([group?.count, group?.known, group?.seconds], [10_000, 1, 51]);
   assert.deepEqual(bars(group)?.at(-1), ["run", 1, 8]);
   assert.deepEqual([other?.name, other?.count, other?.known], ["t.lost", 3, 0]);
+});
+
+test("what the API has folded stands behind what published it, and beside the shown ones of its kind", () => {
+  const of = run([step("a", null, [attempt(0, 1)]), step("x", "a", [attempt(1, 2)]), step("y", "x", [attempt(2, 3)])], {
+    folded: [folded("a", "y", 500, { after: "t.x" }), folded("a", "x", 500)],
+  });
+  assert.deepEqual(outline(rows(of)), ["t.a", "  t.x ×501", "    t.y ×501"]);
+  const second = run([
+    step("m1", null, [attempt(0, 1)], { group_id: "g" }), step("m2", null, [attempt(0, 1)], { group_id: "g" }),
+    ...[1, 2].map((i) => step(`z${i}`, "m2", [attempt(2, 3)], { task: "t.z", group_id: "h" })),
+  ], { folded: [folded("m2", "z", 900)] });
+  assert.deepEqual(outline(rows(second)), ["t.m1", "t.m2", "t.z ×902"]);
 });
 
 test("waiting, holding and running are told apart, and attempts stand in one row", () => {

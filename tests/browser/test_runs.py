@@ -116,6 +116,68 @@ def test_a_step_opens_beside_the_waterfall_and_its_address_can_be_sent(
     assert "step=" not in page.url
 
 
+def test_the_graph_shows_the_same_run_and_the_same_step_and_is_used_without_a_mouse(
+    shop: Site, recorded: dict[str, str], open_page: OpenPage
+) -> None:
+    page = open_page(f"{shop.url}/monitor/runs/{recorded['over']}", width=1600)
+    row(page, "shop.render").get_by_role("button").click()
+    page.get_by_role("link", name="Graph", exact=True).click()
+    graph = page.get_by_role("region", name="Graph")
+    graph.locator(".cm-node").first.wait_for()
+    assert "view=graph" in page.url
+    assert "step=" in page.url
+    told = graph.locator(".cm-node").all_inner_texts()
+    assert [text.split("\n")[1] for text in told if "shop." in text] == [
+        "shop.fetch", "shop.row", "shop.collect", "shop.render", "shop.charge",
+    ]  # fmt: skip
+    pressed = graph.locator("[aria-pressed=true]")
+    assert "shop.render, succeeded" in pressed.inner_text()
+    assert graph.locator("path.cm-lit").count() == graph.locator("path").count() == 4
+    pressed.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    page.get_by_role("complementary", name="Step shop.collect").get_by_text("peak memory").wait_for()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.get_by_role("complementary", name="Step shop.row").get_by_text("peak memory").wait_for()
+    page.get_by_role("link", name="Waterfall", exact=True).click()
+    row(page, "shop.fetch").wait_for()
+    assert "view=" not in page.url
+    assert "step=" in page.url
+
+
+def test_a_graph_is_moved_and_zoomed_by_keys_wheel_and_dragging_and_fits_again(
+    shop: Site, recorded: dict[str, str], open_page: OpenPage
+) -> None:
+    page = open_page(f"{shop.url}/monitor/runs/{recorded['over']}?view=graph", width=1600)
+    graph = page.get_by_role("region", name="Graph")
+    graph.locator(".cm-node").first.wait_for()
+    fits(page, "graph")
+    page.set_viewport_size({"width": 1600, "height": 900})
+
+    def shown() -> str:
+        style: str = graph.locator(".cm-graph-layer").evaluate("layer => layer.style.transform")
+        return style
+
+    before = shown()
+    box = graph.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 30, box["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 130, box["y"] + 60, steps=4)
+    page.mouse.up()
+    until(lambda: shown() != before, what="the graph is dragged")
+    graph.focus()
+    for change in ("+", "-", "ArrowDown", "wheel"):
+        last = shown()
+        page.mouse.wheel(0, -200) if change == "wheel" else page.keyboard.press(change)
+        until(lambda last=last: shown() != last, what=change)  # type: ignore[misc]
+    page.get_by_role("button", name="Fit").click()
+    until(lambda: shown() == before, what="all of it is shown again")
+
+
 def test_a_run_is_followed_until_it_is_over(shop: Site, recorded: dict[str, str], open_page: OpenPage) -> None:
     page = open_page(f"{shop.url}/monitor/runs/{recorded['lasting']}")
     page.locator("h1", has_text="running").wait_for()
@@ -133,6 +195,8 @@ def test_markup_in_every_name_of_a_run_is_text(shop: Site, recorded: dict[str, s
     for place in (".cm-labels", ".cm-described", ".cm-spans", ".cm-fault", ".cm-runline", "h1"):
         assert MARKUP in page.locator(place).first.inner_text(), place
     row(page, HOSTILE).first.wait_for()
+    page.get_by_role("link", name="Graph", exact=True).click()
+    page.locator(".cm-node", has_text=HOSTILE).first.wait_for()
     page.goto(f"{shop.url}/monitor/workflows/{quote(MARKUP, safe='')}")
     page.get_by_role("link", name=HOSTILE).wait_for()
     page.goto(f"{shop.url}/monitor/runs?label={quote('note:' + MARKUP)}")
@@ -160,13 +224,13 @@ def test_axe_finds_nothing_serious_on_any_page(shop: Site, recorded: dict[str, s
     # Each page in one theme and width: a look takes axe a second.
     looks = {
         ("light", 1600): ("", f"/workflows/{quote(NIGHTLY)}", f"/runs/{recorded['over']}"),
-        ("dark", 390): ("/workflows", "/runs", "/executions"),
+        ("dark", 390): ("/workflows", "/runs", "/executions", f"/runs/{recorded['over']}?view=graph"),
     }
     for (theme, width), paths in looks.items():
         page = open_page(f"{shop.url}/monitor", theme=theme, width=width, bypass_csp=True)
         for path in paths:
             page.goto(f"{shop.url}/monitor{path}")
-            page.locator("tbody tr, .cm-wf li").first.wait_for()
+            page.locator("tbody tr, .cm-wf li, .cm-node").first.wait_for()
             page.evaluate(axe.read_text())
             told = page.evaluate("axe.run('#celery-monitor', {resultTypes: ['violations']})")
             grave = [v for v in told["violations"] if v["impact"] in ("serious", "critical")]

@@ -180,6 +180,17 @@ class TestOne:
         assert found["bottleneck"]["step"] == "shop.a"
         assert found["folded"] == []
 
+    def test_no_execution_is_left_out_of_what_is_folded(self, store: Store, filled: Filled) -> None:
+        s = Scenario()
+        s.ran("a", 0, 1)
+        for n in range(600):  # chains of two: 500 of the first steps are shown, and have one that is not behind each
+            s.ran(f"x{n}", 1, 2, parent="a")
+            s.ran(f"y{n}", 3, 4, parent=f"x{n}")
+        found = Reader(store).run(filled.take(s), limit=500, now_us=NOW_US)
+        assert found is not None
+        assert [(f["task"], f["after"]) for f in found["folded"]] == [("shop.y", "shop.x"), ("shop.x", None)]
+        assert sum(f["count"] for f in found["folded"]) + len(found["executions"]) == 1201
+
     def test_a_run_nobody_knows_is_none(self, store: Store) -> None:
         assert Reader(store).run("0b9e2f6c-1111-4222-8333-444455556666", now_us=NOW_US) is None
 

@@ -132,14 +132,20 @@ export interface StepExecution {
   attempts: StepAttempt[];
 }
 
+/** Executions that are not shown one by one. */
 export interface Folded {
+  /** The nearest one above them that is shown. */
   parent_id: string | null;
+  /** Task of the folded ones that published them; null where the parent did. */
+  after: string | null;
   task: string;
   count: number;
   states: Record<string, number>;
   started_at: string | null;
   ended_at: string | null;
   runtime_seconds: Num;
+  /** Of all of the parent and task, those shown one by one too. */
+  p50_seconds: Num;
 }
 
 export interface Planned {

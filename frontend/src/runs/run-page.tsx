@@ -15,9 +15,9 @@ import { Records } from "../parts/records.tsx";
 import { percentage, share } from "../parts/share.tsx";
 import { clock, count, duration } from "../words/format.ts";
 import { runMark } from "../words/states.ts";
+import { RunPicture } from "./run-picture.tsx";
 import { RunTotals } from "./run-totals.tsx";
 import { StepPanel } from "./step-panel.tsx";
-import { Waterfall } from "./waterfall-view.tsx";
 
 const LIVE_MS = 2_000;
 const OVER_MS = 15_000; // a late record may still correct it
@@ -56,20 +56,17 @@ function Heading({ id, run }: { id: string; run: RunDetail | null }) {
 }
 
 function Body({ run, search, everyMs }: { run: RunDetail; search: string; everyMs: number }) {
-  const [unfolded, setUnfolded] = useState<ReadonlySet<string>>(new Set());
   const selected = new URLSearchParams(search).get("step");
-  const toggle = (key: string) => setUnfolded((old) => new Set(old.has(key) ? [...old].filter((k) => k !== key) : [...old, key]));
-  const select = (id: string) => go(changed(search, { step: id === selected ? null : id }), true);
   return (
     <>
       <Line run={run} />
       {run.expired && <Notice tone="unknown" title="Parts of this run have expired.">The head is what was known when it was over.</Notice>}
       <div class={`cm-run ${selected ? "cm-with-panel" : ""}`}>
         <div>
-          <Waterfall run={run} selected={selected} select={select} unfolded={unfolded} toggle={toggle} />
+          <RunPicture run={run} search={search} selected={selected} />
           <Rest run={run} search={search} />
         </div>
-        {selected && <StepPanel key={selected} id={selected} run={run} close={() => select(selected)} />}
+        {selected && <StepPanel key={selected} id={selected} run={run} close={() => go(changed(search, { step: null }), true)} />}
       </div>
       <RunTotals run={run} />
       <Records path={`/runs/${encodeURIComponent(run.id)}/logs`} everyMs={everyMs} many />

@@ -1,5 +1,6 @@
 /** The waterfall: a row per step, time from left to right; what set the run's duration stands out. */
 
+import { executions } from "../address/links.ts";
 import type { RunDetail } from "../api/runs.ts";
 import { ticks } from "../charts/ticks.ts";
 import { share } from "../parts/share.tsx";
@@ -26,29 +27,22 @@ export function Waterfall({ run, selected, select, unfolded, toggle }: Props) {
   const at = (time: number) => `${Math.min(100, (time / seconds) * 100)}%`;
   const scale: Scale = { at, wide: (from, to) => `${Math.max(0, Math.min(100, ((to - from) / seconds) * 100))}%` };
   return (
-    <section class="cm-card">
-      <header>
-        <h2>Waterfall</h2>
-        <span class="cm-muted">{plural(run.known, "step")}</span>
-        <Legend />
-      </header>
-      <div class="cm-wf" tabIndex={0} role="region" aria-label="Waterfall">
-        <div class="cm-wf-axis" aria-hidden="true">
-          <span />
-          <span class="cm-wf-track">
-            {ticks(seconds, TICKS).filter((t) => t < seconds * 0.95).map((t) => (
-              <span key={t} class="cm-wf-tick" style={{ left: at(t) }}>{duration(t)}</span>
-            ))}
-          </span>
-          <span class="cm-wf-share">share</span>
-        </div>
-        <ol onKeyDown={step}>
-          {rows.map((row) => (
-            <Line key={row.key} row={row} twin={twins.has(row.name)} scale={scale} selected={row.id !== null && row.id === selected} select={select} toggle={toggle} />
+    <div class="cm-wf" tabIndex={0} role="region" aria-label="Waterfall">
+      <div class="cm-wf-axis" aria-hidden="true">
+        <span />
+        <span class="cm-wf-track">
+          {ticks(seconds, TICKS).filter((t) => t < seconds * 0.95).map((t) => (
+            <span key={t} class="cm-wf-tick" style={{ left: at(t) }}>{duration(t)}</span>
           ))}
-        </ol>
+        </span>
+        <span class="cm-wf-share">share</span>
       </div>
-    </section>
+      <ol onKeyDown={step}>
+        {rows.map((row) => (
+          <Line key={row.key} run={run.id} row={row} twin={twins.has(row.name)} scale={scale} selected={row.id !== null && row.id === selected} select={select} toggle={toggle} />
+        ))}
+      </ol>
+    </div>
   );
 }
 
@@ -69,6 +63,7 @@ function step(event: KeyboardEvent): void {
 }
 
 interface LineProps {
+  run: string;
   row: Row;
   /** Whether other rows have its name. */
   twin: boolean;
@@ -78,7 +73,7 @@ interface LineProps {
   toggle: (key: string) => void;
 }
 
-function Line({ row, twin, scale, selected, select, toggle }: LineProps) {
+function Line({ run, row, twin, scale, selected, select, toggle }: LineProps) {
   const mark = executionMark(row.kind === "wait" ? (row.state === "open" ? "WAITING" : "SUCCESS") : row.state);
   const act = row.kind === "group" && row.known ? () => toggle(row.key) : row.id ? () => select(row.id!) : undefined;
   const content = (
@@ -113,7 +108,7 @@ function Line({ row, twin, scale, selected, select, toggle }: LineProps) {
       ) : (
         <div class="cm-wf-row" title={said(row, mark.word)}>{content}</div>
       )}
-      {row.worst.length > 0 && !row.unfolded && <Worst row={row} select={select} />}
+      {row.kind === "group" && (!row.unfolded || row.count > row.known) && <Worst run={run} row={row} select={select} />}
     </li>
   );
 }
@@ -134,16 +129,18 @@ function Name({ row, twin }: { row: Row; twin: boolean }) {
   );
 }
 
-function Worst({ row, select }: { row: Row; select: (id: string) => void }) {
+/** The members of a group to look at first, and the way to those that are told by number alone. */
+function Worst({ run, row, select }: { run: string; row: Row; select: (id: string) => void }) {
   return (
     <p class={`cm-wf-worst cm-in-${row.depth}`}>
-      <span class="cm-muted">{row.states.FAILURE ? "failed and longest" : "longest"}</span>{" "}
-      {row.worst.map((m) => (
+      {!row.unfolded && row.worst.length > 0 && <span class="cm-muted">{row.states.FAILURE ? "failed and longest" : "longest"} </span>}
+      {!row.unfolded && row.worst.map((m) => (
         <button key={m.id} type="button" onClick={() => select(m.id)} title={m.id}>
           <span class={`cm-state-${executionMark(m.state).tone}`} aria-hidden="true">{executionMark(m.state).shape}</span>{" "}
           <code>{m.id.slice(0, 8)}</code> {duration(m.seconds)}
         </button>
       ))}
+      {row.count > row.known && <a href={executions({ run, task: row.name, window: "92d" })}>all {count(row.count)} in a list</a>}
     </p>
   );
 }
@@ -193,19 +190,4 @@ function said(row: Row, state: string): string {
     row.lit && "on the path that set the duration",
     ...row.waits.map((w) => `${w.open ? "waits" : "waited"} ${duration(w.to - w.from)} for ${w.name}`),
   ].filter(Boolean).join(", ");
-}
-
-function Legend() {
-  return (
-    <ul class="cm-legend cm-wf-legend">
-      <li><i class="cm-wf-bar-wait" /> in the broker</li>
-      <li><i class="cm-wf-bar-hold" /> held by a worker</li>
-      <li><i class="cm-wf-bar-run cm-wf-ok" /> ran</li>
-      <li><i class="cm-wf-bar-run cm-wf-warning" /> retried</li>
-      <li><i class="cm-wf-bar-run cm-wf-critical" /> failed</li>
-      <li><i class="cm-wf-bar-run cm-wf-running" /> runs</li>
-      <li><i class="cm-wf-wait" /> waiting outside</li>
-      <li><span class="cm-star" aria-hidden="true">★</span> set the duration</li>
-    </ul>
-  );
 }

@@ -2,11 +2,11 @@
 
 import type { Num } from "../api/basics.ts";
 import type { Folded, Planned, RunDetail, Span, StepAttempt, Wait } from "../api/runs.ts";
-import { at, SLACK_S, type Step, tree } from "./tree.ts";
+import { by, counted, following, inOrder, type Member, ran, tally, worst, worstState } from "./groups.ts";
+import { at, placed, SLACK_S, type Step, tree } from "./tree.ts";
 
 /** More siblings of one task than this share a row until somebody unfolds them. */
 export const FOLD_ABOVE = 20;
-const WORST = 3; // members of a folded row that are named
 const DEEPEST = 6; // steps to the right; what is deeper stands at the last
 const ROOM = 1.06; // of the axis while more is to come
 
@@ -26,12 +26,6 @@ export interface Mark {
   level: number;
   failed: boolean;
   open: boolean;
-}
-
-export interface Member {
-  id: string;
-  seconds: number;
-  state: string;
 }
 
 export interface Row {
@@ -78,8 +72,8 @@ export interface Picture {
 export function picture(run: RunDetail, now: number, unfolded: ReadonlySet<string>): Picture {
   const roots = tree(run, now);
   const begin = Math.min(...[at(run.published_at), at(run.started_at), ...roots.map((s) => s.from)].filter((t) => t !== null), now);
-  const draft = new Draft(run, begin, now, unfolded);
-  draft.emit(roots, run.folded.filter((f) => !known(run, f.parent_id)), 0, "");
+  const draft = new Draft(run, roots, begin, now, unfolded);
+  draft.emit(roots, draft.foldedBelow(null), 0, "");
   for (const wait of run.waits) if (!known(run, wait.id)) draft.rows.push(ofRun(wait, begin, now));
   for (const plan of plans(run.planned)) draft.rows.push(plan);
   const last = Math.max(0, ...draft.rows.flatMap((r) => [...r.bars, ...r.spans, ...r.waits]).map((b) => b.to));
@@ -100,34 +94,42 @@ class Draft {
   #unfolded: ReadonlySet<string>;
   #spans: Map<string, Span[]>;
   #waits: Map<string, Wait[]>;
-  #folded: Map<string, Folded[]>;
+  #folded: Map<string | null, Folded[]>;
 
-  constructor(run: RunDetail, begin: number, now: number, unfolded: ReadonlySet<string>) {
+  constructor(run: RunDetail, roots: readonly Step[], begin: number, now: number, unfolded: ReadonlySet<string>) {
     this.#run = run;
     this.#begin = begin;
     this.#now = now;
     this.#unfolded = unfolded;
     this.#spans = by(run.spans, (s) => s.id);
     this.#waits = by(run.waits, (w) => w.id);
-    this.#folded = by(run.folded, (f) => f.parent_id);
+    this.#folded = placed(run.folded, roots);
+  }
+
+  /** What the API has folded below an execution; null: below none. */
+  foldedBelow(id: string | null): readonly Folded[] {
+    return this.#folded.get(id) ?? [];
   }
 
   /** Add steps that stand beside each other below `owner`, with all that follows each; many of one task are one row. */
   emit(steps: readonly Step[], folded: readonly Folded[], depth: number, owner: string, parent?: Step): void {
-    const tasks = by(steps, (s) => s.execution.task);
-    const rest = by(folded, (f) => f.task);
+    const kind = (s: Step) => `${s.execution.task} ${s.joined?.key}`; // a chord's body may be of the header's task
+    const kinds = by(steps, kind);
+    const { first, behind } = inOrder(folded);
+    const rest = by(first, (f) => f.task);
+    const more = new Map([...kinds].map(([key, [one]]) => [key, taken(rest, one!.execution.task)]));
     const done = new Set<string>();
     for (const step of steps) {
-      const task = step.execution.task;
-      const more = rest.get(task) ?? [];
-      const members = tasks.get(task) ?? [];
-      if (members.length + count(more) <= FOLD_ABOVE && !more.length) this.#step(step, this.#depth(step, steps, depth, parent));
-      else if (!done.has(task)) {
-        done.add(task);
-        this.#group(members, more, depth, owner);
+      const key = kind(step);
+      const members = kinds.get(key)!;
+      const others = more.get(key)!;
+      if (members.length <= FOLD_ABOVE && !others.length) this.#step(step, this.#depth(step, steps, depth, parent));
+      else if (!done.has(key)) {
+        done.add(key);
+        this.#group(members, others, behind, depth, owner);
       }
     }
-    for (const [task, more] of rest) if (!tasks.has(task)) this.#group([], more, depth, owner);
+    for (const left of rest.values()) this.#group([], left, behind, depth, owner);
   }
 
   /** What merely follows stands below what it follows, not to the right of it: a chain of ten is no staircase. */
@@ -156,12 +158,12 @@ class Draft {
       seconds,
       share: this.#share(seconds),
     });
-    this.emit(step.children, this.#folded.get(e.id) ?? [], depth + 1, e.id, step);
+    this.emit(step.children, this.foldedBelow(e.id), depth + 1, e.id, step);
   }
 
-  #group(members: readonly Step[], more: readonly Folded[], depth: number, owner: string): void {
+  #group(members: readonly Step[], more: readonly Folded[], behind: ReadonlyMap<string, Folded[]>, depth: number, owner: string): void {
     const task = members[0]?.execution.task ?? more[0]?.task ?? "";
-    const key = `${owner} ${task}`;
+    const key = `${owner} ${task} ${members[0]?.joined?.key ?? ""}`;
     const unfolded = this.#unfolded.has(key) && members.length > 0;
     const froms = [...members.map((s) => s.from), ...more.map((f) => at(f.started_at))].filter((t) => t !== null);
     const starts = [...members.filter((s) => s.execution.attempts.length).map((s) => s.start), ...more.map((f) => at(f.started_at))].filter((t) => t !== null);
@@ -184,15 +186,16 @@ class Draft {
       bars,
       seconds,
       share: null, // beside each other they ran longer than the run
-      count: members.length + count(more),
+      count: members.length + counted(more),
       states,
       worst: worst(members, this.#now),
       known: members.length,
       unfolded,
     });
-    const below = members.flatMap((s) => s.children);
     if (unfolded) for (const s of members) this.#step(s, depth + 1);
-    else this.emit(below, members.flatMap((s) => this.#folded.get(s.execution.id) ?? []), depth + 1, key);
+    const below = unfolded ? [] : members.flatMap((s) => s.children);
+    const folded = unfolded ? [] : members.flatMap((s) => this.foldedBelow(s.execution.id));
+    this.emit(below, [...following(behind, task), ...folded], depth + 1, key);
   }
 
   #bars(a: StepAttempt, since: number | null): Bar[] {
@@ -232,57 +235,17 @@ class Draft {
   }
 }
 
+/** Take a task's folded rows: they stand with the first steps of that task. */
+function taken(rest: Map<string, Folded[]>, task: string): readonly Folded[] {
+  const found = rest.get(task) ?? [];
+  rest.delete(task);
+  return found;
+}
+
 const EMPTY: Omit<Row, "key" | "name" | "state"> = {
   kind: "step", depth: 0, id: null, lit: false, bars: [], spans: [], waits: [], attempts: 0, share: null, seconds: 0, count: 1,
   states: {}, worst: [], known: 0, unfolded: false,
 };
-
-function by<T>(all: readonly T[], key: (one: T) => string | null): Map<string, T[]> {
-  const found = new Map<string, T[]>();
-  for (const one of all) {
-    const k = key(one);
-    if (k === null) continue;
-    const beside = found.get(k);
-    if (beside) beside.push(one);
-    else found.set(k, [one]);
-  }
-  return found;
-}
-
-function count(folded: readonly Folded[]): number {
-  return folded.reduce((sum, f) => sum + f.count, 0);
-}
-
-/** Seconds a step ran, attempts that run now until now. */
-function ran(s: Step, now: number): number {
-  return s.execution.attempts.reduce((sum, a) => {
-    const start = at(a.started_at);
-    return sum + (a.runtime_seconds ?? (start !== null && !a.ended_at ? Math.max(now - start, 0) : 0));
-  }, 0);
-}
-
-function tally(members: readonly Step[], more: readonly Folded[]): Record<string, number> {
-  const states: Record<string, number> = {};
-  for (const { execution } of members) states[execution.state] = (states[execution.state] ?? 0) + 1;
-  for (const f of more) for (const [state, n] of Object.entries(f.states)) states[state] = (states[state] ?? 0) + n;
-  return states;
-}
-
-const SEVERITY = ["FAILURE", "LOST", "STARTED", "WAITING", "RETRY"];
-
-/** What a row of many looks like: as its most alarming member. */
-function worstState(states: Record<string, number>): string {
-  return SEVERITY.find((s) => states[s]) ?? Object.entries(states).sort((a, b) => b[1] - a[1])[0]?.[0] ?? "WAITING";
-}
-
-/** The members to look at first: failed, then the longest. */
-function worst(members: readonly Step[], now: number): Member[] {
-  const rank = (s: Step) => SEVERITY.slice(0, 2).includes(s.execution.state) ? 1 : 0;
-  return [...members]
-    .sort((a, b) => rank(b) - rank(a) || ran(b, now) - ran(a, now))
-    .slice(0, WORST)
-    .map((s) => ({ id: s.execution.id, seconds: ran(s, now), state: s.execution.state }));
-}
 
 function waited(w: Wait, begin: number, now: number): Mark | null {
   const from = at(w.begun_at);
