@@ -7,15 +7,17 @@ committed meanwhile and the reading starts again.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.errors import StoreError
 from celery_monitor.model import Cell, Series
-from celery_monitor.store import counters, fresh, inbox, seen, tiers
+from celery_monitor.store import buckets, counters, dumps, fresh, inbox, seen, tiers
 from celery_monitor.store import lifetime as lifetimes
+from celery_monitor.store.buckets import Bucket, Cells
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor
 from celery_monitor.store.lifetime import Lifetime
@@ -23,12 +25,13 @@ from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import Step
 from celery_monitor.store.rolling import cursor_of
 from celery_monitor.store.seen import Seen
-from celery_monitor.store.tiers import STEPS, Part, Parts, Raw
+from celery_monitor.store.tiers import STEPS, Part, Parts
 
 _TRIES: Final = 8
 _TAIL: Final = 5000
 """Entries of the inbox's tail that are read: with a fold that lives there are a few hundred at most."""
 _CACHE_BYTES: Final = 4 * 1024 * 1024  # of compressed blobs; decoded they are about ten times as big
+_NOTHING: Final = buckets.opened(None)
 
 BlobKey = tuple[int, int, str]
 
@@ -43,11 +46,17 @@ class Want(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """One bucket's series; `raw` says whether the values are dumps or cells."""
+    """What lies in one bucket, which begins then (s)."""
 
     bucket: int
-    values: Mapping[Series, Any]
-    raw: bool
+    values: Bucket
+
+    def add_to(
+        self, part: Part, sketches: Collection[str] = dumps.SKETCHES, of: Callable[[Series], bool] | None = None
+    ) -> None:
+        """Add the cells, with these sketches, of some series; those of a broken blob are left out, as by the fold."""
+        with suppress(Undecodable):
+            self.values.add_to(part, sketches, of)
 
 
 class Rollups:
@@ -67,27 +76,31 @@ class Rollups:
         """Yield the buckets of a want, then those of the tail that lie in it."""
         raise NotImplementedError
 
-    def total(self, want: Want) -> Part:
-        """Return the sum over a want, by series."""
+    def total(
+        self, want: Want, sketches: Collection[str] = dumps.SKETCHES, of: Callable[[Series], bool] | None = None
+    ) -> Part:
+        """Return the sum over a want, by series.
+
+        Parameters:
+            sketches: those that are needed; the others may be missing.
+            of: which series are.
+        """
         part: Part = {}
         for segment in self.segments(want):
-            if segment.raw:
-                tiers.merge_raw(part, dict(segment.values))
-            else:
-                tiers.merge(part, segment.values)
+            segment.add_to(part, sketches, of)
         return part
 
     def counts(self, want: Want) -> Iterator[tuple[int, Series, dict[int, int]]]:
         """Yield (bucket, series, `Cell.counts`) of every bucket: sketches stay undecoded."""
         for segment in self.segments(want):
-            for series, value in segment.values.items():
-                yield segment.bucket, series, value[0] if segment.raw else value.counts
+            for series, counts in segment.values.counted():
+                yield segment.bucket, series, counts
 
     def levels(self, want: Want) -> Iterator[tuple[int, Series, dict[str, list[Any]]]]:
         """Yield (bucket, series, gauge name to its dump) of every bucket of gauges."""
         for segment in self.segments(want):
-            for series, value in segment.values.items():
-                yield segment.bucket, series, value if segment.raw else tiers.dump_of(value)
+            for series, gauges in segment.values.levels():
+                yield segment.bucket, series, gauges
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,7 @@ class _OfShard(Rollups):
     """What was read of one shard: blobs by (step, bucket, part), and the tail by (bucket, part)."""
 
     cursor: MetricsCursor
-    blobs: dict[BlobKey, Raw]
+    blobs: dict[BlobKey, Bucket]
     tail: Parts
     truncated: bool
     totals: bytes | None = None
@@ -112,12 +125,12 @@ class _OfShard(Rollups):
 
     def segments(self, want: Want) -> Iterator[Segment]:
         for step, bucket in tiers.cover(want.start, want.end, self.cursor.rolled, want.steps, self.cursor.cut):
-            raw = self.blobs[step, bucket, want.part]
-            if raw:
-                yield Segment(max(bucket, want.start), raw, raw=True)
+            values = self.blobs[step, bucket, want.part]
+            if values is not _NOTHING:
+                yield Segment(max(bucket, want.start), values)
         for (bucket, name), part in self.tail.items():
             if name == want.part and want.start <= bucket < want.end:
-                yield Segment(bucket, part, raw=False)
+                yield Segment(bucket, Cells(part))
 
 
 class _Merged(Rollups):
@@ -159,7 +172,7 @@ class _ShardReader:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._cache: OrderedDict[BlobKey, tuple[int, Raw]] = OrderedDict()
+        self._cache: OrderedDict[BlobKey, tuple[int, Bucket]] = OrderedDict()
         self._cached_bytes = 0
         self._as_of: tuple[int, int] = (0, 0)  # the cursor's `late` and `newest` the cache is true of
         self._lock = Lock()
@@ -182,7 +195,7 @@ class _ShardReader:
             guess = client.get(keys.cursor(inbox.METRICS))
         cursor = cursor_of(guess, now_us)
         blobs = self._cached(wants, cursor)
-        missing = [key for key, raw in blobs.items() if raw is None]
+        missing = [key for key, values in blobs.items() if values is None]
         with self._store.translated():
             pipe = client.pipeline(transaction=True)
             pipe.get(keys.cursor(inbox.METRICS))
@@ -192,14 +205,14 @@ class _ShardReader:
             answers = pipe.execute()
         if answers[0] != guess:
             return None
-        decoded = {key: (raw, _decoded(raw)) for key, raw in zip(missing, answers[2], strict=False)}
+        decoded = {key: (raw, _opened(raw)) for key, raw in zip(missing, answers[2], strict=False)}
         step = Step()
         entries = fresh.heads(answers[1], step)
         known = self._seen(entries, now_us, guess)
         if known is None:
             return None
         self._keep(decoded, cursor)
-        whole = {key: raw if raw is not None else decoded[key][1] for key, raw in blobs.items()}
+        whole = {key: values if values is not None else decoded[key][1] for key, values in blobs.items()}
         tail = _tail(entries, known, now_us, step)
         return _OfShard(cursor, whole, tail, len(answers[1]) >= _TAIL, answers[2][-1] if lifetime else None)
 
@@ -217,14 +230,14 @@ class _ShardReader:
             return None
         return Seen(boots, answers[1:])
 
-    def _cached(self, wants: Sequence[Want], cursor: MetricsCursor) -> dict[BlobKey, Raw | None]:
+    def _cached(self, wants: Sequence[Want], cursor: MetricsCursor) -> dict[BlobKey, Bucket | None]:
         with self._lock:
             late, newest = self._as_of
             if late != cursor.late or newest > cursor.newest:
                 self._cache.clear()
                 self._cached_bytes = 0
             self._as_of = (cursor.late, cursor.newest)
-            found: dict[BlobKey, Raw | None] = {}
+            found: dict[BlobKey, Bucket | None] = {}
             for want in wants:
                 for step, bucket in tiers.cover(want.start, want.end, cursor.rolled, want.steps, cursor.cut):
                     key = (step, bucket, want.part)
@@ -233,17 +246,17 @@ class _ShardReader:
                         found[key] = kept[1] if kept else None
             return found
 
-    def _keep(self, decoded: dict[BlobKey, tuple[bytes | None, Raw]], cursor: MetricsCursor) -> None:
+    def _keep(self, decoded: dict[BlobKey, tuple[bytes | None, Bucket]], cursor: MetricsCursor) -> None:
         with self._lock:
             if self._as_of != (cursor.late, cursor.newest):
                 return
-            for key, (raw, series) in decoded.items():
+            for key, (raw, values) in decoded.items():
                 # A 10 s bucket still grows until it is rolled; coarser ones are written when they are over.
                 if key[0] == STEPS[0] and key[1] >= cursor.rolled.get(STEPS[1], 0):
                     continue
                 size = len(raw or b"") + 50
-                self._cache[key] = (size, series)
-                self._cached_bytes += size
+                self._cached_bytes += size - self._cache.pop(key, (0, None))[0]
+                self._cache[key] = (size, values)
             while self._cached_bytes > _CACHE_BYTES:
                 _, (size, _) = self._cache.popitem(last=False)
                 self._cached_bytes -= size
@@ -262,11 +275,11 @@ def cell_of(counts: dict[int, int]) -> Cell:
     return cell
 
 
-def _decoded(raw: bytes | None) -> Raw:
+def _opened(raw: bytes | None) -> Bucket:
     try:
-        return tiers.load(raw)
+        return buckets.opened(raw) if raw is not None else _NOTHING
     except Undecodable:
-        return {}  # the fold counts it and begins it anew
+        return _NOTHING  # the fold counts it and begins it anew
 
 
 def _tail(entries: list[inbox.Entry], known: Seen, now_us: int, step: Step) -> Parts:
@@ -274,8 +287,8 @@ def _tail(entries: list[inbox.Entry], known: Seen, now_us: int, step: Step) -> P
     for entry in entries:
         if known.take(entry.boot, entry.n):
             try:
-                dumps = inbox.decode_dumps(entry.data)
+                found = inbox.decode_dumps(entry.data)
             except Undecodable:
                 continue
-            counters.collect(parts, dumps, now_us // 1_000_000, step)
+            counters.collect(parts, found, now_us // 1_000_000, step)
     return tiers.with_sums(parts)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from celery_monitor.analytics import shares
 from celery_monitor.analytics.figures import counts, figures
-from celery_monitor.model import AgentState, Cell, Gauge, Series
+from celery_monitor.model import PUBLISHED, AgentState, Cell, Gauge, Series
 from celery_monitor.query import charts, live
 from celery_monitor.query.rollups import Rollups, Want, cell_of, merged_counts
 from celery_monitor.query.times import iso
@@ -210,4 +210,4 @@ def _outcome(cell: Cell, window: Window) -> dict[str, Any]:
 
 
 def _ended(by_state: Mapping[int, int]) -> int:
-    return sum(n for state, n in by_state.items() if state)
+    return sum(by_state.values()) - by_state.get(PUBLISHED, 0)

@@ -11,7 +11,6 @@ from celery_monitor.query import charts, levels, live, tables
 from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.times import iso
 from celery_monitor.query.window import Window
-from celery_monitor.store import dumps
 from celery_monitor.store.tiers import GAUGES, WORKERS
 from celery_monitor.store.workers import Book, Life
 
@@ -203,12 +202,7 @@ def _life(life: Life, now_us: int) -> dict[str, Any]:
 
 
 def _history(rollups: Rollups, window: Window, name: str, fine: Want) -> dict[str, list[Any]]:
-    cells = [Cell() for _ in window.points]
-    for segment in rollups.segments(fine):
-        value = segment.values.get(("worker", name))
-        if value is not None:
-            cell = cells[window.slot(segment.bucket)]
-            dumps.add_outcome(cell, value if segment.raw else value.dump())
+    cells = charts.points(rollups, fine, window, lambda series: series == ("worker", name))
     times = [cell.runtime.quantiles((0.5, 0.95, 0.99)) for cell in cells]
     out: dict[str, list[Any]] = {"t": window.points}
     out |= {"ended": [cell.ended for cell in cells], "failed": [_failed(cell) for cell in cells]}
