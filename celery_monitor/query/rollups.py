@@ -7,7 +7,7 @@ committed meanwhile and the reading starts again.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
@@ -31,8 +31,12 @@ _TRIES: Final = 8
 _TAIL: Final = 5000
 """Entries of the inbox's tail that are read: with a fold that lives there are a few hundred at most."""
 _CACHE_BYTES: Final = 4 * 1024 * 1024  # of compressed blobs; decoded they are about ten times as big
+_SUMS: Final = 2000
+"""Series in the sums that are kept: of each five sketches, some 10 KiB."""
 _NOTHING: Final = buckets.opened(None)
 
+Of = Callable[[Series], bool]
+"""Whether a series is wanted."""
 BlobKey = tuple[int, int, str]
 
 
@@ -51,9 +55,7 @@ class Segment(NamedTuple):
     bucket: int
     values: Bucket
 
-    def add_to(
-        self, part: Part, sketches: Collection[str] = dumps.SKETCHES, of: Callable[[Series], bool] | None = None
-    ) -> None:
+    def add_to(self, part: Part, sketches: Collection[str] = dumps.SKETCHES, of: Of | None = None) -> None:
         """Add the cells, with these sketches, of some series; those of a broken blob are left out, as by the fold."""
         with suppress(Undecodable):
             self.values.add_to(part, sketches, of)
@@ -76,9 +78,7 @@ class Rollups:
         """Yield the buckets of a want, then those of the tail that lie in it."""
         raise NotImplementedError
 
-    def total(
-        self, want: Want, sketches: Collection[str] = dumps.SKETCHES, of: Callable[[Series], bool] | None = None
-    ) -> Part:
+    def total(self, want: Want, sketches: Collection[str] = dumps.SKETCHES, of: Of | None = None) -> Part:
         """Return the sum over a want, by series.
 
         Parameters:
@@ -111,7 +111,33 @@ class _OfShard(Rollups):
     blobs: dict[BlobKey, Bucket]
     tail: Parts
     truncated: bool
+    sums: Sums
     totals: bytes | None = None
+
+    def total(self, want: Want, sketches: Collection[str] = dumps.SKETCHES, of: Of | None = None) -> Part:
+        """Return the sum over a want; what coarse buckets come to is mostly known from the question before."""
+        if of is not None:
+            return super().total(want, sketches, of)
+        steps = self._cover(want)
+        coarse = tuple(key for key in steps if key[0] != STEPS[0])
+        fine = [key for key in steps if key[0] == STEPS[0]]
+        part = self.sums.get((self.cursor.late, want.part, tuple(sketches), coarse))
+        if part is None:
+            part = self._sum(want, coarse, sketches)
+            self.sums.put((self.cursor.late, want.part, tuple(sketches), coarse), part)
+        tiers.merge(part, self._sum(want, fine, sketches))
+        for segment in self._unfolded(want):
+            segment.add_to(part, sketches)
+        return part
+
+    def _sum(self, want: Want, buckets_: Iterable[tuple[int, int]], sketches: Collection[str]) -> Part:
+        part: Part = {}
+        for step, bucket in buckets_:
+            Segment(bucket, self.blobs[step, bucket, want.part]).add_to(part, sketches)
+        return part
+
+    def _cover(self, want: Want) -> list[tuple[int, int]]:
+        return tiers.cover(want.start, want.end, self.cursor.rolled, want.steps, self.cursor.cut)
 
     def lifetime(self) -> Lifetime:
         try:
@@ -124,10 +150,13 @@ class _OfShard(Rollups):
         return found
 
     def segments(self, want: Want) -> Iterator[Segment]:
-        for step, bucket in tiers.cover(want.start, want.end, self.cursor.rolled, want.steps, self.cursor.cut):
+        for step, bucket in self._cover(want):
             values = self.blobs[step, bucket, want.part]
             if values is not _NOTHING:
                 yield Segment(max(bucket, want.start), values)
+        yield from self._unfolded(want)
+
+    def _unfolded(self, want: Want) -> Iterator[Segment]:
         for (bucket, name), part in self.tail.items():
             if name == want.part and want.start <= bucket < want.end:
                 yield Segment(bucket, Cells(part))
@@ -149,6 +178,46 @@ class _Merged(Rollups):
     def segments(self, want: Want) -> Iterator[Segment]:
         for shard in self._shards:
             yield from shard.segments(want)
+
+    def total(self, want: Want, sketches: Collection[str] = dumps.SKETCHES, of: Of | None = None) -> Part:
+        """Return the sum over all shards."""
+        part: Part = {}
+        for shard in self._shards:
+            tiers.merge(part, shard.total(want, sketches, of))
+        return part
+
+
+class Sums:
+    """Sums of coarse buckets asked for lately: they change once in a minute, and a page asks every few seconds."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, Part] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Hashable) -> Part | None:
+        """Return a copy of a sum, None when it is not known."""
+        with self._lock:
+            part = self._kept.get(key)
+            if part is None:
+                return None
+            self._kept.move_to_end(key)
+        copy: Part = {}
+        tiers.merge(copy, part)
+        return copy
+
+    def put(self, key: Hashable, part: Part) -> None:
+        """Keep a copy of a sum, and forget the oldest ones where they are too many."""
+        copy: Part = {}
+        tiers.merge(copy, part)
+        with self._lock:
+            self._kept[key] = copy
+            while sum(map(len, self._kept.values())) > _SUMS:
+                self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._kept.clear()
 
 
 class RollupReader:
@@ -174,6 +243,7 @@ class _ShardReader:
         self._store = store
         self._cache: OrderedDict[BlobKey, tuple[int, Bucket]] = OrderedDict()
         self._cached_bytes = 0
+        self._sums = Sums()
         self._as_of: tuple[int, int] = (0, 0)  # the cursor's `late` and `newest` the cache is true of
         self._lock = Lock()
 
@@ -214,7 +284,8 @@ class _ShardReader:
         self._keep(decoded, cursor)
         whole = {key: values if values is not None else decoded[key][1] for key, values in blobs.items()}
         tail = _tail(entries, known, now_us, step)
-        return _OfShard(cursor, whole, tail, len(answers[1]) >= _TAIL, answers[2][-1] if lifetime else None)
+        totals = answers[2][-1] if lifetime else None
+        return _OfShard(cursor, whole, tail, len(answers[1]) >= _TAIL, self._sums, totals)
 
     def _seen(self, entries: list[inbox.Entry], now_us: int, guess: bytes | None) -> Seen | None:
         """Return which of the tail's batches were folded before; None when the fold moved meanwhile."""
@@ -235,6 +306,7 @@ class _ShardReader:
             late, newest = self._as_of
             if late != cursor.late or newest > cursor.newest:
                 self._cache.clear()
+                self._sums.clear()
                 self._cached_bytes = 0
             self._as_of = (cursor.late, cursor.newest)
             found: dict[BlobKey, Bucket | None] = {}

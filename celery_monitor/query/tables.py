@@ -19,6 +19,8 @@ _TASK_FIELDS: Final = (
     "published", "ended", "succeeded", "failed", "retried", "revoked", "lost", "other", "success_ratio",
     "rate_per_second", "runtime_seconds", "wait_seconds", "cpu_seconds", "memory_peak_bytes", "errors",
 )  # fmt: skip
+SKETCHES: Final = ("runtime", "wait", "cpu", "memory")
+"""Of which the rows of tasks tell."""
 Levels = Mapping[str, Mapping[str, Gauge]]
 
 

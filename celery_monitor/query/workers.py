@@ -114,7 +114,7 @@ def one(
     rollups = reader.read([fine, levels.want(window), *tables.wants(window), backlogs_want(window.now_us)],
                           window.now_us)  # fmt: skip
     history = _history(rollups, window, name, fine)
-    total = rollups.total(fine).get(("worker", name))
+    total = rollups.total(fine, ("runtime", "wait"), lambda series: series == ("worker", name)).get(("worker", name))
     if agent is None and name not in book and total is None:
         return None
     row = _gone(name, book.get(name), window.now_us)
@@ -124,7 +124,7 @@ def one(
         row = plain | _more(agent, book.get(name), window.now_us, waiting, plain["state"])
         row |= _inside(agent, window.now_us)
     all_figures = figures(total or Cell(), window.span_s)
-    row |= {"totals": {key: all_figures[key] for key in (*_FIGURES, "runtime_seconds")}}
+    row |= {"totals": {key: all_figures[key] for key in (*_FIGURES, "runtime_seconds", "wait_seconds")}}
     row["lives"] = [_life(life, window.now_us) for life in reversed(book[name].lives)] if name in book else []
     return row | {"series": history}
 

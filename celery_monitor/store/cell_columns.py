@@ -3,8 +3,8 @@
 Format, msgpack: ``[2, head, sketches, ends, bins, odd]``; `head`, `ends` and `bins` are zlib bytes.
 
 ========  =============================================================================================
-head      packed ``{"series": [...], "counts": [...], "errors": [...], "reasons": [...]}``, as in `Cell`
-sketches  name to five widths in bytes: of its four columns in `ends`, and of its lanes in `bins`
+head      packed ``{"series": [...], "counts": [...], "more": packed {"errors": [...], "reasons": [...]}}``
+sketches  name to six numbers: widths in bytes of its four columns in `ends` and of its lanes in `bins`, and lanes
 ends      for each sketch and series: count minus what is in the lanes, least, most minus least, sum minus
           ``count * (least + most) // 2``; first and last zigzag; all first bytes, then all second bytes, ...
 bins      for each sketch and series: counts of the buckets from that of least to that of most, the same way
@@ -21,7 +21,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import Cell, Series
@@ -30,7 +30,6 @@ from celery_monitor.store import dumps, packing
 from celery_monitor.store.packing import Undecodable
 
 VERSION: Final = 2
-_HEAD: Final = ("series", "counts", "errors", "reasons")
 _STRATEGIES: Final = (zlib.Z_FILTERED, zlib.Z_RLE, zlib.Z_HUFFMAN_ONLY, zlib.Z_DEFAULT_STRATEGY)
 """Counts of neighbours are no texts: mostly nothing repeats in them, only some numbers are frequent."""
 _CODES: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
@@ -74,7 +73,8 @@ def lane(value: int) -> int:
 def encode(cells: Mapping[Series, Cell]) -> bytes:
     """Return the bytes of cells, without Prometheus' buckets: only totals since ever have those."""
     of = list(cells.values())
-    head = [list(cells), [c.counts for c in of], [c.errors for c in of], [c.reasons for c in of]]
+    more = packing.pack({"errors": [c.errors for c in of], "reasons": [c.reasons for c in of]})
+    head = packing.pack({"series": list(cells), "counts": [c.counts for c in of], "more": more})
     widths: dict[str, list[int]] = {}
     odd: dict[str, dict[int, list[Any]]] = {}
     ends, bins = [], []
@@ -84,13 +84,12 @@ def encode(cells: Mapping[Series, Cell]) -> bytes:
             continue
         column = _Column(sketches)
         planes, lanes = column.ends(), column.bins()
-        widths[name] = [*map(len, planes), len(lanes)]
+        widths[name] = [*map(len, planes), len(lanes), column.lanes]
         ends += [plane for each in planes for plane in each]
         bins += lanes
         if column.odd:
             odd[name] = column.odd
-    packed = packing.pack(dict(zip(_HEAD, head, strict=True)))
-    parts = [_squeezed(packed), widths, _squeezed(b"".join(ends)), _squeezed(b"".join(bins)), odd]
+    parts = [_squeezed(head), widths, _squeezed(b"".join(ends)), _squeezed(b"".join(bins)), odd]
     return packing.pack([VERSION, *parts])
 
 
@@ -111,6 +110,11 @@ class _Column:
             rest = sketch.total - sketch.count * (sketch.least + sketch.most) // 2
             apart = sketch.count - sum(found)
             self._rows.append((_zigzag(apart), sketch.least, sketch.most - sketch.least, _zigzag(rest)))
+
+    @property
+    def lanes(self) -> int:
+        """How many lanes all series have."""
+        return len(self._lanes)
 
     def ends(self) -> list[list[bytes]]:
         """Return the planes of each column."""
@@ -169,11 +173,10 @@ class Columns:
             told = packing.unpack(packing.inflate(head))
             self.series: list[Series] = [tuple(series) for series in told["series"]]
             self.counts: list[dict[int, int]] = told["counts"]
-            self._errors: list[dict[str, int]] = told["errors"]
-            self._reasons: list[dict[int, int]] = told["reasons"]
-            if not len(self.series) == len(self.counts) == len(self._errors) == len(self._reasons):
-                raise Undecodable(f"{len(self.series)} series with {len(self.counts)} counts")
-            _check(self.series, self.counts, self._errors, self._reasons)
+            self._packed: bytes = told["more"]
+            "".join(chain.from_iterable(self.series))
+            _check(self.counts, len(self.series))
+            self._known: dict[str, _Ends] = {}
 
     def counted(self) -> Iterator[tuple[Series, dict[int, int]]]:
         """Return the counts of each series."""
@@ -201,41 +204,60 @@ class Columns:
         """
         wanted = [row for row, series in enumerate(self.series) if of is None or of(series)]
         with packing.guarded("rollup"):
-            known = {name: self._sketches[name] for name in sketches if name in self._widths}
+            errors, reasons = self._more
+            known = [(name, self._sketch(name)) for name in sketches if name in self._widths]
             odd = {name: {int(row): _odd(dump) for row, dump in self._odd[name].items()} for name in self._odd}
         for row in wanted:
             cell = part.get(self.series[row])
             if cell is None:
                 cell = part[self.series[row]] = Cell()
-            dumps.add_counts(cell, self.counts[row], self._errors[row], self._reasons[row])
-            for name, ends in known.items():
+            dumps.add_counts(cell, self.counts[row], errors[row], reasons[row])
+            for name, ends in known:
                 _add(getattr(cell, name), ends, row)
         for name, rows in odd.items():
             for row in rows.keys() & set(wanted) if name in sketches else ():
                 dumps.add_sketch(getattr(part[self.series[row]], name), rows[row])
 
     @cached_property
-    def _sketches(self) -> dict[str, _Ends]:
-        """Decode all columns: what is wanted of them is most of it."""
-        ends, bins = packing.inflate(self._ends), packing.inflate(self._bins)
-        found: dict[str, _Ends] = {}
-        at = begin = 0
-        rows = len(self.series)
-        for name, (*widths, wide) in self._widths.items():
-            columns = []
-            for width in widths:
-                columns.append(_numbers(ends[at : at + rows * width], rows, width))
-                at += rows * width
-            apart, least, span, rest = columns
-            most = list(map(int.__add__, least, span))
-            lows = list(map(lane, least))
-            starts = [0, *accumulate(high - low + 1 for low, high in zip(lows, map(lane, most), strict=True))]
-            planes = [bins[begin + place * starts[-1] : begin + (place + 1) * starts[-1]] for place in range(wide)]
-            begin += wide * starts[-1]
-            found[name] = _Ends(least, most, rest, apart, starts, lows, planes)
-        if at != len(ends) or begin != len(bins):
-            raise Undecodable(f"columns of {at} and {begin} bytes in {len(ends)} and {len(bins)}")
-        return found
+    def _more(self) -> tuple[list[dict[str, int]], list[dict[int, int]]]:
+        told = packing.unpack(self._packed)
+        errors, reasons = told["errors"], told["reasons"]
+        "".join(chain.from_iterable(errors))
+        for numbers in (errors, reasons):
+            _check(numbers, len(self.series), keys=numbers is reasons)
+        return errors, reasons
+
+    @cached_property
+    def _inflated(self) -> tuple[bytes, bytes]:
+        return packing.inflate(self._ends), packing.inflate(self._bins)
+
+    def _sketch(self, name: str) -> _Ends:
+        """Return a sketch's columns; those before it are passed over."""
+        if name not in self._known:
+            rows, at, begin = len(self.series), 0, 0
+            for other, widths in self._widths.items():
+                if other == name:
+                    break
+                at += rows * sum(widths[:4])
+                begin += widths[4] * widths[5]
+            self._known[name] = self._decoded(at, begin, *self._widths[name])
+        return self._known[name]
+
+    def _decoded(
+        self, at: int, begin: int, apart: int, least: int, span: int, rest: int, wide: int, size: int
+    ) -> _Ends:
+        rows, columns = len(self.series), []
+        ends, bins = self._inflated
+        for width in (apart, least, span, rest):
+            columns.append(_numbers(ends[at : at + rows * width], rows, width))
+            at += rows * width
+        most = list(map(int.__add__, columns[1], columns[2]))
+        lows = list(map(lane, columns[1]))
+        starts = [0, *accumulate(high - low + 1 for low, high in zip(lows, map(lane, most), strict=True))]
+        planes = [bins[begin + place * size : begin + (place + 1) * size] for place in range(wide)]
+        if starts[-1] != size or any(len(plane) != size for plane in planes):
+            raise Undecodable(f"{starts[-1]} lanes of {size}")
+        return _Ends(columns[1], most, columns[3], columns[0], starts, lows, planes)
 
 
 def _add(sketch: Sketch, ends: _Ends, row: int) -> None:
@@ -274,15 +296,10 @@ def _odd(dump: Any) -> list[Any]:
     return list(dump)
 
 
-def _check(
-    series: Iterable[Series], counts: Iterable[dict[int, int]], errors: Iterable[Any], reasons: Iterable[Any]
-) -> None:
-    """Raise one of `packing.BROKEN` for what is no text or no number."""
-    for of in series:
-        "".join(of)
-    for numbers in (*counts, *reasons):
-        sum(numbers)
-        sum(numbers.values())
-    for named in errors:
-        "".join(named)
-        sum(named.values())
+def _check(numbers: Sequence[Mapping[Any, int]], rows: int, *, keys: bool = True) -> None:
+    """Raise one of `packing.BROKEN` for what is no number, and for too few or too many."""
+    if len(numbers) != rows:
+        raise Undecodable(f"{len(numbers)} counts of {rows} series")
+    sum(chain.from_iterable(map(dict.values, numbers)))  # type: ignore[arg-type]
+    if keys:
+        sum(chain.from_iterable(numbers))

@@ -37,8 +37,8 @@ class Tier(NamedTuple):
 
 TIERS: Final = (
     Tier(10, 2 * 3600),
-    Tier(60, 48 * 3600),
-    Tier(600, 8 * DAY_S),
+    Tier(60, DAY_S),
+    Tier(600, 6 * DAY_S),
     Tier(3600, 32 * DAY_S),
     Tier(21_600, 92 * DAY_S),
 )
@@ -48,7 +48,7 @@ PAIRS: Final = tuple(pairwise(TIERS))
 
 ALL: Final = "all"  # one cell: the sum of all task series
 TASKS: Final = "tq"  # ("task", name, queue)
-WORKERS: Final = "w"  # ("worker", hostname), counts and runtime only
+WORKERS: Final = "w"  # ("worker", hostname), counts and runtimes; of waits no quantiles
 WORKFLOWS: Final = "wf"  # ("workflow", name) and ("step", workflow, step)
 INSIDES: Final = "in"  # ("span", name, kind), ("wait", name) and ("measure", name, kind, unit), values in millionths
 LABELS: Final = "lb"  # ("label", key, value) of the keys that are listed for it
@@ -174,17 +174,18 @@ def dump(raw: Mapping[Series, Any], level: int = 6, *, columns: bool = False) ->
     Parameters:
         raw: dumps, or cells where the blob is one of columns.
         level: of zlib, for rows.
-        columns: cells as columns, which take longer to write.
+        columns: cells that ran as columns, which take longer to write.
     """
-    if columns and not any(value.__class__ is dict for value in raw.values()):
-        part: Part = {series: value_of(value) for series, value in raw.items()}
+    part: Part = {series: value_of(value) for series, value in raw.items()} if columns else {}
+    if any(isinstance(value, Cell) and value.runtime.count for value in part.values()):
         return cell_columns.encode(part)
-    rows = [(series, value if isinstance(value, dict) else _slim(value)) for series, value in raw.items()]
+    rows = [(series, _slim(value)) for series, value in raw.items()]
     return packing.deflate(packing.pack([VERSION, rows]), level)
 
 
-def _slim(value: list[Any]) -> list[Any]:
-    return [*value[:7], {}, {}, *value[9:]]
+def _slim(value: Any) -> Any:
+    dumped = value.dump() if isinstance(value, Cell) else value
+    return dumped if isinstance(value, dict) else [*dumped[:7], {}, {}, *dumped[9:]]
 
 
 def most_series(part: str) -> int:
