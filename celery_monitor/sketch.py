@@ -79,6 +79,8 @@ class Sketch:
 
     def merge(self, other: Sketch) -> None:
         """Add another sketch to this one; associative and commutative."""
+        if other.empty:
+            return
         self.add_lanes(other.count, other.total, other.least, other.most, other._lanes)
         bins = self._bins
         for bucket, n in other._bins.items():

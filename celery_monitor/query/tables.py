@@ -44,13 +44,16 @@ class Sparks:
         self._window = window
         self._points: dict[str, list[int]] = {}
         self.newest: dict[str, int] = {}
+        self._bucket = self._slot = -1
 
     def add(self, key: str, bucket: int, ended: int) -> None:
         """Add ends of a bucket (s)."""
         points = self._points.get(key)
         if points is None:
             points = self._points[key] = [0] * self._window.sparks
-        points[self._window.spark_slot(bucket)] += ended
+        if bucket != self._bucket:  # buckets come with all their series
+            self._bucket, self._slot = bucket, self._window.spark_slot(bucket)
+        points[self._slot] += ended
         if ended and bucket > self.newest.get(key, 0):
             self.newest[key] = bucket
 
