@@ -233,11 +233,11 @@ def bytes_of_parts(store: Store) -> dict[int, dict[str, float]]:
 
 
 def hour(server: Server) -> Store:
-    """Return a store with two hours of 1M tasks a day and a bit, folded every minute."""
+    """Return a store with an hour of 1M tasks a day and a minute more, folded every minute."""
     store, fleet = server.empty("hour"), Fleet(50, 11.6, 10.0)
     folded_us = NOW_US // (3600 * SECOND) * 3600 * SECOND
     fold(store, folded_us)
-    for batch in fleet.batches(folded_us, 2 * 3600 + 60):
+    for batch in fleet.batches(folded_us, 3600 + 60):
         if batch.at_us - folded_us >= 60 * SECOND:
             folded_us = batch.at_us
             fold(store, folded_us)
