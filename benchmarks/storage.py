@@ -21,14 +21,14 @@ import redis
 from benchmarks import layouts
 from benchmarks.fleet import NAMES, SECOND, Fleet
 from celery_monitor.cli.embedded import EmbeddedServer
+from celery_monitor.model import Batch
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import unpack_id
 from celery_monitor.store import inbox, usage
 from celery_monitor.store.connection import Store
-from celery_monitor.store.cursor import MetricsCursor
 from celery_monitor.store.fold import fold
-from celery_monitor.store.tier_bytes import TierBytes
-from celery_monitor.store.tiers import TIERS
+from celery_monitor.store.tier_bytes import cost
+from celery_monitor.store.tiers import ALL, FAILED_AT, FAILURES, TASKS, TIERS, WORKERS
 
 NOW_US = 1_763_640_000 * SECOND
 TICK_S = 5
@@ -49,6 +49,7 @@ ROWS = (
     Row(200, 10_000, 2), Row(1_000, 100_000, 1), Row(50, 1_000, 10), Row(10, 100, 60), Row(10, 10, 120),
     Row(100, 1_000, 10), Row(1_000, 1_000, 10),
 )  # fmt: skip
+PARTS = (TASKS, WORKERS, ALL, FAILURES, FAILED_AT)
 PACE = ((20, 1.0), (200, 2.0), (500, 5.0))
 
 
@@ -193,35 +194,63 @@ def ours(server: Server, made: Sequence[Any]) -> None:
 
 
 def table_of_rollups(server: Server) -> None:
-    """Print what 30 days of rollups take: the mean bucket of each tier times how many are kept."""
-    store, fleet = server.empty("rollups"), Fleet(50, 11.6, 10.0)
-    for batch in fleet.batches(NOW_US, 700):
-        inbox.send(store, batch, None)
-    fold(store, NOW_US)
-    fold(store, NOW_US + 720 * SECOND)
-    fine = mean_bytes(store)
-    filled = day(server)
-    coarse = mean_bytes(filled)
-    per = {tier.step_s: fine.get(tier.step_s, 0) if tier.step_s < 600 else coarse.get(tier.step_s, 0) for tier in TIERS}
-    per[TIERS[-1].step_s] = per[TIERS[-1].step_s] or per[TIERS[-2].step_s] * 2
-    total = sum(per[tier.step_s] * min(tier.keep_s, 30 * 86_400) / tier.step_s for tier in TIERS)
-    print("30 days of rollups, 1M tasks/day, 50 names x 2 queues, 50 workers: "
-          f"{total / MIB:.1f} MiB (budget 50)")  # fmt: skip
-    print("  bytes per bucket:", ", ".join(f"{step} s: {size:.0f}" for step, size in per.items()), "\n", flush=True)
-    filled.close()
-    store.close()
+    """Print what 30 days of rollups take, for a day made in two ways: the mean bucket of each tier times how many."""
+    steps = [tier.step_s for tier in TIERS]
+    made = []
+    for make in (hour, day):  # each begins with an empty server
+        store = make(server)
+        made.append(bytes_of_parts(store))
+        store.close()
+    flushed, batched = made
+    ways = {
+        "as it comes, tick by tick": {step: flushed[step] if step <= steps[3] else batched[step] for step in steps},
+        "ten minutes at once": {step: flushed[step] if step < steps[2] else batched[step] for step in steps},
+    }
+    print("30 days of rollups, 1M tasks/day, 50 names x 2 queues, 50 workers (budget 50 MB)\n")
+    print(f"{'':<10}{'buckets':>8}" + "".join(f"{part:>8}" for part in PARTS) + f"{'all B':>10}{'MB':>8}")
+    for name, tiers in ways.items():
+        total = 0.0
+        print(name)
+        for tier in TIERS:
+            buckets, parts = min(tier.keep_s, 30 * 86_400) // tier.step_s, tiers[tier.step_s]
+            total += buckets * sum(parts.values()) / 1e6
+            told = "".join(f"{parts.get(part, 0):>8.0f}" for part in PARTS)
+            size = sum(parts.values())
+            print(f"{tier.step_s:>8} s{buckets:>8}{told}{size:>10.0f}{buckets * size / 1e6:>8.1f}")
+        print(f"{'':<10}{'':>8}{'':>{8 * len(PARTS)}}{'':>10}{total:>8.1f}", flush=True)
+    print("\nBytes of a mean bucket by part: tq tasks by queue, w workers, f and fa failures; keys are counted in.\n")
 
 
-def mean_bytes(store: Store) -> dict[int, float]:
-    """Return the bytes of a mean bucket of each tier."""
-    held = TierBytes.load(store.client.get(store.keys.rollup_bytes))
-    cursor = MetricsCursor.load(store.client.get(store.keys.cursor("m")))
+def bytes_of_parts(store: Store) -> dict[int, dict[str, float]]:
+    """Return what each part of a full bucket takes in the mean, by tier: its first and last buckets are not full."""
+    sizes: dict[int, dict[int, dict[str, int]]] = {}
+    for key in store.client.scan_iter(f"{store.keys.tag}r:*", 1000):
+        step, bucket, part = key.decode().split(":")[4:]
+        size = cost(key.decode(), store.client.get(key))
+        sizes.setdefault(int(step), {}).setdefault(int(bucket), {})[part] = size
     found = {}
-    for tier in TIERS:
-        buckets = {key.split(b":")[5] for key in store.client.scan_iter(f"{store.keys.tag}r:{tier.step_s}:*", 1000)}
-        if buckets and cursor.newest:
-            found[tier.step_s] = sum(held.held.get(tier.step_s, {}).values()) / len(buckets)
+    for step, buckets in sizes.items():
+        full = sorted(buckets)[1:-1] or sorted(buckets)[-1:]
+        found[step] = {part: sum(buckets[at].get(part, 0) for at in full) / len(full) for part in PARTS}
     return found
+
+
+def hour(server: Server) -> Store:
+    """Return a store with an hour of 1M tasks a day and a minute more, folded every minute."""
+    store, fleet = server.empty("hour"), Fleet(50, 11.6, 10.0)
+    folded_us = NOW_US // (3600 * SECOND) * 3600 * SECOND
+    fold(store, folded_us)
+    flushed = Batch(fleet.agents[0].boot, 1, "hour", folded_us)  # all agents' flushes of ten seconds as one
+    for batch in fleet.batches(folded_us, 3600 + 60):
+        if batch.at_us - folded_us >= 60 * SECOND:
+            folded_us = batch.at_us
+            fold(store, folded_us)
+        if batch.at_us - flushed.at_us >= 10 * SECOND:
+            inbox.send(store, flushed, None)
+            flushed = Batch(flushed.boot, flushed.n + 1, flushed.host, batch.at_us)
+        flushed.metrics.merge(batch.metrics)
+    fold(store, folded_us + 120 * SECOND)
+    return store
 
 
 def day(server: Server) -> Store:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from celery_monitor import settling
 from celery_monitor.alerts import judge, ledger, notifiers, readings, rules
 from celery_monitor.config import Settings
-from celery_monitor.errors import StoreError
+from celery_monitor.errors import StoreError, StoreRefused
 from celery_monitor.model import AgentState, Pace
 from celery_monitor.query.overdue import Overdue
 from celery_monitor.query.reader import Reader
@@ -49,6 +50,7 @@ class Ticker:
         self._notifiers: list[notifiers.Notifier] = [notifiers.LogNotifier()]
         self._jitter = random.uniform(0, 0.5)  # noqa: S311 - spreads callers, guards nothing
         self._next = 0.0
+        self._told: set[str] = set()
 
     def due(self, pace: Pace | None) -> None:
         """Tick if those who should have not; called by agents once per round, with what they last read."""
@@ -79,6 +81,8 @@ class Ticker:
     def tick(self) -> bool:
         """Do everything once; False when somebody else is at it.
 
+        Where a key holds what is not ours the rest is done all the same.
+
         Raises:
             StoreError: the store cannot be reached or refuses; the next tick goes on where this one stopped.
         """
@@ -87,17 +91,28 @@ class Ticker:
             return False
         try:
             now_us = held.now_us
-            fold.fold(self.store, now_us, pause=_yield)
-            settling.settle(self.store, now_us, pause=_yield)
-            agents = live.agents(self.store)
-            self._sweep(agents, now_us)
-            self._keep_book(agents, now_us)
-            self._queues.look(self.store, agents, self._reader.queue_names, now_us)
-            self._judge(agents, now_us)
-            live.set_pace(self.store, self._pace(agents, now_us))
+            report = fold.fold(self.store, now_us, pause=_yield)
+            agents: list[AgentState] = []
+            refused = _each(
+                lambda: settling.settle(self.store, now_us, pause=_yield),
+                lambda: agents.extend(live.agents(self.store)),
+                lambda: self._sweep(agents, now_us),
+                lambda: self._keep_book(agents, now_us),
+                lambda: self._queues.look(self.store, agents, self._reader.queue_names, now_us),
+                lambda: self._judge(agents, now_us),
+                lambda: live.set_pace(self.store, self._pace(agents, now_us)),
+            )
         finally:
             held.release()
+        self._tell([report.aside, *refused])
         return True
+
+    def _tell(self, refused: Iterable[str | None]) -> None:
+        """Log what was refused, once until it changes."""
+        said = {text for text in refused if text}
+        for text in sorted(said - self._told):
+            logger.warning("celery-monitor: a part of the tick was left out: %s", text)
+        self._told = said
 
     def _sweep(self, agents: list[AgentState], now_us: int) -> None:
         """Book what lost agents were running as LOST; forget agents that said goodbye or were lost long ago."""
@@ -143,6 +158,17 @@ class Ticker:
             "task_us": now_us if self.role == "task" else before["task_us"] if before else 0,
             "one_in": one_in, "one_in_us": since_us,
         }  # fmt: skip
+
+
+def _each(*stages: Callable[[], object]) -> list[str]:
+    """Go through stages; return why the server refused some: a key that is not ours must not stop the others."""
+    refused = []
+    for stage in stages:
+        try:
+            stage()
+        except StoreRefused as error:
+            refused.append(str(error))
+    return refused
 
 
 def _yield() -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from celery_monitor.analytics.figures import counts
 from celery_monitor.model import Cell, Series
 from celery_monitor.query.rollups import Rollups, Want
 from celery_monitor.query.window import Window
-from celery_monitor.store import dumps
-from celery_monitor.store.tiers import ALL, GAUGES, STEPS
+from celery_monitor.store.tiers import ALL, GAUGES, STEPS, Part
 
 Levels = Iterable[tuple[int, Series, dict[str, list[Any]]]]
 
@@ -36,19 +35,26 @@ def series(rollups: Rollups, window: Window) -> dict[str, list[Any]]:
     return out
 
 
-def points(rollups: Rollups, want: Want, window: Window, of: Callable[[Series], bool] = lambda _: True) -> list[Cell]:
-    """Return the sum of some series for each point of the chart: counts, run times and waits."""
-    cells = [Cell() for _ in window.points]
+def points(
+    rollups: Rollups,
+    want: Want,
+    window: Window,
+    of: Callable[[Series], bool] | None = None,
+    sketches: Collection[str] = ("runtime", "wait"),
+) -> list[Cell]:
+    """Return the sum of some series for each point of the chart, with some of the sketches."""
+    parts: list[Part] = [{} for _ in window.points]
     for segment in rollups.segments(want):
-        cell = cells[window.slot(segment.bucket)]
-        for series_, value in segment.values.items():
-            if not of(series_):
-                continue
-            if segment.raw:
-                dumps.add_cell(cell, value, ("runtime", "wait"))
-            else:
-                cell.merge(value)
-    return cells
+        segment.add_to(parts[window.slot(segment.bucket)], sketches, of)
+    return [_sum(part) for part in parts]
+
+
+def _sum(part: Part) -> Cell:
+    """Return the sum of a part's cells, which may be changed by it."""
+    total, *others = part.values() or (Cell(),)
+    for cell in others:
+        total.merge(cell)
+    return total
 
 
 def outcomes(cells: Iterable[Cell], window: Window) -> dict[str, list[Any]]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from celery_monitor.model import AgentState, Pace
 from celery_monitor.query import live as agents_live
 from celery_monitor.query.times import iso
-from celery_monitor.store import inbox, live, memory, tiers, usage
+from celery_monitor.store import inbox, live, memory, schedule, tiers, usage, waits
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor
 from celery_monitor.store.memory import Budget, Memory
@@ -27,11 +27,12 @@ _UNITS: Final = {10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 21_600: "6
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the store knows of the monitor itself, read at one go."""
+    """What the store knows of the monitor itself, read at one go; `broken` is what cannot be decoded, by its kind."""
 
     agents: list[AgentState]
     pace: Pace | None
     skipped: dict[str, int]
+    broken: dict[str, int]
     room: Memory
     usage: Usage
     budget: Budget
@@ -68,12 +69,21 @@ def _of_shard(store: Store, now_us: int) -> Facts:
         pipe.get(keys.pace)
         pipe.hgetall(keys.skipped)
         pipe.get(keys.cursor(inbox.METRICS))
-        states, pace, skipped, cursor = pipe.execute()
-    room = memory.read(store)
+        pipe.hvals(keys.waits)
+        pipe.hvals(keys.beats)
+        states, pace, skipped, cursor, open_waits, beats = pipe.execute()
+    room, agents = memory.read(store), live.decode(states)
     return Facts(
-        agents=live.decode(states),
+        agents=agents,
         pace=live.decode_pace(pace),
         skipped={k.decode("utf-8", "replace"): int(v) for k, v in skipped.items() if v.isdigit()},
+        broken=_known(
+            {
+                "states of agents": len(states) - len(agents),
+                "open waits": waits.broken(open_waits),
+                "schedules of beats": schedule.broken(beats),
+            }
+        ),
         room=room,
         usage=usage.read(store, now_us),
         budget=memory.budget(store, room),
@@ -85,14 +95,17 @@ def _of_shard(store: Store, now_us: int) -> Facts:
 def _together(each: Sequence[Facts]) -> Facts:
     """Return the facts of all shards: sums, the fullest server, the shard that was cut the most."""
     skipped: Counter[str] = Counter()
+    broken: Counter[str] = Counter()
     cut: dict[int, int] = {}
     for facts in each:
         skipped.update(facts.skipped)
+        broken.update(facts.broken)
         cut = {step: max(cut.get(step, 0), facts.cut.get(step, 0)) for step in cut.keys() | facts.cut.keys()}
     return Facts(
         agents=[agent for facts in each for agent in facts.agents],
         pace=each[0].pace,
         skipped=dict(skipped),
+        broken=dict(broken),
         room=max((facts.room for facts in each), key=lambda room: (bool(room.max_bytes), room.ratio)),
         usage=sum((facts.usage for facts in each), start=Usage()),
         budget=Budget(
@@ -120,7 +133,7 @@ def row(facts: Facts, now_us: int, *, tail_truncated: bool = False) -> dict[str,
         "agents": len(living),
         "sampling": _sampling(facts.pace),
         "dropped": dict(dropped),
-        "skipped_entries": facts.skipped.get(UNDECODABLE, 0),
+        "skipped_entries": facts.skipped.get(UNDECODABLE, 0) + sum(facts.broken.values()),
         "stored_bytes": facts.usage.total,
         "stored": asdict(facts.usage),
         "budget_bytes": facts.budget.total,
@@ -149,6 +162,7 @@ def _notes(facts: Facts, living: Sequence[AgentState], now_us: int, *, tail_trun
             "counts are exact; failing, retried and slow executions of other runs are kept alone"
         )
     notes += [f"left out since ever: {what}: {n}" for what, n in sorted(facts.skipped.items())]
+    notes += [f"left out, for they cannot be decoded: {n} {what}" for what, n in facts.broken.items()]
     if tail_truncated:
         notes.append("so much is waiting to be folded that the newest figures are incomplete")
     said: dict[str, list[str]] = {}
@@ -196,6 +210,10 @@ def _budget_notes(facts: Facts, now_us: int) -> list[str]:
 
 def _mb(n: int) -> str:
     return f"{n / 1_000_000:.1f} MB"
+
+
+def _known(counted: Mapping[str, int]) -> dict[str, int]:
+    return {what: n for what, n in counted.items() if n}
 
 
 def _cut(raw: bytes | None) -> dict[int, int]:

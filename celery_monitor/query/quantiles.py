@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.errors import BadRequest
-from celery_monitor.model import Cell, Series
+from celery_monitor.model import Series
 from celery_monitor.query import charts
 from celery_monitor.query.rollups import RollupReader, Want
 from celery_monitor.query.times import iso
@@ -116,10 +116,8 @@ def answer(reader: RollupReader, text: str, measure: str, q: str, window: Window
     fine = Want(asked.part, window.start_s, window.end_s, charts.steps_within(window.spark_s))
     rollups = reader.read([whole, fine], window.now_us)
     sketch, last = Sketch(), 0
-    for segment in rollups.segments(whole):
-        for one, value in segment.values.items():
-            if asked.means(one):
-                sketch.merge(getattr(_cell(value, measure) if segment.raw else value, measure))
+    for cell in rollups.total(whole, (measure,), asked.means).values():
+        sketch.merge(getattr(cell, measure))
     for bucket, one, counts in rollups.counts(fine):
         if bucket > last and asked.means(one) and any(n for state, n in counts.items() if state):
             last = bucket
@@ -155,9 +153,3 @@ def _in(value: float | None, unit: float) -> float | None:
 def _unit(asked: Asked) -> str:
     """Return the unit of durations; a measure's values are in a unit of its own."""
     return "its own" if asked.kind == "measure" else "seconds"
-
-
-def _cell(dump: Any, measure: str) -> Cell:
-    cell = Cell()
-    dumps.add_cell(cell, dump, (measure,))
-    return cell

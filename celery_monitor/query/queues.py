@@ -67,7 +67,8 @@ def read(store: Store, reader: RollupReader, window: Window) -> Seen:
     totals = rollups.lifetime()
     since_s = max(recent.start, min(totals.since_us // 1_000_000, now_s - 1))
     return Seen(
-        window=window, rollups=rollups, cells=rollups.total(whole), recent=tables.grouped(rollups.total(recent), 2),
+        window=window, rollups=rollups, cells=rollups.total(whole, ("runtime", "wait")),
+        recent=tables.grouped(rollups.total(recent, ()), 2),
         recent_s=window.now_us / 1e6 - since_s, levels=tables.latest_levels(rollups, gauges, "queue"),
         agents=live_table.agents(store), look=broker.load(store),
         firing=ledger.firing(ledger.read(store)).queues,

@@ -7,15 +7,17 @@ committed meanwhile and the reading starts again.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.errors import StoreError
 from celery_monitor.model import Cell, Series
-from celery_monitor.store import counters, fresh, inbox, seen, tiers
+from celery_monitor.store import buckets, counters, dumps, fresh, inbox, seen, tiers
 from celery_monitor.store import lifetime as lifetimes
+from celery_monitor.store.buckets import Bucket, Cells
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor
 from celery_monitor.store.lifetime import Lifetime
@@ -23,13 +25,18 @@ from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import Step
 from celery_monitor.store.rolling import cursor_of
 from celery_monitor.store.seen import Seen
-from celery_monitor.store.tiers import STEPS, Part, Parts, Raw
+from celery_monitor.store.tiers import STEPS, Part, Parts
 
 _TRIES: Final = 8
 _TAIL: Final = 5000
 """Entries of the inbox's tail that are read: with a fold that lives there are a few hundred at most."""
 _CACHE_BYTES: Final = 4 * 1024 * 1024  # of compressed blobs; decoded they are about ten times as big
+_SUMS: Final = 2000
+"""Series in the sums that are kept: of each five sketches, some 10 KiB."""
+_NOTHING: Final = buckets.opened(None)
 
+Of = Callable[[Series], bool]
+"""Whether a series is wanted."""
 BlobKey = tuple[int, int, str]
 
 
@@ -43,11 +50,15 @@ class Want(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """One bucket's series; `raw` says whether the values are dumps or cells."""
+    """What lies in one bucket, which begins then (s)."""
 
     bucket: int
-    values: Mapping[Series, Any]
-    raw: bool
+    values: Bucket
+
+    def add_to(self, part: Part, sketches: Collection[str] = dumps.SKETCHES, of: Of | None = None) -> None:
+        """Add the cells, with these sketches, of some series; those of a broken blob are left out, as by the fold."""
+        with suppress(Undecodable):
+            self.values.add_to(part, sketches, of)
 
 
 class Rollups:
@@ -67,27 +78,29 @@ class Rollups:
         """Yield the buckets of a want, then those of the tail that lie in it."""
         raise NotImplementedError
 
-    def total(self, want: Want) -> Part:
-        """Return the sum over a want, by series."""
+    def total(self, want: Want, sketches: Collection[str] = dumps.SKETCHES, of: Of | None = None) -> Part:
+        """Return the sum over a want, by series.
+
+        Parameters:
+            sketches: those that are needed; the others may be missing.
+            of: which series are.
+        """
         part: Part = {}
         for segment in self.segments(want):
-            if segment.raw:
-                tiers.merge_raw(part, dict(segment.values))
-            else:
-                tiers.merge(part, segment.values)
+            segment.add_to(part, sketches, of)
         return part
 
     def counts(self, want: Want) -> Iterator[tuple[int, Series, dict[int, int]]]:
         """Yield (bucket, series, `Cell.counts`) of every bucket: sketches stay undecoded."""
         for segment in self.segments(want):
-            for series, value in segment.values.items():
-                yield segment.bucket, series, value[0] if segment.raw else value.counts
+            for series, counts in segment.values.counted():
+                yield segment.bucket, series, counts
 
     def levels(self, want: Want) -> Iterator[tuple[int, Series, dict[str, list[Any]]]]:
         """Yield (bucket, series, gauge name to its dump) of every bucket of gauges."""
         for segment in self.segments(want):
-            for series, value in segment.values.items():
-                yield segment.bucket, series, value if segment.raw else tiers.dump_of(value)
+            for series, gauges in segment.values.levels():
+                yield segment.bucket, series, gauges
 
 
 @dataclass(frozen=True)
@@ -95,10 +108,36 @@ class _OfShard(Rollups):
     """What was read of one shard: blobs by (step, bucket, part), and the tail by (bucket, part)."""
 
     cursor: MetricsCursor
-    blobs: dict[BlobKey, Raw]
+    blobs: dict[BlobKey, Bucket]
     tail: Parts
     truncated: bool
+    sums: Sums
     totals: bytes | None = None
+
+    def total(self, want: Want, sketches: Collection[str] = dumps.SKETCHES, of: Of | None = None) -> Part:
+        """Return the sum over a want; what coarse buckets come to is mostly known from the question before."""
+        if of is not None:
+            return super().total(want, sketches, of)
+        steps = self._cover(want)
+        coarse = tuple(key for key in steps if key[0] != STEPS[0])
+        fine = [key for key in steps if key[0] == STEPS[0]]
+        part = self.sums.get((self.cursor.late, want.part, tuple(sketches), coarse))
+        if part is None:
+            part = self._sum(want, coarse, sketches)
+            self.sums.put((self.cursor.late, want.part, tuple(sketches), coarse), part)
+        tiers.merge(part, self._sum(want, fine, sketches))
+        for segment in self._unfolded(want):
+            segment.add_to(part, sketches)
+        return part
+
+    def _sum(self, want: Want, buckets_: Iterable[tuple[int, int]], sketches: Collection[str]) -> Part:
+        part: Part = {}
+        for step, bucket in buckets_:
+            Segment(bucket, self.blobs[step, bucket, want.part]).add_to(part, sketches)
+        return part
+
+    def _cover(self, want: Want) -> list[tuple[int, int]]:
+        return tiers.cover(want.start, want.end, self.cursor.rolled, want.steps, self.cursor.cut)
 
     def lifetime(self) -> Lifetime:
         try:
@@ -113,13 +152,16 @@ class _OfShard(Rollups):
         return found
 
     def segments(self, want: Want) -> Iterator[Segment]:
-        for step, bucket in tiers.cover(want.start, want.end, self.cursor.rolled, want.steps, self.cursor.cut):
-            raw = self.blobs[step, bucket, want.part]
-            if raw:
-                yield Segment(max(bucket, want.start), raw, raw=True)
+        for step, bucket in self._cover(want):
+            values = self.blobs[step, bucket, want.part]
+            if values is not _NOTHING:
+                yield Segment(max(bucket, want.start), values)
+        yield from self._unfolded(want)
+
+    def _unfolded(self, want: Want) -> Iterator[Segment]:
         for (bucket, name), part in self.tail.items():
             if name == want.part and want.start <= bucket < want.end:
-                yield Segment(bucket, part, raw=False)
+                yield Segment(bucket, Cells(part))
 
 
 class _Merged(Rollups):
@@ -138,6 +180,46 @@ class _Merged(Rollups):
     def segments(self, want: Want) -> Iterator[Segment]:
         for shard in self._shards:
             yield from shard.segments(want)
+
+    def total(self, want: Want, sketches: Collection[str] = dumps.SKETCHES, of: Of | None = None) -> Part:
+        """Return the sum over all shards."""
+        part: Part = {}
+        for shard in self._shards:
+            tiers.merge(part, shard.total(want, sketches, of))
+        return part
+
+
+class Sums:
+    """Sums of coarse buckets asked for lately: they change once in a minute, and a page asks every few seconds."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, Part] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Hashable) -> Part | None:
+        """Return a copy of a sum, None when it is not known."""
+        with self._lock:
+            part = self._kept.get(key)
+            if part is None:
+                return None
+            self._kept.move_to_end(key)
+        copy: Part = {}
+        tiers.merge(copy, part)
+        return copy
+
+    def put(self, key: Hashable, part: Part) -> None:
+        """Keep a copy of a sum, and forget the oldest ones where they are too many."""
+        copy: Part = {}
+        tiers.merge(copy, part)
+        with self._lock:
+            self._kept[key] = copy
+            while sum(map(len, self._kept.values())) > _SUMS:
+                self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._kept.clear()
 
 
 class RollupReader:
@@ -161,8 +243,9 @@ class _ShardReader:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._cache: OrderedDict[BlobKey, tuple[int, Raw]] = OrderedDict()
+        self._cache: OrderedDict[BlobKey, tuple[int, Bucket]] = OrderedDict()
         self._cached_bytes = 0
+        self._sums = Sums()
         self._as_of: tuple[int, int] = (0, 0)  # the cursor's `late` and `newest` the cache is true of
         self._lock = Lock()
 
@@ -184,7 +267,7 @@ class _ShardReader:
             guess = client.get(keys.cursor(inbox.METRICS))
         cursor = cursor_of(guess, now_us)
         blobs = self._cached(wants, cursor)
-        missing = [key for key, raw in blobs.items() if raw is None]
+        missing = [key for key, values in blobs.items() if values is None]
         with self._store.translated():
             pipe = client.pipeline(transaction=True)
             pipe.get(keys.cursor(inbox.METRICS))
@@ -194,16 +277,17 @@ class _ShardReader:
             answers = pipe.execute()
         if answers[0] != guess:
             return None
-        decoded = {key: (raw, _decoded(raw)) for key, raw in zip(missing, answers[2], strict=False)}
+        decoded = {key: (raw, _opened(raw)) for key, raw in zip(missing, answers[2], strict=False)}
         step = Step()
         entries = fresh.heads(answers[1], step)
         known = self._seen(entries, now_us, guess)
         if known is None:
             return None
         self._keep(decoded, cursor)
-        whole = {key: raw if raw is not None else decoded[key][1] for key, raw in blobs.items()}
+        whole = {key: values if values is not None else decoded[key][1] for key, values in blobs.items()}
         tail = _tail(entries, known, now_us, step)
-        return _OfShard(cursor, whole, tail, len(answers[1]) >= _TAIL, answers[2][-1] if lifetime else None)
+        totals = answers[2][-1] if lifetime else None
+        return _OfShard(cursor, whole, tail, len(answers[1]) >= _TAIL, self._sums, totals)
 
     def _seen(self, entries: list[inbox.Entry], now_us: int, guess: bytes | None) -> Seen | None:
         """Return which of the tail's batches were folded before; None when the fold moved meanwhile."""
@@ -219,14 +303,15 @@ class _ShardReader:
             return None
         return Seen(boots, answers[1:])
 
-    def _cached(self, wants: Sequence[Want], cursor: MetricsCursor) -> dict[BlobKey, Raw | None]:
+    def _cached(self, wants: Sequence[Want], cursor: MetricsCursor) -> dict[BlobKey, Bucket | None]:
         with self._lock:
             late, newest = self._as_of
             if late != cursor.late or newest > cursor.newest:
                 self._cache.clear()
+                self._sums.clear()
                 self._cached_bytes = 0
             self._as_of = (cursor.late, cursor.newest)
-            found: dict[BlobKey, Raw | None] = {}
+            found: dict[BlobKey, Bucket | None] = {}
             for want in wants:
                 for step, bucket in tiers.cover(want.start, want.end, cursor.rolled, want.steps, cursor.cut):
                     key = (step, bucket, want.part)
@@ -235,17 +320,17 @@ class _ShardReader:
                         found[key] = kept[1] if kept else None
             return found
 
-    def _keep(self, decoded: dict[BlobKey, tuple[bytes | None, Raw]], cursor: MetricsCursor) -> None:
+    def _keep(self, decoded: dict[BlobKey, tuple[bytes | None, Bucket]], cursor: MetricsCursor) -> None:
         with self._lock:
             if self._as_of != (cursor.late, cursor.newest):
                 return
-            for key, (raw, series) in decoded.items():
+            for key, (raw, values) in decoded.items():
                 # A 10 s bucket still grows until it is rolled; coarser ones are written when they are over.
                 if key[0] == STEPS[0] and key[1] >= cursor.rolled.get(STEPS[1], 0):
                     continue
                 size = len(raw or b"") + 50
-                self._cache[key] = (size, series)
-                self._cached_bytes += size
+                self._cached_bytes += size - self._cache.pop(key, (0, None))[0]
+                self._cache[key] = (size, values)
             while self._cached_bytes > _CACHE_BYTES:
                 _, (size, _) = self._cache.popitem(last=False)
                 self._cached_bytes -= size
@@ -264,11 +349,11 @@ def cell_of(counts: dict[int, int]) -> Cell:
     return cell
 
 
-def _decoded(raw: bytes | None) -> Raw:
+def _opened(raw: bytes | None) -> Bucket:
     try:
-        return tiers.load(raw)
+        return buckets.opened(raw) if raw is not None else _NOTHING
     except Undecodable:
-        return {}  # the fold counts it and begins it anew
+        return _NOTHING  # the fold counts it and begins it anew
 
 
 def _tail(entries: list[inbox.Entry], known: Seen, now_us: int, step: Step) -> Parts:

@@ -38,7 +38,7 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
     facts = health.read(store, window.now_us)
     alerts = ledger.read(store)
     firing = ledger.firing(alerts)
-    cells = rollups.total(table_wants[0])
+    cells = rollups.total(table_wants[0], tables.SKETCHES)
     health_row = health.row(facts, window.now_us, tail_truncated=rollups.truncated)
     state, reasons = overall(alerts, facts, health_row, window.now_us, empty=not totals.since_us)
     return {
@@ -61,7 +61,7 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
         "tasks": tables.tasks(rollups, window, cells),
         "queues": tables.queues(rollups, window, cells, facts.agents, firing),
         "workers": tables.workers(rollups, window, facts.agents, firing),
-        "workflows": tables.workflows(rollups.total(table_wants[1]), window),
+        "workflows": tables.workflows(rollups.total(table_wants[1], ("runtime",)), window),
         "waits": {"open": len(waits.pending(store, window.now_us))},
         "schedules": schedule.summed(store, facts.agents, window.now_us),
         "alerts": alerts,
@@ -124,7 +124,7 @@ def _totals(cells: Mapping[Series, Cell], window: Window, facts: Facts) -> dict[
 
 def _compare(rollups: Rollups, before: Want) -> dict[str, Any] | None:
     """Return the figures of the period before, None when nothing is known of it."""
-    cells = list(rollups.total(before).values())
+    cells = list(rollups.total(before, ("runtime", "wait")).values())
     if not cells:
         return None
     return compared(cells[0], before.end - before.start)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from celery_monitor.alerts.ledger import Firing
 from celery_monitor.analytics import shares
 from celery_monitor.analytics.figures import counts, figures
-from celery_monitor.model import AgentState, Cell, Gauge, Series
+from celery_monitor.model import PUBLISHED, AgentState, Cell, Gauge, Series
 from celery_monitor.query import charts, live
 from celery_monitor.query.rollups import Rollups, Want, cell_of, merged_counts
 from celery_monitor.query.times import iso
@@ -20,6 +20,8 @@ _TASK_FIELDS: Final = (
     "published", "ended", "succeeded", "failed", "retried", "revoked", "lost", "other", "success_ratio",
     "rate_per_second", "runtime_seconds", "wait_seconds", "cpu_seconds", "memory_peak_bytes", "errors",
 )  # fmt: skip
+SKETCHES: Final = ("runtime", "wait", "cpu", "memory")
+"""Of which the rows of tasks tell."""
 Levels = Mapping[str, Mapping[str, Gauge]]
 
 
@@ -43,13 +45,16 @@ class Sparks:
         self._window = window
         self._points: dict[str, list[int]] = {}
         self.newest: dict[str, int] = {}
+        self._bucket = self._slot = -1
 
     def add(self, key: str, bucket: int, ended: int) -> None:
         """Add ends of a bucket (s)."""
         points = self._points.get(key)
         if points is None:
             points = self._points[key] = [0] * self._window.sparks
-        points[self._window.spark_slot(bucket)] += ended
+        if bucket != self._bucket:  # buckets come with all their series
+            self._bucket, self._slot = bucket, self._window.spark_slot(bucket)
+        points[self._slot] += ended
         if ended and bucket > self.newest.get(key, 0):
             self.newest[key] = bucket
 
@@ -209,4 +214,4 @@ def _outcome(cell: Cell, window: Window) -> dict[str, Any]:
 
 
 def _ended(by_state: Mapping[int, int]) -> int:
-    return sum(n for state, n in by_state.items() if state)
+    return sum(by_state.values()) - by_state.get(PUBLISHED, 0)

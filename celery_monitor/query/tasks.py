@@ -51,7 +51,7 @@ def one(store: Store, reader: RollupReader, name: str, window: Window) -> dict[s
     whole, before = Want(TASKS, window.start_s, window.end_s), Want(TASKS, window.before_s, window.start_s)
     sparks = tables.wants(window)[2]
     rollups = reader.read([fine, whole, before, sparks], window.now_us, lifetime=True)
-    cells = {series: cell for series, cell in rollups.total(whole).items() if series[1] == name}
+    cells = rollups.total(whole, of=lambda series: series[1] == name)
     if not cells and all(series[1] != name for series in rollups.lifetime().cells):
         return None
     points = charts.points(rollups, fine, window, lambda series: series[1] == name)
@@ -63,7 +63,7 @@ def one(store: Store, reader: RollupReader, name: str, window: Window) -> dict[s
         "queues": [_queue(series[2], of, window) for series, of in sorted(cells.items(), key=_busiest)],
         "lost": figures(cell, window.span_s)["lost"],
         **_resources(cell),
-        "compare": _compare(rollups.total(before), name, before),
+        "compare": _compare(rollups.total(before, ("runtime", "wait"), lambda series: series[1] == name), before),
         "series": charts.outcomes(points, window),
         "heatmap": {"t": window.points, **heatmap([point.runtime for point in points])},
         "workers": workers(store, name, window),
@@ -117,9 +117,8 @@ def _queue(queue: str, cell: Cell, window: Window) -> dict[str, Any]:
     return {"queue": queue or None} | {field: all_figures[field] for field in _BY_QUEUE}
 
 
-def _compare(cells: Mapping[Series, Cell], name: str, before: Want) -> dict[str, Any] | None:
-    mine = [cell for series, cell in cells.items() if series[1] == name]
-    return compared(_sum(mine), before.end - before.start) if mine else None
+def _compare(cells: Mapping[Series, Cell], before: Want) -> dict[str, Any] | None:
+    return compared(_sum(cells.values()), before.end - before.start) if cells else None
 
 
 def _busiest(item: tuple[Series, Cell]) -> tuple[int, str]:

@@ -12,7 +12,6 @@ from celery_monitor.query import charts, levels, live, tables
 from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.times import iso
 from celery_monitor.query.window import Window
-from celery_monitor.store import dumps
 from celery_monitor.store.tiers import GAUGES, WORKERS
 from celery_monitor.store.workers import Book, Life
 
@@ -118,7 +117,7 @@ def one(
     rollups = reader.read([fine, levels.want(window), *tables.wants(window), backlogs_want(window.now_us)],
                           window.now_us)  # fmt: skip
     history = _history(rollups, window, name, fine)
-    total = rollups.total(fine).get(("worker", name))
+    total = rollups.total(fine, ("runtime", "wait"), lambda series: series == ("worker", name)).get(("worker", name))
     if agent is None and name not in book and total is None:
         return None
     row = _gone(name, book.get(name), window.now_us)
@@ -128,7 +127,7 @@ def one(
         row = plain | _more(agent, book.get(name), window.now_us, waiting, firing)
         row |= _inside(agent, window.now_us)
     all_figures = figures(total or Cell(), window.span_s)
-    row |= {"totals": {key: all_figures[key] for key in (*_FIGURES, "runtime_seconds")}}
+    row |= {"totals": {key: all_figures[key] for key in (*_FIGURES, "runtime_seconds", "wait_seconds")}}
     row["lives"] = [_life(life, window.now_us) for life in reversed(book[name].lives)] if name in book else []
     return row | {"series": history}
 
@@ -207,12 +206,7 @@ def _life(life: Life, now_us: int) -> dict[str, Any]:
 
 
 def _history(rollups: Rollups, window: Window, name: str, fine: Want) -> dict[str, list[Any]]:
-    cells = [Cell() for _ in window.points]
-    for segment in rollups.segments(fine):
-        value = segment.values.get(("worker", name))
-        if value is not None:
-            cell = cells[window.slot(segment.bucket)]
-            dumps.add_outcome(cell, value if segment.raw else value.dump())
+    cells = charts.points(rollups, fine, window, lambda series: series == ("worker", name))
     times = [cell.runtime.quantiles((0.5, 0.95, 0.99)) for cell in cells]
     out: dict[str, list[Any]] = {"t": window.points}
     out |= {"ended": [cell.ended for cell in cells], "failed": [_failed(cell) for cell in cells]}

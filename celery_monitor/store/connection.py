@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from celery_monitor.errors import ConfigurationError, StoreRefused, StoreUnreachable
+from celery_monitor.store import foreign
 from celery_monitor.store.keys import Keys
 
 FORMS: Final = "redis://, rediss://, unix://, redis+socket://, sentinel://, redis+cluster:// or rediss+cluster://"
@@ -177,8 +178,11 @@ class Store:
         return shard
 
     def translated(self) -> AbstractContextManager[None]:
-        """Return `translated` naming this store."""
-        return translated(self.where)
+        """Return `translated` naming this store, and the key that has a wrong type."""
+        return translated(self.where, self._foreign)
+
+    def _foreign(self, answer: str) -> str | None:
+        return foreign.named(answer, lambda: self.client, tuple(shard.keys for shard in self.shards))
 
     def close(self) -> None:
         """Close the connections; the next use of `client` opens new ones."""
@@ -197,8 +201,12 @@ class _Link:
 
 
 @contextmanager
-def translated(where: str = "the store") -> Iterator[None]:
+def translated(where: str = "the store", why: Callable[[str], str | None] = lambda _: None) -> Iterator[None]:
     """Turn redis errors into `errors.Store*`, in one line that names the place.
+
+    Parameters:
+        where: the place.
+        why: returns what is known of an answer that says no, None for nothing.
 
     Raises:
         StoreRefused: wrong password, not a Redis, out of memory, read-only, command forbidden.
@@ -215,7 +223,7 @@ def translated(where: str = "the store") -> Iterator[None]:
     except (rx.ConnectionError, rx.TimeoutError, rx.RedisClusterException, OSError) as e:
         raise StoreUnreachable(f"{where} cannot be reached: {_first_line(e)}") from e
     except rx.RedisError as e:
-        raise StoreRefused(f"{where} refuses: {_first_line(e)}") from e
+        raise StoreRefused(f"{where} refuses: {why(str(e)) or _first_line(e)}") from e
 
 
 def without_password(url: str) -> str:

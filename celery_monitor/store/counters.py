@@ -137,7 +137,7 @@ def _write(
         raw = load_or_nothing(blob, step)
         for part in parts:
             tiers.absorb(raw, part, tiers.most_series(name))
-        data = tiers.dump_within(raw, tiers.most_bytes(name, most), 1 if tier is TIERS[0] else 6)
+        data = tiers.dump_within(raw, tiers.most_bytes(name, most), 1, columns=tier is not TIERS[0])
         held.add(tier, at, key, blob, data)
         commit.add("SET", key, data, "EX", ttl)
         slices.breathe()

@@ -88,10 +88,20 @@ def add_cell(cell: Cell, dump: list[Any], sketches: Collection[str] = SKETCHES) 
         _add(cell.wait_le, dump[8])
 
 
+def add_counts(cell: Cell, counts: dict[int, int], errors: dict[str, int], reasons: dict[int, int]) -> None:
+    """Add what a cell knows beside its sketches."""
+    _add(cell.counts, counts)
+    if errors:
+        _add(cell.errors, errors)
+    if reasons:
+        _add(cell.reasons, reasons)
+
+
 def add_outcome(cell: Cell, dump: list[Any]) -> None:
-    """Add the counts and runtimes of what `Cell.dump` returned: all that is kept of a worker."""
+    """Add the counts, the runtimes and the sum of waits of what `Cell.dump` returned: all that is kept of a worker."""
     _add(cell.counts, dump[0])
     add_sketch(cell.runtime, dump[1])
+    add_sketch(cell.wait, [*dump[2][:4], []])
 
 
 def add_sketch(sketch: Sketch, dump: list[Any]) -> None:

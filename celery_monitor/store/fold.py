@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from celery_monitor.store import counters, executions, memory, meta, rolling, thinning, usage
+from celery_monitor.store import counters, executions, foreign, memory, meta, rolling, thinning, usage
 from celery_monitor.store.connection import Store
 from celery_monitor.store.report import BROKEN_BLOB, FoldReport
 from celery_monitor.store.shelves import Bytes
@@ -37,8 +37,11 @@ def fold(store: Store, now_us: int, *, slice_s: float = 0.05, pause: Callable[[]
         report.aside = "the store is written by a newer release: upgrade this process"
         return report
     for shard in store.shards:
-        _mend(shard)
-        _fold_shard(shard, now_us, report, slices)
+        with shard.translated():
+            wrong = foreign.find(shard.client, shard.keys)
+        if not wrong.keys() & {"inbox_bytes", "skipped"}:
+            _mend(shard)
+        _fold_shard(shard, now_us, report, slices, wrong)
     return report
 
 
@@ -53,11 +56,9 @@ def _mend(store: Store) -> None:
                 store.client.hincrby(keys.skipped, BROKEN_BLOB, len(broken))
 
 
-def _fold_shard(store: Store, now_us: int, report: FoldReport, slices: Slices) -> None:
-    room = memory.read(store)
-    mine, rest = memory.budget(store, room), usage.read(store, now_us).rest
-    # While counters find no room there is none for old executions either.
-    shelf = Bytes(mine.blocks(rest), mine.logs) if room.takes_counters else Bytes(0, 0)
+def _fold_executions(
+    store: Store, now_us: int, room: memory.Memory, shelf: Bytes, report: FoldReport, slices: Slices
+) -> None:
     if not shelf.executions:
         executions.shed(store, now_us, shelf, report)
     for _ in range(_COMMITS):
@@ -65,8 +66,22 @@ def _fold_shard(store: Store, now_us: int, report: FoldReport, slices: Slices) -
             break
     else:
         report.more = True
+
+
+def _fold_shard(store: Store, now_us: int, report: FoldReport, slices: Slices, wrong: Mapping[str, str]) -> None:
+    """Fold one shard; a kind that needs a key with a wrong type waits, for half a commit would be worse."""
+    room = memory.read(store)
+    mine, rest = memory.budget(store, room), usage.read(store, now_us).rest
+    # While counters find no room there is none for old executions either.
+    shelf = Bytes(mine.blocks(rest), mine.logs) if room.takes_counters else Bytes(0, 0)
+    report.aside = foreign.blocked(wrong, foreign.EXECUTIONS) or report.aside
+    if not foreign.blocked(wrong, foreign.EXECUTIONS):
+        _fold_executions(store, now_us, room, shelf, report, slices)
     if not room.takes_counters:
         report.aside = f"{room.ratio:.0%} of the server's memory is used: counters wait in the inbox"
+        return
+    if foreign.blocked(wrong, foreign.COUNTERS):
+        report.aside = foreign.blocked(wrong, foreign.COUNTERS)
         return
     most = mine.rollups(rest)
     if not rolling.roll(store, now_us, most, report, slices) or not thinning.thin(store, most, now_us, report):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgpack
@@ -38,9 +40,23 @@ def allocated(size: int) -> int:
     return -(-size // grain) * grain
 
 
-def deflate(data: bytes, level: int = 6) -> bytes:
+@contextmanager
+def guarded(what: str) -> Iterator[None]:
+    """Say of every error that broken bytes lead to that they are broken.
+
+    Raises:
+        Undecodable: in the place of one of `BROKEN`.
+    """
+    try:
+        yield
+    except BROKEN as e:
+        raise Undecodable(f"{what}: {e}") from e
+
+
+def deflate(data: bytes, level: int = 6, strategy: int = zlib.Z_DEFAULT_STRATEGY) -> bytes:
     """Return zlib-compressed bytes."""
-    return zlib.compress(data, level)
+    stream = zlib.compressobj(level, strategy=strategy)
+    return stream.compress(data) + stream.flush()
 
 
 def inflate(data: bytes, limit: int = MAX_BYTES) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from celery_monitor.store import tiers
+from celery_monitor.store import buckets, tiers
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor
@@ -14,7 +14,7 @@ from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import BROKEN_BLOB, FoldReport, Step
 from celery_monitor.store.slices import Slices
 from celery_monitor.store.tier_bytes import TierBytes
-from celery_monitor.store.tiers import GRACE_S, PAIRS, PARTS, STEPS, TIERS, Tier
+from celery_monitor.store.tiers import GAUGES, GRACE_S, PAIRS, PARTS, STEPS, TIERS, Tier
 
 _BUCKETS: Final = 10
 """Coarse buckets per commit: after a long pause of the fold there may be thousands."""
@@ -100,7 +100,7 @@ class _Roller:
                 raw = blobs[number * len(buckets) + at]
                 if raw is None:
                     continue
-                tiers.merge_raw(part, load_or_nothing(raw, self.step))
+                add_or_skip(part, raw, self.step)
                 left = tiers.expires_in(finer, b, self.now_s, self.store.rollup_days)
                 self.commit.add("EXPIRE", self.store.keys.rollup(finer.step_s, b, name), max(1, left))
             if part:
@@ -110,9 +110,12 @@ class _Roller:
         ttl = keep_s(tier, bucket, MetricsCursor(), self.now_s, self.store.rollup_days)
         if ttl <= 0:
             return
-        raw: tiers.Raw = {}
-        tiers.absorb(raw, part, tiers.most_series(name))
-        key, data = self.store.keys.rollup(tier.step_s, bucket, name), tiers.dump_within(raw, self._most(name))
+        raw: tiers.Raw = part
+        if name == GAUGES or len(part) > tiers.most_series(name):
+            raw = {}
+            tiers.absorb(raw, part, tiers.most_series(name))
+        key = self.store.keys.rollup(tier.step_s, bucket, name)
+        data = tiers.dump_within(raw, self._most(name), columns=True)
         self.held.add(tier, bucket, key, None, data)
         self.commit.add("SET", key, data, "EX", ttl)
 
@@ -155,6 +158,14 @@ def keep_s(tier: Tier, bucket: int, cursor: MetricsCursor, now_s: int, rollup_da
     if coarser and bucket >= cursor.rolled.get(coarser.step_s, 0):
         return UNROLLED_S
     return tiers.expires_in(tier, bucket, now_s, rollup_days)
+
+
+def add_or_skip(part: tiers.Part, raw: bytes, step: Step) -> None:
+    """Add a blob to a part; a broken one is counted and left out."""
+    try:
+        buckets.opened(raw).add_to(part)
+    except Undecodable:
+        step.skipped[BROKEN_BLOB] += 1
 
 
 def load_or_nothing(raw: bytes | None, step: Step) -> tiers.Raw:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypedDict
 
 from celery_monitor.details import Fire
@@ -144,6 +144,11 @@ def beats(store: Store) -> Sequence[dict[str, Any]]:
         if beat is not None:
             found.append(beat)
     return sorted(found, key=lambda beat: -int(beat["at_us"]))
+
+
+def broken(raw: Iterable[bytes]) -> int:
+    """Return how many of the table's values are no beats."""
+    return sum(_beat(value) is None for value in raw)
 
 
 def _beat(raw: bytes) -> dict[str, Any] | None:

@@ -7,13 +7,14 @@ with coarse buckets where they are written, and with finer ones at the edges.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from math import inf
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import Cell, Gauge, Series
-from celery_monitor.store import dumps, packing
+from celery_monitor.store import cell_columns, dumps, packing
+from celery_monitor.store.cell_columns import Columns
 from celery_monitor.store.keys import DAY_S
 from celery_monitor.store.packing import Undecodable
 
@@ -36,8 +37,8 @@ class Tier(NamedTuple):
 
 TIERS: Final = (
     Tier(10, 2 * 3600),
-    Tier(60, 48 * 3600),
-    Tier(600, 8 * DAY_S),
+    Tier(60, DAY_S),
+    Tier(600, 6 * DAY_S),
     Tier(3600, 32 * DAY_S),
     Tier(21_600, 92 * DAY_S),
 )
@@ -47,7 +48,7 @@ PAIRS: Final = tuple(pairwise(TIERS))
 
 ALL: Final = "all"  # one cell: the sum of all task series
 TASKS: Final = "tq"  # ("task", name, queue)
-WORKERS: Final = "w"  # ("worker", hostname), counts and runtime only
+WORKERS: Final = "w"  # ("worker", hostname), counts and runtimes; of waits no quantiles
 WORKFLOWS: Final = "wf"  # ("workflow", name) and ("step", workflow, step)
 INSIDES: Final = "in"  # ("span", name, kind), ("wait", name) and ("measure", name, kind, unit), values in millionths
 LABELS: Final = "lb"  # ("label", key, value) of the keys that are listed for it
@@ -139,6 +140,10 @@ def load(raw: bytes | None) -> Raw:
     """
     if raw is None:
         return {}
+    if is_columns(raw):
+        part: Part = {}
+        Columns(raw).add_to(part)
+        return {series: cell.dump() for series, cell in part.items()}
     try:
         version, rows = packing.unpack(packing.inflate(raw))
         if version != VERSION:
@@ -146,6 +151,11 @@ def load(raw: bytes | None) -> Raw:
         return checked(rows)
     except packing.BROKEN as e:
         raise Undecodable(f"rollup: {e}") from e
+
+
+def is_columns(raw: bytes) -> bool:
+    """Return whether a blob is one of columns; rows are within zlib, whose streams begin with an x."""
+    return not raw.startswith(b"x")
 
 
 def checked(rows: Iterable[tuple[Iterable[str], Any]]) -> Raw:
@@ -158,14 +168,24 @@ def checked(rows: Iterable[tuple[Iterable[str], Any]]) -> Raw:
     return found
 
 
-def dump(raw: Raw, level: int = 6) -> bytes:
-    """Return the blob of series and their dumps, without Prometheus' buckets: only totals since ever have those."""
-    rows = [(series, value if isinstance(value, dict) else _slim(value)) for series, value in raw.items()]
+def dump(raw: Mapping[Series, Any], level: int = 6, *, columns: bool = False) -> bytes:
+    """Return the blob of series and their dumps, without Prometheus' buckets: only totals since ever have those.
+
+    Parameters:
+        raw: dumps, or cells where the blob is one of columns.
+        level: of zlib, for rows.
+        columns: cells that ran as columns, which take longer to write.
+    """
+    part: Part = {series: value_of(value) for series, value in raw.items()} if columns else {}
+    if any(isinstance(value, Cell) and value.runtime.count for value in part.values()):
+        return cell_columns.encode(part)
+    rows = [(series, _slim(value)) for series, value in raw.items()]
     return packing.deflate(packing.pack([VERSION, rows]), level)
 
 
-def _slim(value: list[Any]) -> list[Any]:
-    return [*value[:7], {}, {}, *value[9:]]
+def _slim(value: Any) -> Any:
+    dumped = value.dump() if isinstance(value, Cell) else value
+    return dumped if isinstance(value, dict) else [*dumped[:7], {}, {}, *dumped[9:]]
 
 
 def most_series(part: str) -> int:
@@ -178,12 +198,12 @@ def most_bytes(part: str, budget: int) -> int:
     return int(budget * _PORTION.get(part, _PORTION_OF_OTHERS))
 
 
-def dump_within(raw: Raw, most: int, level: int = 6) -> bytes:
+def dump_within(raw: Raw, most: int, level: int = 6, *, columns: bool = False) -> bytes:
     """Return the blob; where it would be bigger than `most` bytes, the series with least in them count as one per kind.
 
-    `raw` is changed then.
+    The blob is that of `dump`, `raw` is changed then.
     """
-    data = dump(raw, level)
+    data = dump(raw, level, columns=columns)
     while len(data) > most:
         named = [series for series in raw if OTHER not in series]
         series = sorted(named or [s for s in raw if s != _all_other(s)], key=lambda s: _ends(raw[s]), reverse=True)
@@ -194,7 +214,7 @@ def dump_within(raw: Raw, most: int, level: int = 6) -> bytes:
         for one in series[keep:]:
             add(rest, _all_other(one), value_of(raw.pop(one)))
         absorb(raw, rest)
-        data = dump(raw, level)
+        data = dump(raw, level, columns=columns)
     return data
 
 
@@ -211,8 +231,8 @@ def absorb(raw: Raw, part: Part, most: int = MAX_SERIES) -> None:
         raw[known] = dump_of(mine[known])
 
 
-def merge_raw(into: Part, raw: Raw) -> None:
-    """Add a blob's series to a part; the blob stays as it is."""
+def merge_raw(into: Part, raw: Raw, sketches: Collection[str] = dumps.SKETCHES) -> None:
+    """Add a blob's series to a part, with these sketches; the blob stays as it is."""
     for series, value in raw.items():
         if isinstance(value, dict):
             add(into, series, value_of(value))
@@ -220,11 +240,13 @@ def merge_raw(into: Part, raw: Raw) -> None:
         cell = into.get(series)
         if cell is None:
             cell = into[series] = Cell()
-        dumps.add_cell(cell, value)
+        dumps.add_cell(cell, value, sketches)
 
 
 def value_of(value: Any) -> Cell | Level:
-    """Return the cell or the gauges of a dump, which stays as it is."""
+    """Return the cell or the gauges of a dump, which stays as it is; a cell is its own."""
+    if isinstance(value, Cell):
+        return value
     if isinstance(value, dict):
         return {name: Gauge.load(g) for name, g in value.items()}
     cell = Cell()
@@ -294,5 +316,7 @@ def _all_other(series: Series) -> Series:
 
 def _ends(value: Any) -> int:
     """Return how much is in a dump: messages and ends, or samples."""
+    if isinstance(value, Cell):
+        value = [value.counts]
     counts = [gauge[0] for gauge in value.values()] if isinstance(value, dict) else value[0].values()
     return sum(map(abs, counts))

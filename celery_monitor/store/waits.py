@@ -43,6 +43,11 @@ def open_waits(store: Store) -> list[Wait]:
     return sorted(found, key=lambda wait: (wait.begun_us, wait.key))
 
 
+def broken(raw: Iterable[bytes]) -> int:
+    """Return how many of the table's values are no waits."""
+    return sum(_load(value) is None for value in raw)
+
+
 def join(known: Wait | None, told: Wait) -> tuple[Wait | None, Wait | None]:
     """Return what stays open (or an early end), and the wait that is whole now.
 

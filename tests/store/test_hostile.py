@@ -243,3 +243,14 @@ def test_sums_beyond_64_bits_are_kept_roughly(store: Store) -> None:
 
     assert Reader(store).lifetime(NOW_US)[TASK].ended == 11
     assert Reader(store).tasks(60, NOW_US)["shop.charge"].runtime.total > 1 << 64
+
+
+def test_states_waits_and_beats_that_are_none_are_counted_and_told(store: Store) -> None:
+    for key in (store.keys.live, store.keys.waits, store.keys.beats):
+        store.client.hset(key, mapping={"a": b"broken", "b": b"\xc1"})
+
+    health = Reader(store).health(NOW_US)
+
+    assert health["skipped_entries"] == 6
+    for what in ("states of agents", "open waits", "schedules of beats"):
+        assert f"left out, for they cannot be decoded: 2 {what}" in health["notes"]
