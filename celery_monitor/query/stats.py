@@ -40,7 +40,7 @@ class Stats:
     def last_at(self, of: list[Series]) -> str | None:
         """Return when the last of some series ended anything, to the end of its bucket."""
         newest = max((self._last.get(series, 0) for series in of), default=0)
-        return iso(min(newest * 1_000_000 + 9_999_999, self._window.now_us)) if newest else None
+        return iso(min(newest * 1_000_000 + 9_999_999, self._window.at_us)) if newest else None
 
     def of(self, kind: str) -> dict[Series, Cell]:
         """Return the cells of a kind of series."""
