@@ -87,7 +87,7 @@ def test_dragging_over_a_chart_becomes_the_time_of_the_page(
     page.mouse.move(box["x"] + box["width"] * 0.7, y, steps=4)
     page.mouse.up()
     page.wait_for_url("**/workers/*since=*until=*")
-    page.get_by_text("a part of it").wait_for()
+    page.locator(".cm-section", has_text="\u2013").wait_for()
     page.get_by_label("Window of time").get_by_role("link", name="1h", exact=True).click()
     page.wait_for_url("**/workers/*?window=1h")
 

@@ -41,7 +41,7 @@ export function ExecutionsPage({ search }: PageProps) {
   const path = () => `/executions${query({ ...asked, ...limits(range, new Date()) })}`;
   const view = useAnswer<Executions>(path, query({ ...asked, ...range }));
   return (
-    <Sheet view={view} title="Executions" window={WINDOW} between>
+    <Sheet view={view} title="Executions" window={WINDOW}>
       {({ executions, next }) => (
         <>
           <Filters filters={FILTERS} />
