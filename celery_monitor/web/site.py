@@ -28,7 +28,8 @@ class Site:
 
     def __init__(self, monitor: Any) -> None:
         self.monitor = monitor
-        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_S))
+        if sys.getswitchinterval() > _SWITCH_S:
+            sys.setswitchinterval(_SWITCH_S)
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="celery-monitor-web")
         self._cache = Cache(self._executor)
         self.feeds = Feeds(lambda window: self.answer(answers.live, {"window": window}))
