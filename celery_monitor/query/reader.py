@@ -306,9 +306,9 @@ class Reader:
         return failures.taken(live.agents(self._store))
 
     def _workers(self) -> tuple[list[AgentState], dict[str, worker_book.Book], dict[str, str]]:
-        """Return the live agents, the book of workers, and which subjects have a firing alert of what severity."""
+        """Return the live agents, the book of workers, and subject to text of the alerts that fire."""
         agents = live.agents(self._store)
-        firing = {a["subject"]: a["severity"] for a in ledger.read(self._store) if a["state"] == "firing"}
+        firing = {a["subject"]: a["text"] for a in ledger.read(self._store) if a["state"] == "firing"}
         return agents, worker_book.with_lives(worker_book.read(self._store), agents), firing
 
     def hosts(self, now_us: int | None = None) -> dict[str, Any]:

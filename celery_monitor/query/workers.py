@@ -97,7 +97,10 @@ def rows(
     found = []
     for agent in live.workers(agents):
         name = agent.get("hostname", "")
-        found.append(known[name] | _more(agent, book.get(name), window.now_us, waiting, known[name]["state"]))
+        found.append(
+            known[name]
+            | _more(agent, book.get(name), window.now_us, waiting, known[name]["state"], _alert(agent, firing))
+        )
     return found + [_gone(name, book[name], window.now_us) for name in sorted(book.keys() - known.keys())]
 
 
@@ -122,7 +125,7 @@ def one(
     if agent is not None:
         (plain,) = (r for r in tables.workers(rollups, window, [agent], firing))
         waiting = backlogs(rollups, window.now_us)
-        row = plain | _more(agent, book.get(name), window.now_us, waiting, plain["state"])
+        row = plain | _more(agent, book.get(name), window.now_us, waiting, plain["state"], _alert(agent, firing))
         row |= _inside(agent, window.now_us)
     all_figures = figures(total or Cell(), window.span_s)
     row |= {"totals": {key: all_figures[key] for key in (*_FIGURES, "runtime_seconds")}}
@@ -130,13 +133,20 @@ def one(
     return row | {"series": history}
 
 
-def _more(agent: AgentState, book: Book | None, now_us: int, waiting: Backlogs, shown: str) -> dict[str, Any]:
+def _alert(agent: AgentState, firing: Mapping[str, str]) -> str | None:
+    """Return what fires about a worker, or else about its host."""
+    return firing.get(agent.get("hostname", "")) or firing.get(agent.get("host", ""))
+
+
+def _more(
+    agent: AgentState, book: Book | None, now_us: int, waiting: Backlogs, shown: str, alert: str | None = None
+) -> dict[str, Any]:
     state, why = condition(agent, now_us, waiting)
     slots, running = agent.get("slots"), len(agent.get("running") or ())
     stopped = state in {"stopped", "lost"}
     return {
         "state": shown if state == "ok" else state,
-        "note": why,
+        "note": why or (alert if state == "ok" else None),
         "free": None if slots is None or stopped else max(slots - running, 0),
         "prefetch_limit": agent.get("prefetch_limit") or None,
         "uptime_seconds": None if stopped else round(max(now_us - (agent.get("started_us") or now_us), 0) / 1e6, 1),

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from celery_monitor.agent import tally
+from celery_monitor.alerts import ledger
+from celery_monitor.alerts.rules import DEFAULTS
+from celery_monitor.alerts.state import step
 from celery_monitor.errors import BadRequest
 from celery_monitor.model import AgentState, Batch
 from celery_monitor.query import workers
@@ -108,6 +111,16 @@ def recorded(store: Store) -> Iterator[Reader]:
     old = fleet.worker(now_us - 7200 * SECOND, hostname="celery@old", boot="ef" * 16, running=[], build="abc")
     book.write(store, [*live.agents(store), old], now_us, 86_400.0)
     yield Reader(store)
+
+
+def test_a_worker_that_an_alert_is_about_says_which(store: Store, recorded: Reader) -> None:
+    now_us = lease.now_us(store)
+    state = step(DEFAULTS["worker_lost"], "a", 99.0, None, now_us)
+    assert state
+    ledger.write(store, {("worker_lost", "a"): state}, [])
+    (told,) = recorded.alerts()
+    row = recorded.workers("1h")["workers"][0]
+    assert (row["state"], row["note"], row["host"]) == ("warning", told["text"], "a")
 
 
 def test_rows_keep_what_the_summary_says_and_add_slots_lives_and_ends(recorded: Reader) -> None:

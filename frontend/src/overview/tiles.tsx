@@ -1,13 +1,14 @@
 /** The five figures that tell whether it is fine: traffic, errors, latency, wait, saturation. */
 
-import { executions } from "../address/links.ts";
+import { executions, schedule } from "../address/links.ts";
 import type { Range } from "../address/window.ts";
 import type { Num } from "../api/basics.ts"
 import type { Summary, WorkerRow } from "../api/summary.ts";
 import { shares, total } from "../charts/scale.ts";
+import { Door } from "../parts/door.tsx";
 import { Tile } from "../parts/tile.tsx";
 import { points, relative } from "../words/change.ts";
-import { count, duration, percent, rate, rateParts, span } from "../words/format.ts";
+import { count, duration, percent, plural, rate, rateParts, span } from "../words/format.ts";
 import { before } from "../words/stretch.ts";
 
 const ALARMING_ERRORS = 0.05; // the default rule fires below 95 % success
@@ -80,7 +81,26 @@ export function Tiles({ summary, range }: { summary: Summary; range: Range }) {
         tone="waiting"
       />
       {"since" in range ? <SaturationThen values={series.busy_ratio} /> : <Saturation workers={summary.workers} values={series.busy_ratio} />}
+      <Now summary={summary} />
     </div>
+  );
+}
+
+/** What is open at this moment, whatever time the others are of. */
+function Now({ summary: { totals, waits, schedules } }: { summary: Summary }) {
+  const open = executions({ state: "STARTED", window: "30d" });
+  return (
+    <section class="cm-tile cm-tile-now">
+      <h2>Now</h2>
+      <dl>
+        <dt><Door n={totals.running} href={open} /></dt>
+        <dd>{totals.running === 1 ? "attempt runs" : "attempts run"}</dd>
+        <dt>{count(waits.open)}</dt>
+        <dd title="runs that wait for something outside, like an approval">{waits.open === 1 ? "open wait" : "open waits"}</dd>
+        <dt><a href={schedule()}>{count(schedules.enabled)}</a></dt>
+        <dd>of {plural(schedules.total, "schedule")} on</dd>
+      </dl>
+    </section>
   );
 }
 

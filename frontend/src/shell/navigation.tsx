@@ -10,7 +10,7 @@ import { Search } from "./search.tsx";
 export function Navigation({ path, search }: { path: string | null; search: string }) {
   const utc = useUtc();
   const kept = rangeIn(search);
-  const here = path?.split("/")[0];
+  const here = path?.split("/")[0]?.replace("hosts", "workers"); // hosts are a table of the workers' page
   const pages = useRef<HTMLElement>(null);
   useEffect(() => {
     // On a phone the words are wider than the screen: the one of this page is to be seen.

@@ -1,6 +1,6 @@
 /** One worker: what each of its children does, how children died, and how it went over time. */
 
-import { execution, executions, host as hostLink, overview, queue as queueLink, search as query, workers } from "../address/links.ts";
+import { execution, executions, host as hostLink, queue as queueLink, search as query, workers } from "../address/links.ts";
 import type { PageProps } from "../address/route.ts";
 import { type Range, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
@@ -76,9 +76,7 @@ function Now({ row }: { row: WorkerDetail }) {
           {row.taken_at && <> · took the last one {duration(Math.round(age(row.taken_at, serverNow()) ?? 0))} ago</>}
         </>
       }
-    >
-      {row.state === "warning" && <ul><li>An alert about it or its host fires: <a href={overview()}>see which</a></li></ul>}
-    </Finding>
+    />
   );
 }
 
@@ -169,7 +167,7 @@ function columns(limit: number | null): Column<Member>[] {
         ),
     },
     { id: "since", title: "For", hint: "how long it has run that", key: (r) => r.task?.seconds, cell: (r) => (r.task ? <b>{duration(r.task.seconds)}</b> : "") },
-    { id: "cpu", title: "CPU", hint: "100 % is one core", key: (r) => r.cpu_percent, cell: (r) => <span class="cm-with-meter">{percent(r.cpu_percent == null ? null : r.cpu_percent / 100)} <Meter ratio={r.cpu_percent == null ? null : r.cpu_percent / 100} /></span> },
+    { id: "cpu", title: "CPU", hint: "100 % is one core", key: (r) => r.cpu_percent, cell: (r) => <span class="cm-with-meter">{percent(r.cpu_percent == null ? null : r.cpu_percent / 100)} <span class="cm-wide"><Meter ratio={r.cpu_percent == null ? null : r.cpu_percent / 100} /></span></span> },
     {
       id: "memory",
       title: "Memory",
@@ -177,7 +175,7 @@ function columns(limit: number | null): Column<Member>[] {
       key: (r) => r.rss_bytes,
       cell: (r) => {
         const ratio = limit && r.rss_bytes != null ? r.rss_bytes / limit : null;
-        return <span class="cm-with-meter" title={ratio == null ? undefined : percent(ratio)}>{bytes(r.rss_bytes)} <Meter ratio={ratio} limit={MEMORY_LIMIT} /></span>;
+        return <span class="cm-with-meter" title={ratio == null ? undefined : percent(ratio)}>{bytes(r.rss_bytes)} <span class="cm-wide"><Meter ratio={ratio} limit={MEMORY_LIMIT} /></span></span>;
       },
     },
     { id: "own", title: "Own", hint: "memory that it shares with nobody; counted seldom", minor: 2, key: (r) => r.uss_bytes, cell: (r) => <span title={r.uss_bytes == null ? "not counted yet: the kernel walks through all memory for it" : undefined}>{bytes(r.uss_bytes)}</span> },

@@ -5,6 +5,7 @@ import type { PageProps } from "../address/route.ts";
 import { type Range, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { Workflows, WorkflowStatistics } from "../api/runs.ts";
+import { Sparkline } from "../charts/sparkline.tsx";
 import { Door } from "../parts/door.tsx";
 import { Sheet } from "../parts/head.tsx";
 import { Notice } from "../parts/notice.tsx";
@@ -51,6 +52,7 @@ function columns(range: Range): Column<WorkflowStatistics>[] {
   const whole = (r: WorkflowStatistics) => r.counts === "runs";
   return [
     { id: "workflow", title: "Workflow", text: true, key: (r) => r.workflow, cell: (r) => <a class="cm-name" href={workflow(r.workflow, range)} title={r.workflow}>{r.workflow}</a> },
+    { id: "spark", title: "Trend", hint: "runs over the window", minor: 1, key: (r) => r.execution_count, value: (r) => r.spark.join(" "), cell: (r) => <Sparkline values={r.spark} tone="running" /> },
     {
       id: "runs",
       title: "Runs",
