@@ -116,8 +116,12 @@ def fits(page: Page, name: str) -> None:
         until(partial(_is_shown, page, theme), what=f"the {theme} theme")
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
-            assert page.evaluate("document.documentElement.scrollWidth") == width, (name, theme, width)
+            until(partial(_is_wide, page, width), what=f"{name} in {theme} within {width} px")
             page.screenshot(path=SHOTS / f"{name}-{theme}-{width}.png", full_page=True)
+
+
+def _is_wide(page: Page, width: int) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth") == width)
 
 
 def _is_shown(page: Page, theme: str) -> bool:

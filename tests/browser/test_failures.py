@@ -77,7 +77,7 @@ def test_markup_in_messages_tracebacks_and_logs_is_text(
     page.locator(".cm-fault", has_text=MARKUP).wait_for()
     assert page.locator("#celery-monitor img").count() == 0
     page.goto(f"{shop.url}/monitor/logs?task=shop.shout")
-    page.locator(".cm-tail li", has_text=f"logged {MARKUP}").wait_for()
+    page.locator(".cm-tail li", has_text=f"logged {MARKUP}").first.wait_for()
     assert page.locator("#celery-monitor img").count() == 0
     assert page.title() == "Logs · Monitor - Flower"
 
