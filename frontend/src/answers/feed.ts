@@ -125,7 +125,9 @@ export class Feed {
 
   async #fetch(): Promise<Partial<View>> {
     const { answer, problem } = await ask<Summary>(`/summary${search(this.#range)}`);
-    return problem ? { link: "polling", problem } : { summary: answer, link: "polling", problem: null };
+    // Where nothing is pushed, or nothing more is wanted, to poll is as it should be.
+    const link = this.#pace === "live" && "window" in this.#range ? "polling" : this.#pace === "off" ? "paused" : "live";
+    return problem ? { link: "polling", problem } : { summary: answer, link, problem: null };
   }
 
   #change(part: Partial<View>): void {

@@ -44,7 +44,7 @@ export function OverviewPage({ search }: PageProps) {
     document.title = `${summary ? `${mark(summary.state).shape} ` : ""}Monitor - Flower`;
   }, [summary?.state]);
 
-  const controls = <Controls window={DEFAULT_WINDOW} link={link} words={{ polling: "Every 5 s" }} />;
+  const controls = <Controls window={DEFAULT_WINDOW} link={link} words={{ polling: "Every 5 s", ...("since" in range && { live: "Every 5 s" }) }} />;
   return (
     <>
       {problem && <Trouble problem={problem} since={summary?.generated_at ?? null} />}

@@ -97,8 +97,8 @@ function Now({ summary: { totals, waits, schedules } }: { summary: Summary }) {
         <dd>{totals.running === 1 ? "attempt runs" : "attempts run"}</dd>
         <dt>{count(waits.open)}</dt>
         <dd title="runs that wait for something outside, like an approval">{waits.open === 1 ? "open wait" : "open waits"}</dd>
-        <dt><a href={schedule()}>{count(schedules.enabled)}</a></dt>
-        <dd>of {plural(schedules.total, "schedule")} on</dd>
+        {schedules.total > 0 && <dt><a href={schedule()}>{count(schedules.enabled)}</a></dt>}
+        {schedules.total > 0 && <dd>of {plural(schedules.total, "schedule")} on</dd>}
       </dl>
     </section>
   );
