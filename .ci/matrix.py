@@ -1,4 +1,7 @@
-"""Runs the tests marked `cross` on the versions we support: the whole product, or `--corners` of it."""
+"""Runs the tests marked `cross` on the versions we support: the whole product, or `--corners` of it.
+
+Pages are looked at in a browser in the corners, and on every Flower in the product: Python and Celery do not draw them.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,12 @@ import dev  # noqa: E402 - the folder above is no package
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 CELERYS = ("5.4", "5.6", "5.7")
 FLOWERS = ("2.0.1", "2.1", "2.2")
-CELL_S = 600.0
-"""A combination's tests take half a minute; what hangs must not take the rest along."""
+CELL_S = 900.0
+"""A combination's tests take half a minute, with pages some more; what hangs must not take the rest along."""
+
+
+BROWSER = shutil.which("chromium") is not None or bool(os.environ.get("CI"))
+"""Without one a developer's run leaves the pages out; in CI nothing may be missing."""
 
 
 class Combination(NamedTuple):
@@ -76,22 +83,35 @@ def interpreter(version: str) -> Path | None:
     return None
 
 
-def attempt(versions: Combination, python: Path) -> bool:
+def steps(versions: Combination, *, corners: bool) -> Iterator[list[str]]:
+    """Yield what pytest is told, one run after the other."""
+    yield ["-m", "cross", "tests/test_versions.py"]
+    newest = [version for version in PYTHONS if interpreter(version)][-1], CELERYS[-1]
+    if BROWSER and (corners or (versions.python, versions.celery) == newest):
+        yield ["-m", "not cross" if corners else "cross", "tests/browser/test_corners.py"]
+
+
+def attempt(versions: Combination, python: Path, *, corners: bool) -> bool:
     """Make the environment and run the tests in it; return whether they passed."""
     shutil.rmtree(versions.folder, ignore_errors=True)
     own = versions.folder / "bin" / "python"
     try:
         _make(python, versions.folder)
-        dev.install(own, [*versions.requirements(), "hypothesis>=6.100", "pytest>=8.3", "pytest-timeout>=2.3"])
-        words = ["-m", "pytest", "-q", "-m", "cross", "-p", "no:cacheprovider", "tests/test_versions.py"]
-        # A combination whose test was skipped for want of a part has not been tried.
-        environment = {**os.environ, "CI": "true"}
-        return subprocess.run([own, *words], cwd=ROOT, env=environment, check=False, timeout=CELL_S).returncode == 0
+        tools = ["hypothesis>=6.100", "pytest>=8.3", "pytest-timeout>=2.3", *["playwright>=1.50"] * BROWSER]
+        dev.install(own, [*versions.requirements(), *tools])
+        return all(_passes(own, words) for words in steps(versions, corners=corners))
     except (subprocess.SubprocessError, dev.CommandError) as error:
         print(f"    {error}", flush=True)
         return False
     finally:
         shutil.rmtree(versions.folder, ignore_errors=True)
+
+
+def _passes(python: Path, words: list[str]) -> bool:
+    # A combination whose test was skipped for want of a part has not been tried.
+    environment = {**os.environ, "CI": "true"}
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=CELL_S).returncode == 0
 
 
 def _make(python: Path, folder: Path) -> None:
@@ -106,11 +126,14 @@ def main() -> int:
     # The page is the same for all; building it once per environment would be most of the time.
     os.environ["CELERY_MONITOR_NO_FRONTEND"] = "1"
     outcomes: dict[str, str] = {}
-    for versions in combinations(corners="--corners" in sys.argv[1:]):
+    corners = "--corners" in sys.argv[1:]
+    for versions in combinations(corners=corners):
         began = time.monotonic()
         python = interpreter(versions.python)
         print(f"--- {versions}", flush=True)
-        outcome = "not installed" if python is None else "ok" if attempt(versions, python) else "FAILED"
+        outcome = (
+            "not installed" if python is None else "ok" if attempt(versions, python, corners=corners) else "FAILED"
+        )
         outcomes[str(versions)] = outcome
         print(f"    {outcome} ({time.monotonic() - began:.0f} s)", flush=True)
     print("\n".join(f"  {versions:<40} {outcome}" for versions, outcome in outcomes.items()), flush=True)

@@ -126,7 +126,7 @@ def answer(reader: RollupReader, text: str, measure: str, q: str, window: Window
         "measure": measure,
         **_figures(sketch, wanted, 1024 if measure == "memory" else 1e-6),
         "unit": "bytes" if measure == "memory" else _unit(asked),
-        "last_at": iso(min(last * 1_000_000 + 9_999_999, window.now_us)) if last else None,
+        "last_at": iso(min(last * 1_000_000 + 9_999_999, window.at_us)) if last else None,
     }
 
 

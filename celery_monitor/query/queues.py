@@ -61,15 +61,15 @@ def read(store: Store, reader: RollupReader, window: Window) -> Seen:
         StoreError: the store does not answer.
     """
     whole, fine, gauges = _wants(window)
-    now_s = window.now_us // 1_000_000
-    recent = Want(TASKS, max(now_s - min(RECENT_S, window.seconds), 0) // 10 * 10, window.end_s)
+    recent = _recent(window)
     rollups = reader.read([whole, fine, gauges, recent], window.now_us, lifetime=True)
     totals = rollups.lifetime()
-    since_s = max(recent.start, min(totals.since_us // 1_000_000, now_s - 1))
+    at_s = window.at_us / 1e6
+    since_s = max(recent.start, min(totals.since_us // 1_000_000, int(at_s) - 1))
     return Seen(
         window=window, rollups=rollups, cells=rollups.total(whole, ("runtime", "wait")),
         recent=tables.grouped(rollups.total(recent, ()), 2),
-        recent_s=window.now_us / 1e6 - since_s, levels=tables.latest_levels(rollups, gauges, "queue"),
+        recent_s=at_s - since_s, levels=tables.latest_levels(rollups, gauges, "queue"),
         agents=live_table.agents(store), look=broker.load(store),
         firing=ledger.firing(ledger.read(store)).queues,
         ever=tables.grouped(totals.loaded(), 2),
@@ -105,9 +105,10 @@ def one(store: Store, reader: RollupReader, name: str, window: Window) -> dict[s
 
 def row(seen: Seen, name: str, cell: Cell) -> dict[str, Any]:
     """Return a queue's row; the rates are those of the last minutes."""
-    level = tables.fresh(seen.levels.get(name, {}), seen.window.now_us)
+    level = tables.fresh(seen.levels.get(name, {}), seen.window.at_us)
     workers = seen.workers
     serving = live.consumers(workers).get(name, 0)
+    held, eta_held, running = _taken(seen, name, level)
     flow = _flow(seen, name)
     backlog = level.get("backlog")
     return {
@@ -115,10 +116,10 @@ def row(seen: Seen, name: str, cell: Cell) -> dict[str, Any]:
         "state": seen.firing.get(name, "ok"),
         "backlog": _whole(backlog),
         "oldest_seconds": level.get("oldest_s"),
-        "held": live.held(workers).get(name, 0),
-        "eta_held": live.eta_held(workers).get(name, 0),
+        "held": held,
+        "eta_held": eta_held,
         "delivered_twice": live.summed(workers, "eta_beyond").get(name, 0),
-        "running": live.running(workers).get(name, 0),
+        "running": running,
         "unacked": _whole(level.get("unacked")),
         "consumers": serving,
         "broker_consumers": _whole(level.get("consumers")),
@@ -129,6 +130,14 @@ def row(seen: Seen, name: str, cell: Cell) -> dict[str, Any]:
         "wait_seconds": durations(cell.wait),
         "notes": notes(seen, name, backlog, serving),
     }
+
+
+def _taken(seen: Seen, name: str, level: Mapping[str, float]) -> tuple[int, int, int]:
+    """Return what workers hold, what of it has an ETA and what they run; of an end that is past, what samples say."""
+    if seen.window.until_us is not None:
+        return int(level.get("held", 0)), int(level.get("eta_held", 0)), int(level.get("running", 0))
+    workers = seen.workers
+    return live.held(workers).get(name, 0), live.eta_held(workers).get(name, 0), live.running(workers).get(name, 0)
 
 
 def notes(seen: Seen, name: str, backlog: float | None, serving: int) -> list[str]:
@@ -155,13 +164,14 @@ def _near(name: str, others: Iterable[str]) -> str | None:
 def _flow(seen: Seen, name: str) -> Flow:
     """Return what came, was started and ended in the last minutes."""
     cell = seen.recent.get(name, Cell())
-    running = live.running(seen.workers).get(name, 0)
+    level = tables.fresh(seen.levels.get(name, {}), seen.window.at_us)
+    running = _taken(seen, name, level)[2]
     return Flow(cell.published, queueing.started(cell) + running - _running_then(seen, name), cell.ended, seen.recent_s)
 
 
 def _running_then(seen: Seen, name: str) -> float:
     """Return how many ran when the last minutes began, by the first sample in them."""
-    start = seen.window.now_us / 1e6 - seen.recent_s
+    start = seen.window.at_us / 1e6 - seen.recent_s
     first: tuple[int, float] | None = None
     for bucket, series, gauges in seen.rollups.levels(_wants(seen.window)[2]):
         gauge = gauges.get("running")
@@ -174,6 +184,15 @@ def _running_then(seen: Seen, name: str) -> float:
         ):
             first = (bucket, gauge[3] / gauge[0])
     return first[1] if first else 0.0
+
+
+def _recent(window: Window) -> Want:
+    """Return the tasks of the last minutes; of an end that is past in whole steps, finer ones may not be kept."""
+    if window.until_us is None:
+        now_s = window.now_us // 1_000_000
+        return Want(TASKS, max(now_s - min(RECENT_S, window.seconds), 0) // 10 * 10, window.end_s)
+    steps = -(-min(RECENT_S, window.seconds) // window.step_s)
+    return Want(TASKS, window.end_s - steps * window.step_s, window.end_s, charts.steps_within(window.step_s))
 
 
 def _wants(window: Window) -> tuple[Want, Want, Want]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery_monitor import __version__
 from celery_monitor.alerts import ledger
@@ -43,6 +43,11 @@ from celery_monitor.store.connection import Store
 from celery_monitor.store.lifetime import Lifetime
 from celery_monitor.store.tiers import GAUGES, OTHER, TASKS
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from celery_monitor.query.window import Between
+
 QUEUES_S = 300
 """A queue that was not sampled for this long is no queue of now."""
 
@@ -51,21 +56,21 @@ class Reader:
     """Reads one namespace; safe for threads, keeps a few MB of buckets that change no more.
 
     Every verb raises `errors.StoreError` when the store does not answer or refuses. `now_us` is the server's clock in
-    us; None asks the server.
+    us; None asks the server. Where there is a `window`, `since` and `until` (ISO-8601) may stand in its place.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._rollups = RollupReader(store)
 
-    def summary(self, window: str = "1h", now_us: int | None = None) -> dict[str, Any]:
+    def summary(self, window: str = "1h", now_us: int | None = None, **between: Unpack[Between]) -> dict[str, Any]:
         """Return the summary of a window like ``15m``, as docs/api.md describes it.
 
         Raises:
             BadRequest: the window is not of the accepted form.
             StoreTooNew: a newer release wrote the store.
         """
-        asked = _window(window, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         meta.check(self._store, create=False)
         return summary.build(self._store, self._rollups, asked)
 
@@ -127,99 +132,110 @@ class Reader:
         """Return a page of an execution's log records, as `run_logs` does."""
         return logs.page(self._store, pack_id(task_id), "id", self._now(now_us), **filters)
 
-    def workflows(self, window: str = "24h", now_us: int | None = None) -> dict[str, Any]:
+    def workflows(self, window: str = "24h", now_us: int | None = None, **between: Unpack[Between]) -> dict[str, Any]:
         """Return the statistics of every workflow over a window."""
-        asked = _window(window, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         return _framed(asked, "workflows", stats.workflows(self._rollups, asked))
 
-    def workflow(self, name: str, window: str = "24h", now_us: int | None = None) -> dict[str, Any] | None:
+    def workflow(
+        self, name: str, window: str = "24h", now_us: int | None = None, **between: Unpack[Between]
+    ) -> dict[str, Any] | None:
         """Return a workflow's statistics with its steps and its newest runs, None when nothing is known of it."""
         now = self._now(now_us)
-        asked = _window(window, now)
+        asked = _asked(window, now, **between)
         found = stats.workflow(self._rollups, name, asked)
-        newest = runs.page(self._store, runs.parse(workflow=name), now)["runs"]
-        if found is None and not newest:
+        limits = asked.limits if between else {}
+        newest = runs.page(self._store, runs.parse(workflow=name, **limits), now)["runs"]
+        if found is None and not newest and not self._ever_ran(name, now):
             return None
         return {"window": frame(asked), **(found or {"workflow": name, "steps": []}), "runs": newest}
 
-    def workflow_steps(self, name: str, window: str = "24h", now_us: int | None = None) -> dict[str, Any] | None:
+    def _ever_ran(self, workflow: str, now_us: int) -> bool:
+        return bool(runs.page(self._store, runs.parse(workflow=workflow, limit=1), now_us)["runs"])
+
+    def workflow_steps(
+        self, name: str, window: str = "24h", now_us: int | None = None, **between: Unpack[Between]
+    ) -> dict[str, Any] | None:
         """Return the statistics of a workflow's steps, None when nothing of it ended in the window."""
-        asked = _window(window, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         found = stats.workflow(self._rollups, name, asked)
         return _framed(asked, "steps", found["steps"]) | {"workflow": name} if found else None
 
-    def waits(self, *, window: str = "24h", now_us: int | None = None, **filters: Any) -> dict[str, Any]:
+    def waits(
+        self, *, window: str = "24h", since: str | None = None, until: str | None = None, now_us: int | None = None,
+        **filters: Any,
+    ) -> dict[str, Any]:  # fmt: skip
         """Return a page of waits with the statistics of each name; filters `state`, `name`, `limit`, `cursor`.
 
         Raises:
             BadRequest: a filter is not of the accepted form.
         """
         now = self._now(now_us)
-        asked, wanted = _window(window, now), waits.parse(**filters)
+        asked, wanted = _asked(window, now, since, until), waits.parse(**filters)
         found = waits.page(self._store, wanted, now)
         return _framed(asked, "statistics", stats.waits(self._rollups, asked)) | found
 
-    def queues(self, window: str = "1h", now_us: int | None = None) -> dict[str, Any]:
+    def queues(self, window: str = "1h", now_us: int | None = None, **between: Unpack[Between]) -> dict[str, Any]:
         """Return a row per queue, with what the broker is."""
-        asked = _window(window, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         return {"window": frame(asked), **queues.page(self._store, self._rollups, asked)}
 
-    def queue(self, name: str, window: str = "1h", now_us: int | None = None) -> dict[str, Any] | None:
+    def queue(
+        self, name: str, window: str = "1h", now_us: int | None = None, **between: Unpack[Between]
+    ) -> dict[str, Any] | None:
         """Return one queue with its history, None when nothing is known of it."""
-        asked = _window(window, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         found = queues.one(self._store, self._rollups, name, asked)
         return {"window": frame(asked) | {"step_seconds": asked.step_s}, **found} if found else None
 
     def waiting(self, name: str, limit: int | str | None = None, now_us: int | None = None) -> dict[str, Any] | None:
         """Return why what waits in a queue waits, None when nothing is known of the queue."""
-        asked = _window("15m", self._now(now_us))
+        asked = window.parse("15m", self._now(now_us))
         seen = queues.read(self._store, self._rollups, asked)
         known = name in seen.names or name in seen.ever
         return waiting.page(self._store, seen, name, limit) if known else None
 
-    def schedule(self, window: str = "24h", now_us: int | None = None) -> dict[str, Any]:
+    def schedule(self, window: str = "24h", now_us: int | None = None, **between: Unpack[Between]) -> dict[str, Any]:
         """Return the beats, their entries, and what each should have sent and has."""
-        asked = _window(window, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         return {"window": frame(asked), **schedule.page(self._store, asked)}
 
-    def spans(self, window: str = "24h", now_us: int | None = None) -> dict[str, Any]:
+    def spans(self, window: str = "24h", now_us: int | None = None, **between: Unpack[Between]) -> dict[str, Any]:
         """Return the statistics of every name and kind of span."""
-        asked = _window(window, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         return _framed(asked, "spans", stats.spans(self._rollups, asked))
 
-    def measures(self, window: str = "24h", now_us: int | None = None) -> dict[str, Any]:
+    def measures(self, window: str = "24h", now_us: int | None = None, **between: Unpack[Between]) -> dict[str, Any]:
         """Return the statistics of every measure."""
-        asked = _window(window, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         return _framed(asked, "measures", stats.measures(self._rollups, asked))
 
     def label(
-        self, key: str, value: str, *, window: str = "24h", limit: int | str | None = None, now_us: int | None = None
-    ) -> dict[str, Any] | None:
+        self, key: str, value: str, *, window: str = "24h", limit: int | str | None = None,
+        now_us: int | None = None, **between: Unpack[Between],
+    ) -> dict[str, Any] | None:  # fmt: skip
         """Return what is known of a label: when it was seen, its runs and outcomes; None when nothing is.
 
         Raises:
             BadRequest: values of this key are neither indexed nor counted.
         """
         now = self._now(now_us)
-        asked = _window(window, now)
+        asked = _asked(window, now, **between)
         found = labels.one(self._store, key, value, limit, now)
         if found is None:
             return None
         return {"window": frame(asked), **found, "statistics": stats.label(self._rollups, key, value, asked)}
 
-    def task_names(
-        self, window: str = "24h", now_us: int | None = None, *, since: str | None = None, until: str | None = None
-    ) -> dict[str, Any]:
+    def task_names(self, window: str = "24h", now_us: int | None = None, **between: Unpack[Between]) -> dict[str, Any]:
         """Return a row for each task name over a window, as the summary's, with turnaround and memory."""
-        asked = _asked(window, since, until, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         return _framed(asked, "tasks", tasks.table(self._rollups, asked))
 
     def task(
-        self, name: str, window: str = "24h", now_us: int | None = None, *, since: str | None = None,
-        until: str | None = None,
-    ) -> dict[str, Any] | None:  # fmt: skip
+        self, name: str, window: str = "24h", now_us: int | None = None, **between: Unpack[Between]
+    ) -> dict[str, Any] | None:
         """Return everything about a task name over a window, None when it was never seen."""
-        asked = _asked(window, since, until, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         found = tasks.one(self._store, self._rollups, name, asked)
         return {"window": frame(asked) | {"step_seconds": asked.step_s}, **found} if found else None
 
@@ -228,38 +244,36 @@ class Reader:
         window: str = "24h",
         *,
         task: str | None = None,
-        since: str | None = None,
-        until: str | None = None,
         limit: int | str | None = None,
         now_us: int | None = None,
+        **between: Unpack[Between],
     ) -> dict[str, Any]:
         """Return the failures of a window by kind, the most frequent first."""
-        asked = _asked(window, since, until, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         return {"window": frame(asked), **failures.page(self._rollups, asked, task, limit, self._takes())}
 
     def failure(
-        self, fingerprint: str, window: str = "24h", now_us: int | None = None, *, since: str | None = None,
-        until: str | None = None,
-    ) -> dict[str, Any] | None:  # fmt: skip
+        self, fingerprint: str, window: str = "24h", now_us: int | None = None, **between: Unpack[Between]
+    ) -> dict[str, Any] | None:
         """Return one kind of failure with a traceback and its executions, None when nothing is known of it.
 
         Raises:
             BadRequest: no fingerprint.
         """
-        asked = _asked(window, since, until, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         found = failures.one(self._store, self._rollups, fingerprint, asked, self._takes())
         return {"window": frame(asked), **found} if found else None
 
     def quantiles(
         self, series: str, measure: str = "runtime", q: str = "0.5,0.95,0.99", window: str = "24h",
-        now_us: int | None = None,
+        now_us: int | None = None, **between: Unpack[Between],
     ) -> dict[str, Any]:  # fmt: skip
         """Return quantiles of a series (`query.quantiles.series`) over a window.
 
         Raises:
             BadRequest: something is not of the accepted form.
         """
-        asked = _window(window, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         return {"window": frame(asked), **quantiles.answer(self._rollups, series, measure, q, asked)}
 
     def logs(self, *, now_us: int | None = None, **filters: Any) -> dict[str, Any]:
@@ -274,20 +288,17 @@ class Reader:
         asked = log_search.parse(**filters)
         return log_search.page(self._store, asked, self._now(now_us))
 
-    def workers(
-        self, window: str = "1h", now_us: int | None = None, *, since: str | None = None, until: str | None = None
-    ) -> dict[str, Any]:
+    def workers(self, window: str = "1h", now_us: int | None = None, **between: Unpack[Between]) -> dict[str, Any]:
         """Return a row per worker: those that live, and those that are gone and not yet forgotten."""
-        asked = _asked(window, since, until, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         agents, book, firing = self._workers()
         return _framed(asked, "workers", workers.rows(self._rollups, asked, agents, book, firing))
 
     def worker(
-        self, name: str, window: str = "1h", now_us: int | None = None, *, since: str | None = None,
-        until: str | None = None,
-    ) -> dict[str, Any] | None:  # fmt: skip
+        self, name: str, window: str = "1h", now_us: int | None = None, **between: Unpack[Between]
+    ) -> dict[str, Any] | None:
         """Return one worker with its processes, lives and history, None when nothing is known of it."""
-        asked = _asked(window, since, until, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         agents, book, firing = self._workers()
         found = workers.one(self._rollups, asked, name, agents, book, firing)
         return {"window": frame(asked), **found} if found else None
@@ -307,24 +318,22 @@ class Reader:
         return {"hosts": found, "processes": hosts.totals(found)}
 
     def host(
-        self, name: str, window: str = "1h", now_us: int | None = None, *, since: str | None = None,
-        until: str | None = None,
-    ) -> dict[str, Any] | None:  # fmt: skip
+        self, name: str, window: str = "1h", now_us: int | None = None, **between: Unpack[Between]
+    ) -> dict[str, Any] | None:
         """Return one host with its history, None when nothing is known of it."""
-        asked = _asked(window, since, until, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         found = hosts.one(self._rollups, asked, name, live.agents(self._store))
         return {"window": frame(asked), **found} if found else None
 
     def resources(
-        self, by: str = "cpu", window: str = "24h", now_us: int | None = None, *, since: str | None = None,
-        until: str | None = None,
-    ) -> dict[str, Any]:  # fmt: skip
+        self, by: str = "cpu", window: str = "24h", now_us: int | None = None, **between: Unpack[Between]
+    ) -> dict[str, Any]:
         """Return the tasks, those first that cost most of `by`: cpu, memory, growth, io, network or time.
 
         Raises:
             BadRequest: `by` is none of these.
         """
-        asked = _asked(window, since, until, self._now(now_us))
+        asked = _asked(window, self._now(now_us), **between)
         return _framed(asked, "tasks", resources.rows(self._rollups, asked, by)) | {"by": by}
 
     def lifetime(self, now_us: int | None = None) -> dict[Series, Cell]:
@@ -366,7 +375,6 @@ class Reader:
         return lease.now_us(self._store) if now_us is None else now_us
 
 
-_window = window.parse
 _asked = window.asked
 
 
@@ -375,7 +383,7 @@ def frame(asked: window.Window) -> dict[str, Any]:
     return {
         "seconds": asked.seconds,
         "start": iso(asked.start_s * 1_000_000),
-        "end": iso(asked.until_us or asked.now_us),
+        "end": iso(asked.at_us),
         "clamped": asked.clamped,
     }
 

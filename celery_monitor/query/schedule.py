@@ -51,12 +51,14 @@ def page(store: Store, window: Window) -> dict[str, Any]:
     shown = [_beat(beat, agents.get(beat["boot"]), window.now_us) for beat in beats]
     entries_ = _entries(beats, shown)
     since_us = window.start_s * 1_000_000
-    by_entry = _by_entry(stored.fires(store, since_us), entries_)
+    fires = (fire for fire in stored.fires(store, since_us) if fire.at_us < (window.until_us or window.now_us + 1))
+    by_entry = _by_entry(fires, entries_)
     found = _found(store, by_entry, window.now_us)
     alive = _keys(by_entry, {row["beat"] for row in shown if row["state"] == "ok"})
     running = {pack_id(run["id"]) for a in live.alive(agents.values(), window.now_us) for run in a.get("running") or ()}
+    booked_us = min(window.at_us, window.now_us - _NEWS_US)
     table = [
-        _row(entry, by_entry.get(name, []), found, alive, running, window.now_us)
+        _row(entry, by_entry.get(name, []), found, alive, running, booked_us)
         for name, entry in sorted(entries_.items())
     ]
     kept_us = stored.oldest_us(store)
@@ -166,9 +168,9 @@ def _row(
     found: Mapping[bytes, Found],
     alive: set[bytes],
     running: Collection[bytes],
-    now_us: int,
+    booked_us: int,
 ) -> dict[str, Any]:
-    lines = ledger.book(fires, _slots(entry), now_us - _NEWS_US, beats=alive, ends=bool(entry["enabled"]))
+    lines = ledger.book(fires, _slots(entry), booked_us, beats=alive, ends=bool(entry["enabled"]))
     lines = ledger.overlapping(lines, _ended(found, running))
     summed_ = Totals()
     for line in lines:

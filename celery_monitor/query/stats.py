@@ -30,7 +30,7 @@ class Stats:
         fine = Want(part, window.start_s, window.end_s, charts.steps_within(window.spark_s))
         rollups = reader.read([whole, fine], window.now_us)
         self.cells: Part = rollups.total(whole)
-        self._last = _last(rollups, fine)
+        self._last, self._sparks = _course(rollups, fine, window)
         self._window = window
 
     def row(self, series: Series, cell: Cell | None = None) -> dict[str, Any]:
@@ -40,7 +40,12 @@ class Stats:
     def last_at(self, of: list[Series]) -> str | None:
         """Return when the last of some series ended anything, to the end of its bucket."""
         newest = max((self._last.get(series, 0) for series in of), default=0)
-        return iso(min(newest * 1_000_000 + 9_999_999, self._window.now_us)) if newest else None
+        return iso(min(newest * 1_000_000 + 9_999_999, self._window.at_us)) if newest else None
+
+    def spark(self, of: list[Series]) -> list[int]:
+        """Return the executions of some series that were over at each point of a small chart."""
+        known = [self._sparks[series] for series in of if series in self._sparks]
+        return [sum(points) for points in zip(*known, strict=True)] if known else [0] * self._window.sparks
 
     def of(self, kind: str) -> dict[Series, Cell]:
         """Return the cells of a kind of series."""
@@ -96,6 +101,7 @@ def _workflow(stats: Stats, name: str) -> dict[str, Any]:
         **row,
         "sampled": own is not None and own.reasons.get(WEIGHTED, 0) > 0,
         "turnaround_seconds": {key: turnaround[key] for key in ("avg", "p50", "p95")},
+        "spark": stats.spark([("workflow", name)] if cell is own else list(steps)),
     }
 
 
@@ -148,12 +154,16 @@ def _values(cell: Cell) -> dict[str, Any]:
     return {"count": of["count"], "sum": of["total"]} | {name: of[name] for name in _TIMES[1:]}
 
 
-def _last(rollups: Rollups, want: Want) -> dict[Series, int]:
-    found: dict[Series, int] = {}
+def _course(rollups: Rollups, want: Want, window: Window) -> tuple[dict[Series, int], dict[Series, list[int]]]:
+    """Return the last bucket in which each series ended something, and how many were over at each small point."""
+    last: dict[Series, int] = {}
+    sparks: dict[Series, list[int]] = {}
     for bucket, series, counts in rollups.counts(want):
-        if bucket > found.get(series, 0) and any(n for state, n in counts.items() if state):
-            found[series] = bucket
-    return found
+        if any(n for state, n in counts.items() if state):
+            last[series] = max(bucket, last.get(series, 0))
+            over = sum(n for state, n in counts.items() if state and state not in _AGAIN)
+            sparks.setdefault(series, [0] * window.sparks)[window.spark_slot(bucket)] += over
+    return last, sparks
 
 
 def _sum(cells: dict[Series, Cell]) -> Cell:

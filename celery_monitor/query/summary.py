@@ -48,7 +48,7 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
             "seconds": window.seconds,
             "step_seconds": window.step_s,
             "start": iso(window.start_s * 1_000_000),
-            "end": iso(window.now_us),
+            "end": iso(window.at_us),
             "clamped": window.clamped,
         },
         "state": state,

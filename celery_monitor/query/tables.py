@@ -83,7 +83,7 @@ def tasks(rollups: Rollups, window: Window, cells: Part) -> list[dict[str, Any]]
         rows.append(
             {"task": name, "queues": sorted(queues[name])}
             | {field: all_figures[field] for field in _TASK_FIELDS}
-            | {"last_at": iso(min(newest * 1_000_000 + 9_999_999, window.now_us)) if newest else None}
+            | {"last_at": iso(min(newest * 1_000_000 + 9_999_999, window.at_us)) if newest else None}
             | {"spark": sparks.of(name)}
         )
     return rows
@@ -100,7 +100,7 @@ def queues(
     sparks = _backlog_sparks(rollups, window)
     rows = []
     for name in sorted({*levels, *by_queue, *consumers} - {""}):
-        level = fresh(levels.get(name, {}), window.now_us)
+        level = fresh(levels.get(name, {}), window.at_us)
         all_figures = figures(by_queue.get(name, Cell()), window.span_s)
         backlog = level.get("backlog")
         serving = int(level.get("consumers", consumers.get(name, 0)))
@@ -108,7 +108,7 @@ def queues(
             "queue": name,
             "backlog": None if backlog is None else int(backlog),
             "oldest_seconds": level.get("oldest_s"),
-            "held": held.get(name, 0),
+            "held": held.get(name, 0) if window.until_us is None else int(level.get("held", 0)),
             "unacked": None if "unacked" not in level else int(level["unacked"]),
             "consumers": serving,
             "published": all_figures["published"],

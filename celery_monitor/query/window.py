@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypedDict
 
 from celery_monitor.errors import BadRequest
 from celery_monitor.query.times import iso, parse_iso
@@ -17,6 +17,13 @@ _FORM: Final = re.compile(r"([0-9]{1,9})([smhd])")
 _STEPS: Final = (10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 _POINTS: Final = 60
 _SPARKS: Final = 20
+
+
+class Between(TypedDict, total=False):
+    """Two moments (ISO-8601) in the place of a window that ends now; `since` alone goes until now."""
+
+    since: str | None
+    until: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,11 @@ class Window:
         """The end (us) of a window that ended before now; None for one that ends now."""
         end_us = self.end_s * 1_000_000
         return end_us if end_us < self.now_us else None
+
+    @property
+    def at_us(self) -> int:
+        """The moment (us) that levels are of, like the depth of a queue: the end or now."""
+        return self.until_us or self.now_us
 
     @property
     def limits(self) -> dict[str, str | None]:
@@ -107,7 +119,7 @@ def parse(text: str, now_us: int) -> Window:
     return last(min(max(asked, LEAST_S), MOST_S), now_us, clamped)
 
 
-def asked(text: str, since: str | None, until: str | None, now_us: int) -> Window:
+def asked(text: str, now_us: int, since: str | None = None, until: str | None = None) -> Window:
     """Return the window from one moment to another, the one that ends now without them.
 
     Parameters:

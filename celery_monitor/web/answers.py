@@ -18,6 +18,7 @@ from celery_monitor.errors import (
 
 log = logging.getLogger(__name__)
 
+_BETWEEN: Final = ("window", "since", "until")
 MAX_VALUE_LENGTH: Final = 512  # of a parameter in characters; task names are capped at 200 when they are recorded
 
 
@@ -48,7 +49,7 @@ def dumps(value: object) -> bytes:
 
 def summary(reader: Any, params: Mapping[str, str]) -> bytes:
     """Answer ``/summary``."""
-    _only(params, ("window",))
+    _only(params, _BETWEEN)
     return dumps(reader.summary(**params))
 
 
@@ -101,9 +102,7 @@ Answer = Callable[[Any, Mapping[str, str]], T]
 RUN_FILTERS: Final = ("workflow", "state", "label", "worker", "since", "until", "limit", "cursor")
 _LOG_FILTERS: Final = ("level", "limit", "cursor")
 LOG_SEARCH: Final = ("level", "task", "text", "run", "since", "until", "limit", "cursor")
-_WAIT_FILTERS: Final = ("state", "name", "window", "limit", "cursor")
-_WINDOW: Final = ("window",)
-_BETWEEN: Final = ("window", "since", "until")
+_WAIT_FILTERS: Final = ("state", "name", "window", "since", "until", "limit", "cursor")
 
 
 def runs(reader: Any, params: Mapping[str, str]) -> bytes:
@@ -128,17 +127,17 @@ def execution_logs(reader: Any, params: Mapping[str, str]) -> bytes:
 
 def workflows(reader: Any, params: Mapping[str, str]) -> bytes:
     """Answer ``/workflows``."""
-    return dumps(reader.workflows(**_asked(params, _WINDOW)))
+    return dumps(reader.workflows(**_asked(params, _BETWEEN)))
 
 
 def workflow(reader: Any, params: Mapping[str, str]) -> bytes:
     """Answer ``/workflows/{name}``."""
-    return _found(reader.workflow(params["id"], **_asked(params, _WINDOW)), "workflow", params["id"])
+    return _found(reader.workflow(params["id"], **_asked(params, _BETWEEN)), "workflow", params["id"])
 
 
 def workflow_steps(reader: Any, params: Mapping[str, str]) -> bytes:
     """Answer ``/workflows/{name}/steps``."""
-    return _found(reader.workflow_steps(params["id"], **_asked(params, _WINDOW)), "workflow", params["id"])
+    return _found(reader.workflow_steps(params["id"], **_asked(params, _BETWEEN)), "workflow", params["id"])
 
 
 def waits(reader: Any, params: Mapping[str, str]) -> bytes:
@@ -148,22 +147,22 @@ def waits(reader: Any, params: Mapping[str, str]) -> bytes:
 
 def spans(reader: Any, params: Mapping[str, str]) -> bytes:
     """Answer ``/spans``."""
-    return dumps(reader.spans(**_asked(params, _WINDOW)))
+    return dumps(reader.spans(**_asked(params, _BETWEEN)))
 
 
 def measures(reader: Any, params: Mapping[str, str]) -> bytes:
     """Answer ``/measures``."""
-    return dumps(reader.measures(**_asked(params, _WINDOW)))
+    return dumps(reader.measures(**_asked(params, _BETWEEN)))
 
 
 def queues(reader: Any, params: Mapping[str, str]) -> bytes:
     """Answer ``/queues``."""
-    return dumps(reader.queues(**_asked(params, _WINDOW)))
+    return dumps(reader.queues(**_asked(params, _BETWEEN)))
 
 
 def queue(reader: Any, params: Mapping[str, str]) -> bytes:
     """Answer ``/queues/{name}``."""
-    return _found(reader.queue(params["id"], **_asked(params, _WINDOW)), "queue", params["id"])
+    return _found(reader.queue(params["id"], **_asked(params, _BETWEEN)), "queue", params["id"])
 
 
 def waiting(reader: Any, params: Mapping[str, str]) -> bytes:
@@ -173,13 +172,13 @@ def waiting(reader: Any, params: Mapping[str, str]) -> bytes:
 
 def schedule(reader: Any, params: Mapping[str, str]) -> bytes:
     """Answer ``/schedule``."""
-    return dumps(reader.schedule(**_asked(params, _WINDOW)))
+    return dumps(reader.schedule(**_asked(params, _BETWEEN)))
 
 
 def label(reader: Any, params: Mapping[str, str]) -> bytes:
     """Answer ``/labels/{key}/{value}``."""
     key, value = params["id"], params["value"]
-    return _found(reader.label(key, value, **_asked(params, ("window", "limit"))), "label", f"{key}={value}")
+    return _found(reader.label(key, value, **_asked(params, (*_BETWEEN, "limit"))), "label", f"{key}={value}")
 
 
 def tasks(reader: Any, params: Mapping[str, str]) -> bytes:
@@ -204,7 +203,7 @@ def failure(reader: Any, params: Mapping[str, str]) -> bytes:
 
 def quantiles(reader: Any, params: Mapping[str, str]) -> bytes:
     """Answer ``/quantiles``."""
-    asked = _asked(params, ("series", "measure", "q", "window"))
+    asked = _asked(params, ("series", "measure", "q", *_BETWEEN))
     if "series" not in asked:
         raise BadRequest("bad_series", "series: is missing; give one like task:shop.charge")
     return dumps(reader.quantiles(**asked))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -13,6 +14,9 @@ from celery_monitor.web.feeds import Feeds
 T = TypeVar("T")
 
 _THREADS: Final = 4  # of our own: Flower's are all taken while its inspect calls wait for a dead broker
+_SWITCH_S: Final = 0.0005
+"""After so long a thread that computes an answer lets Flower's loop run: Python's own 5 ms are waited for several times
+in one request, once after each read and write, and again for each thread that computes."""
 
 
 class Site:
@@ -24,6 +28,8 @@ class Site:
 
     def __init__(self, monitor: Any) -> None:
         self.monitor = monitor
+        if sys.getswitchinterval() > _SWITCH_S:
+            sys.setswitchinterval(_SWITCH_S)
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="celery-monitor-web")
         self._cache = Cache(self._executor)
         self.feeds = Feeds(lambda window: self.answer(answers.live, {"window": window}))

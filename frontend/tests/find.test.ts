@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Execution } from "../src/api/runs.ts";
-import { byName, type Named, ofRun } from "../src/shell/find.ts";
+import type { Summary } from "../src/api/summary.ts";
+import { byName, type Named, names, ofRun } from "../src/shell/find.ts";
 
 const KNOWN: Named[] = [
   { name: "nightly report", kind: "workflow" },
@@ -28,4 +29,11 @@ test("an id leads to its run, to the execution when the run is that alone", () =
   assert.equal(ofRun("a", [one("a", "nightly")]), "/monitor/runs/a");
   assert.equal(ofRun("a", [one("a")]), "/monitor/executions/a");
   assert.equal(ofRun("a", []), null);
+});
+
+test("workers that are gone and hosts are known by name too, each once", () => {
+  const summary = { workflows: [], tasks: [], queues: [], workers: [{ worker: "w@a", role: "worker" }, { worker: "beat@a", role: "beat" }] };
+  const found = names(summary as unknown as Summary, [{ worker: "w@a" }, { worker: "old@b" }], [{ host: "b" }]);
+  assert.deepEqual(found.map((n) => `${n.kind} ${n.name}`), ["worker w@a", "worker old@b", "host b"]);
+  assert.equal(byName("b", found.filter((n) => n.name === "b")), "/monitor/hosts/b");
 });

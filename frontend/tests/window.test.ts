@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { limits, rangeOf, secondsOf, wider, WINDOWS, windowOf, withRange, withWindow } from "../src/address/window.ts";
+import { limits, rangeIn, rangeOf, secondsOf, wider, WINDOWS, windowOf, withRange, withWindow } from "../src/address/window.ts";
 
 test("the address says which window, an hour when it does not", () => {
   assert.equal(windowOf("?window=6h"), "6h");
@@ -39,4 +39,10 @@ test("a window that ends now begins so long before", () => {
   assert.deepEqual(limits({ window: "15m" }, now), { since: "2026-11-20T11:45:00.000Z" });
   assert.deepEqual(limits({ window: "5x" }, now), { since: "5x" }); // refused by the API, in its words
   assert.deepEqual(limits({ since: "a", until: "b" }, now), { since: "a", until: "b" });
+});
+
+test("links to other pages take along what the address names, and nothing else", () => {
+  assert.deepEqual(rangeIn("?since=a&until=b&task=t&window=6h"), { since: "a", until: "b" });
+  assert.deepEqual(rangeIn("?task=t&window=6h"), { window: "6h" });
+  assert.deepEqual(rangeIn("?task=t&since=a"), {});
 });

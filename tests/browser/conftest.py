@@ -103,19 +103,25 @@ def open_gate(shop: Site, gate: str) -> None:
         client.set(gate, 1)
 
 
+SHOTS: Final = Path(os.environ.get("SCREENSHOTS") or parts.ROOT / "artifacts" / "screenshots")
+
+
 def fits(page: Page, name: str) -> None:
     """Assert that a page is drawn in both themes at the least and the most usual width without sideways scrolling.
 
-    With ``SCREENSHOTS=folder`` the pictures are kept there.
+    The pictures are kept in `SHOTS`.
     """
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         until(partial(_is_shown, page, theme), what=f"the {theme} theme")
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
-            assert page.evaluate("document.documentElement.scrollWidth") == width, (name, theme, width)
-            if folder := os.environ.get("SCREENSHOTS"):
-                page.screenshot(path=Path(folder) / f"{name}-{theme}-{width}.png", full_page=True)
+            until(partial(_is_wide, page, width), what=f"{name} in {theme} within {width} px")
+            page.screenshot(path=SHOTS / f"{name}-{theme}-{width}.png", full_page=True)
+
+
+def _is_wide(page: Page, width: int) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth") == width)
 
 
 def _is_shown(page: Page, theme: str) -> bool:
@@ -127,7 +133,7 @@ OpenPage = Callable[..., "Page"]
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """``open_page(url, theme="dark", width=390)``; at the end no page may have logged an error."""
+    """``open_page(url, theme="dark", width=390, user="a:password")``; at the end no page may have logged an error."""
     errors: list[str] = []
     contexts = []
 
@@ -136,10 +142,19 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
             errors.append(f"{message.text} ({message.location['url']})")
 
     def open_(
-        url: str, *, theme: Literal["light", "dark"] = "light", width: int = 1280, bypass_csp: bool = False
+        url: str,
+        *,
+        theme: Literal["light", "dark"] = "light",
+        width: int = 1280,
+        bypass_csp: bool = False,
+        user: str | None = None,
     ) -> Page:
+        name, _, password = (user or "").partition(":")
         context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=theme, bypass_csp=bypass_csp
+            viewport={"width": width, "height": 900},
+            color_scheme=theme,
+            bypass_csp=bypass_csp,
+            http_credentials={"username": name, "password": password} if user else None,
         )
         contexts.append(context)
         page = context.new_page()

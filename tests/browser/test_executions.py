@@ -112,6 +112,14 @@ def test_the_search_opens_an_id_and_a_name(shop: Site, failure: dict[str, Any], 
     page.get_by_label("Find a run").fill("CHARGE")
     page.keyboard.press("Enter")
     page.wait_for_url("**/monitor/tasks/shop.charge")
+    fault = failure["attempts"][-1]["fingerprint"]
+    page.get_by_label("Find a run").fill(fault)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/monitor/failures/{fault}")
+    host = shop.get("/monitor/api/v1/hosts").json["hosts"][0]["host"]
+    page.get_by_label("Find a run").fill(host)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/monitor/hosts/{host}")
 
 
 def test_the_windows_of_a_list_are_in_its_address(shop: Site, failure: dict[str, Any], open_page: OpenPage) -> None:

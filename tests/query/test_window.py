@@ -47,7 +47,7 @@ def test_a_window_out_of_range_is_clamped_and_says_why(text: str, seconds: int) 
 def test_a_stretch_of_time_is_covered_in_whole_steps_that_are_still_kept(ago: int, length: int) -> None:
     now_s = NOW_US // 1_000_000
     since, until = now_s - ago, min(now_s - ago + length, now_s)
-    found = window.asked("24h", iso(since * 1_000_000), iso(until * 1_000_000), NOW_US)
+    found = window.asked("24h", NOW_US, iso(since * 1_000_000), iso(until * 1_000_000))
 
     assert found.start_s <= since < until <= found.end_s
     assert found.start_s % found.step_s == 0
@@ -62,13 +62,13 @@ def test_a_stretch_of_time_is_covered_in_whole_steps_that_are_still_kept(ago: in
 def test_a_stretch_that_is_none_is_refused() -> None:
     for since, until in ((None, "2025-11-20T11:00:00Z"), ("2025-11-20T11:00:00Z", "2025-11-20T11:00:00Z")):
         with pytest.raises(BadRequest) as caught:
-            window.asked("1h", since, until, NOW_US)
+            window.asked("1h", NOW_US, since, until)
         assert caught.value.code == "bad_window"
     with pytest.raises(BadRequest, match="since: is not before"):
-        window.asked("1h", "2025-11-20T12:01:00Z", None, NOW_US)
+        window.asked("1h", NOW_US, "2025-11-20T12:01:00Z", None)
 
 
 def test_a_stretch_finer_than_what_is_kept_says_so() -> None:
-    found = window.asked("1h", "2025-11-18T11:00:00Z", "2025-11-18T11:05:00Z", NOW_US)
+    found = window.asked("1h", NOW_US, "2025-11-18T11:00:00Z", "2025-11-18T11:05:00Z")
     assert (found.step_s, found.clamped) == (600, "Of that time nothing finer than 10m is kept")
-    assert window.asked("1h", "2025-11-20T11:00:00Z", "2025-11-20T11:05:00Z", NOW_US).step_s == 10
+    assert window.asked("1h", NOW_US, "2025-11-20T11:00:00Z", "2025-11-20T11:05:00Z").step_s == 10

@@ -40,7 +40,12 @@ class NoReader:
         (answers.runs, {"limit": "0"}, "bad_limit", "from 1 to 500"),
         (answers.run, {"id": "x", "window": "1h"}, "unknown_parameter", "accepted: limit"),
         (answers.run_logs, {"id": "x", "label": "a:b"}, "unknown_parameter", "accepted: level, limit, cursor"),
-        (answers.label, {"id": "user", "value": "u1", "since": "now"}, "unknown_parameter", "accepted: window, limit"),
+        (
+            answers.label,
+            {"id": "user", "value": "u1", "by": "x"},
+            "unknown_parameter",
+            "accepted: window, since, until, limit",
+        ),
         (answers.execution, {"id": "x", "limit": "1"}, "unknown_parameter", "accepted: none"),
         (answers.task, {"id": "x", "task": "y"}, "unknown_parameter", "accepted: window"),
         (answers.failures, {"worker": "w"}, "unknown_parameter", "accepted: window, since, until, task, limit"),

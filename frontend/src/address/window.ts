@@ -21,6 +21,12 @@ export function rangeOf(search: string, otherwise: string = DEFAULT_WINDOW): Ran
   return since && until ? { since, until } : { window: windowOf(search, otherwise) };
 }
 
+/** The range that an address names, nothing when it names none: what links to other pages take along. */
+export function rangeIn(search: string): Range | Record<string, never> {
+  const range = rangeOf(search, "");
+  return "since" in range || range.window ? range : {};
+}
+
 /** What narrows a list to a range: `since` and `until` of the API. A window that is none is left to the API to refuse. */
 export function limits(range: Range, now: Date): { since?: string; until?: string } {
   if ("since" in range) return range;

@@ -1,10 +1,10 @@
 /** An answer of the API that is kept fresh while somebody looks, and the reason when it is not. */
 
-import { createContext } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
 import type { ApiError } from "../api/basics.ts";
 import { ask, isFinal } from "./ask.ts";
 import type { Link } from "./feed.ts";
+import { Refresh, SLOW_MS } from "./refresh.ts";
 
 export interface View<T> {
   answer: T | null;
@@ -15,9 +15,6 @@ export interface View<T> {
   link: Link;
 }
 
-/** Whether the reader has asked the page to stand still; it stays so from page to page. */
-export const Pause = createContext<{ paused: boolean; toggle: () => void }>({ paused: false, toggle: () => {} });
-
 /**
  * Ask for a path again and again, only while the page is seen and not paused.
  * @param path below the API's root with its query; null asks nothing. A function is called for every question: a
@@ -26,7 +23,8 @@ export const Pause = createContext<{ paused: boolean; toggle: () => void }>({ pa
  * @param everyMs pause between an answer and the next question; 0 asks once
  */
 export function useAnswer<T>(path: string | null | (() => string), key: string | null, everyMs = 5_000): View<T> {
-  const { paused } = useContext(Pause);
+  const { pace } = useContext(Refresh);
+  const paused = pace === "off";
   const [view, setView] = useState<Omit<View<T>, "at">>({ answer: null, problem: null, link: "connecting" });
   const last = useRef<{ text: string | null; at: Date | null }>({ text: null, at: null });
   const question = useRef(path);
@@ -51,7 +49,7 @@ export function useAnswer<T>(path: string | null | (() => string), key: string |
         setView((old) => (same && !old.problem && old.link === "live" ? old : { answer: same ? old.answer : answer, problem: null, link: "live" }));
       }
       asked.current = key;
-      if (everyMs && !paused && !(problem && isFinal(problem))) timer = setTimeout(once, everyMs);
+      if (everyMs && !paused && !(problem && isFinal(problem))) timer = setTimeout(once, pace === "slow" ? Math.max(everyMs, SLOW_MS) : everyMs);
     };
     const look = () => {
       const still = document.hidden || (paused && asked.current === key);
@@ -69,7 +67,7 @@ export function useAnswer<T>(path: string | null | (() => string), key: string |
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", look);
     };
-  }, [key, everyMs, paused]);
+  }, [key, everyMs, pace]);
 
   return { ...view, at: last.current.at, link: paused && asked.current === key ? "paused" : view.link };
 }

@@ -1,9 +1,11 @@
-/** Keeps a summary up to date: over the live socket, by polling while that is not to be had. */
+/** Keeps a summary up to date: over the live socket; by polling while that is not to be had, or another pace is wanted. */
 
 import { base, search } from "../address/links.ts";
+import type { Range } from "../address/window.ts";
 import type { ApiError } from "../api/basics.ts"
 import type { Frame, Summary } from "../api/summary.ts";
 import { ask, isFinal } from "./ask.ts";
+import { type Pace, SLOW_MS } from "./refresh.ts";
 
 export type Link = "connecting" | "live" | "polling" | "paused";
 
@@ -24,7 +26,8 @@ const RETRY_MS = [1_000, 2_000, 5_000, 10_000, 30_000];
 export class Feed {
   #tell: (view: View) => void;
   #view: View = { summary: null, link: "connecting", problem: null };
-  #window = "";
+  #range: Range = { window: "" };
+  #pace: Pace = "live";
   #socket: WebSocket | null = null;
   #failures = 0;
   #watchdog: Timer = 0;
@@ -36,13 +39,17 @@ export class Feed {
     this.#tell = tell;
   }
 
-  /** Follow a window; the summary shown stays until the first of the new one is there. */
-  follow(window: string): void {
+  /** Follow a range; the summary shown stays until the first of the new one is there. Nothing is pushed of an ended range. */
+  follow(range: Range, pace: Pace): void {
     this.stop();
-    this.#window = window;
+    const other = search(range) !== search(this.#range);
+    this.#range = range;
+    this.#pace = pace;
     this.#failures = 0;
+    if (pace === "off" && !other && this.#view.summary) return this.#change({ link: "paused" });
     this.#change({ link: "connecting", problem: null });
-    this.#connect();
+    if (pace === "live" && "window" in range) this.#connect();
+    else void this.#ask();
   }
 
   /** Stand still; what is shown stays. */
@@ -66,7 +73,7 @@ export class Feed {
   #connect(): void {
     const address = new URL(`${base.home}/ws`, location.href);
     address.protocol = address.protocol.replace("http", "ws");
-    address.searchParams.set("window", this.#window);
+    for (const [name, value] of Object.entries(this.#range)) address.searchParams.set(name, value);
     const socket = new WebSocket(address);
     this.#socket = socket;
     this.#watch(FIRST_FRAME_MS);
@@ -112,13 +119,15 @@ export class Feed {
     const news = await this.#fetch();
     if (round !== this.#round) return;
     if (this.#poll) this.#change(news); // 0: the socket has spoken meanwhile
-    if (news.problem && isFinal(news.problem)) this.stop();
-    else if (this.#poll) this.#poll = setTimeout(() => void this.#ask(), POLL_MS);
+    if ((news.problem && isFinal(news.problem)) || (this.#pace === "off" && !news.problem)) this.stop();
+    else if (this.#poll) this.#poll = setTimeout(() => void this.#ask(), this.#pace === "live" ? POLL_MS : SLOW_MS);
   }
 
   async #fetch(): Promise<Partial<View>> {
-    const { answer, problem } = await ask<Summary>(`/summary${search({ window: this.#window })}`);
-    return problem ? { link: "polling", problem } : { summary: answer, link: "polling", problem: null };
+    const { answer, problem } = await ask<Summary>(`/summary${search(this.#range)}`);
+    // Where nothing is pushed, or nothing more is wanted, to poll is as it should be.
+    const link = this.#pace === "live" && "window" in this.#range ? "polling" : this.#pace === "off" ? "paused" : "live";
+    return problem ? { link: "polling", problem } : { summary: answer, link, problem: null };
   }
 
   #change(part: Partial<View>): void {

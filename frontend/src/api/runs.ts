@@ -294,6 +294,7 @@ export interface WorkflowStatistics extends Statistics {
   /** What was counted: "runs" that are over, or "attempts" of steps where none is. */
   counts: string;
   turnaround_seconds: { avg: Num; p50: Num; p95: Num };
+  spark: number[];
 }
 
 export interface Workflows {

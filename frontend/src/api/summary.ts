@@ -189,6 +189,8 @@ export interface Summary {
   queues: QueueRow[];
   workers: WorkerRow[];
   workflows: WorkflowRow[];
+  waits: { open: number };
+  schedules: { enabled: number; total: number };
   alerts: Alert[];
   health: Health;
 }

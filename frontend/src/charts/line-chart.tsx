@@ -41,32 +41,31 @@ export interface ChartProps {
   floor?: number;
   /** What values are, where the axis should not count in tens. */
   of?: "bytes" | "seconds";
-  edges?: [number, number] | null;
 }
 
 /** Charts side by side that point at the same moment. */
-export function Charts({ charts, edges }: { charts: readonly ChartProps[]; edges: [number, number] | null }) {
-  return <div class="cm-charts">{charts.map((c) => <LineChart key={c.title} {...c} edges={edges} />)}</div>;
+export function Charts({ charts }: { charts: readonly ChartProps[] }) {
+  return <div class="cm-charts">{charts.map((c) => <LineChart key={c.title} {...c} />)}</div>;
 }
 
-export function LineChart({ title, hint, t, lines, unit, floor = 0, of, edges = null }: ChartProps) {
+export function LineChart({ title, hint, t, lines, unit, floor = 0, of }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
-  const shown = useRef({ edges, search: "" });
   const [pointed, setPointed] = useState<number | null>(null);
   const { search } = useAddress();
+  const address = useRef(search);
   const theme = useTheme();
   const utc = useUtc();
-  shown.current = { edges, search };
+  address.current = search;
   const step = (t[1] ?? 0) - (t[0] ?? 0);
   const data = [t, ...lines.map((l) => bridged(l.values))] as unknown as uPlot.AlignedData;
 
   useEffect(() => {
     const box = place.current;
     if (!box) return;
-    const chart = new uPlot({ ...options(box, lines, unit, floor, of, step, () => shown.current.edges), width: box.clientWidth }, data, box);
+    const chart = new uPlot({ ...options(box, lines, unit, floor, of, step), width: box.clientWidth }, data, box);
     chart.hooks.setCursor = [(u) => setPointed(u.cursor.idx ?? null)];
-    chart.hooks.setSelect = [(u) => u.select.width > 2 && zoom(u, shown.current.search)];
+    chart.hooks.setSelect = [(u) => u.select.width > 2 && zoom(u, address.current)];
     plot.current = chart;
     const resize = new ResizeObserver(() => chart.setSize({ width: box.clientWidth, height: HEIGHT }));
     resize.observe(box);
@@ -78,13 +77,13 @@ export function LineChart({ title, hint, t, lines, unit, floor = 0, of, edges = 
     // New figures of the same window are put into the old chart below.
   }, [theme, utc, step, lines.length]);
 
-  useEffect(() => plot.current?.setData(data), [t, lines, edges?.[0], edges?.[1]]);
+  useEffect(() => plot.current?.setData(data), [t, lines]);
 
   return (
     <section class="cm-card cm-over-time">
       <header title={hint}>
         <h3>{title}</h3>
-        <Legend lines={lines} unit={unit} at={pointed} t={t} edges={edges} />
+        <Legend lines={lines} unit={unit} at={pointed} t={t} />
       </header>
       <div ref={place} class="cm-line-plot" role="img" aria-label={describe(title, lines, unit)} />
     </section>
@@ -93,7 +92,6 @@ export function LineChart({ title, hint, t, lines, unit, floor = 0, of, edges = 
 
 function options(
   root: Element, lines: readonly Line[], unit: (v: Num) => string, floor: number, of: keyof typeof STEPS | undefined, step: number,
-  edges: () => [number, number] | null,
 ): Omit<uPlot.Options, "width"> {
   const axis = { stroke: colour(root, "--cm-muted"), font: FONT, ticks: { show: false } };
   return {
@@ -108,7 +106,7 @@ function options(
       sync: { key: "charts of the page", filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } },
     },
     scales: {
-      x: { time: true, range: (_, min, max) => edges() ?? [min, max + step] },
+      x: { time: true, range: (_, min, max) => [min, max + step] },
       y: { range: (_, __, max) => [0, Math.max(max * 1.1, floor) || 1] },
     },
     axes: [
@@ -148,10 +146,9 @@ interface LegendProps {
   /** Point under the pointer; the last known of what is shown without. */
   at: number | null;
   t: readonly number[];
-  edges: [number, number] | null;
 }
 
-function Legend({ lines, unit, at, t, edges }: LegendProps) {
+function Legend({ lines, unit, at, t }: LegendProps) {
   const start = at == null ? undefined : t[at];
   return (
     <ul class="cm-legend">
@@ -159,7 +156,7 @@ function Legend({ lines, unit, at, t, edges }: LegendProps) {
       {lines.map((l) => (
         <li key={l.name}>
           <i class={`cm-line-mark cm-line-${l.tone} ${l.dashed ? "cm-dashed" : ""}`} /> {l.name}{" "}
-          <b>{unit(start != null && at != null ? (l.values[at] ?? null) : latest(l.values, t, edges))}</b>
+          <b>{unit(start != null && at != null ? (l.values[at] ?? null) : latest(l.values))}</b>
         </li>
       ))}
     </ul>
@@ -167,8 +164,8 @@ function Legend({ lines, unit, at, t, edges }: LegendProps) {
 }
 
 /** The last known value of what is shown: the newest point may not have a sample yet. */
-function latest(values: readonly Num[], t: readonly number[], edges: [number, number] | null): Num {
-  for (let i = values.length - 1; i >= 0; i--) if (values[i] != null && (!edges || (t[i] ?? 0) <= edges[1])) return values[i] ?? null;
+function latest(values: readonly Num[]): Num {
+  for (let i = values.length - 1; i >= 0; i--) if (values[i] != null) return values[i] ?? null;
   return null;
 }
 

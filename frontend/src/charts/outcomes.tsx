@@ -1,8 +1,10 @@
-/** The main chart: executions by outcome as stacked bars, p95 of the runtime as a line on its own axis. */
+/** The main chart: executions by outcome as stacked bars, p95 of the runtime as a line; dragging over it zooms the page. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { executions } from "../address/links.ts";
+import { go, useAddress } from "../address/location.ts";
+import { type Range, withRange } from "../address/window.ts";
 import type { Num } from "../api/basics.ts"
 import type { Series, Summary } from "../api/summary.ts";
 import { clock, count, day, duration, rate } from "../words/format.ts";
@@ -24,20 +26,12 @@ function table(series: Series, step: number): Table {
   return [middle, ...stack(perSecond).reverse(), series.runtime_p95];
 }
 
-/** The whole window, from edge to edge of its bars, unless a part of it was chosen by dragging. */
-function edges(middles: ArrayLike<number>, min: number, max: number, half: number): [number, number] {
-  const first = middles[0] ?? min;
-  const last = middles[middles.length - 1] ?? max;
-  return min <= first && max >= last ? [first - half, last + half] : [min, max];
-}
-
-/** Seconds since the epoch at both edges of what was dragged over. */
-function chosen(u: uPlot): [number, number] {
-  return [u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x")];
-}
-
-function moment(seconds: number): string {
-  return new Date(Math.round(seconds) * 1000).toISOString();
+/** Makes what was dragged over the range of the page. */
+function zoom(u: uPlot, search: string): void {
+  const moment = (x: number) => new Date(Math.round(u.posToVal(x, "x")) * 1000).toISOString();
+  const [since, until] = [moment(u.select.left), moment(u.select.left + u.select.width)];
+  u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  if (since < until) go(withRange(search, since, until));
 }
 
 /** Midnight as a date, every other time as hours and minutes. */
@@ -56,9 +50,9 @@ function options(root: Element, summary: Summary, width: number, point: (i: numb
     height: HEIGHT,
     legend: { show: false },
     ...(isUtc() && { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") }),
-    cursor: { drag: { x: true, y: false }, points: { show: false }, y: false },
+    cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false }, y: false },
     scales: {
-      x: { time: true, range: (u, min, max) => edges(u.data[0], min, max, summary.window.step_seconds / 2) },
+      x: { time: true, range: (_, min, max) => [min - summary.window.step_seconds / 2, max + summary.window.step_seconds / 2] },
       y: { range: (_, __, max) => [0, max > 0 ? max * 1.05 : 1] },
       p95: { range: (_, __, max) => [0, max > 0 ? max * 1.15 : 1] },
     },
@@ -81,12 +75,13 @@ function options(root: Element, summary: Summary, width: number, point: (i: numb
   };
 }
 
-export function Outcomes({ summary }: { summary: Summary }) {
+export function Outcomes({ summary, range }: { summary: Summary; range: Range }) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [pointed, setPointed] = useState<number | null>(null);
-  const [zoom, setZoom] = useState<[number, number] | null>(null);
-  const zoomed = zoom !== null;
+  const { search } = useAddress();
+  const address = useRef(search);
+  address.current = search;
   const theme = useTheme();
   const utc = useUtc();
   const { seconds, step_seconds: step } = summary.window;
@@ -99,35 +94,26 @@ export function Outcomes({ summary }: { summary: Summary }) {
       table(summary.series, step) as uPlot.AlignedData,
       box,
     );
-    chart.hooks.setSelect = [(u) => u.select.width > 0 && setZoom(chosen(u))];
+    chart.hooks.setSelect = [(u) => u.select.width > 2 && zoom(u, address.current)];
     plot.current = chart;
     const resize = new ResizeObserver(() => chart.setSize({ width: box.clientWidth, height: HEIGHT }));
     resize.observe(box);
     return () => {
       resize.disconnect();
       chart.destroy();
-      setZoom(null);
     };
     // A new chart for another window or theme; new figures of the same window are put into the old one below.
   }, [theme, utc, seconds, step]);
 
   useEffect(() => {
-    // While zoomed the picture stands still: it would slide away under the eyes.
-    if (!zoomed) plot.current?.setData(table(summary.series, step) as uPlot.AlignedData);
-  }, [summary, zoomed]);
+    plot.current?.setData(table(summary.series, step) as uPlot.AlignedData);
+  }, [summary]);
 
   return (
     <section class="cm-card cm-outcomes">
       <header>
         <h2>Executions by outcome</h2>
-        {zoomed && (
-          <>
-            <a class="cm-button" href={executions({ since: moment(zoom[0]), until: moment(zoom[1]) })}>Executions of this time</a>
-            <button type="button" class="cm-button" onClick={() => setZoom(null)}>
-              Show the whole window
-            </button>
-          </>
-        )}
+        <a href={executions(range)}>executions</a>
         <Legend summary={summary} at={pointed} />
       </header>
       <div ref={place} class="cm-plot" role="img" aria-label={describe(summary)} />

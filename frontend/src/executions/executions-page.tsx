@@ -41,7 +41,7 @@ export function ExecutionsPage({ search }: PageProps) {
   const path = () => `/executions${query({ ...asked, ...limits(range, new Date()) })}`;
   const view = useAnswer<Executions>(path, query({ ...asked, ...range }));
   return (
-    <Sheet view={view} title="Executions" window={WINDOW} between>
+    <Sheet view={view} title="Executions" window={WINDOW}>
       {({ executions, next }) => (
         <>
           <Filters filters={FILTERS} />
@@ -87,7 +87,7 @@ function columns(search: string): Column<Execution>[] {
       value: (r) => r.state,
       cell: (r) => (
         <>
-          <Badge mark={executionMark(r.state)} word /> <span class="cm-muted">{because(r.state, r.reason)}</span>
+          <Badge mark={executionMark(r.state)} word /> <span class="cm-muted cm-wide">{because(r.state, r.reason)}</span>
         </>
       ),
     },
@@ -107,7 +107,7 @@ function columns(search: string): Column<Execution>[] {
       cell: (r) => clock(r.ended_at ?? last(r)?.started_at ?? r.published_at, new Date()),
     },
     { id: "wait", title: "Wait", hint: "from publish (or due time) to start, of the last attempt", minor: 2, key: (r) => last(r)?.wait_seconds, cell: (r) => duration(last(r)?.wait_seconds) },
-    { id: "runtime", title: "Runtime", hint: "of the last attempt", key: (r) => last(r)?.runtime_seconds, cell: (r) => duration(last(r)?.runtime_seconds) },
+    { id: "runtime", title: "Runtime", hint: "of the last attempt", minor: 2, key: (r) => last(r)?.runtime_seconds, cell: (r) => duration(last(r)?.runtime_seconds) },
     { id: "attempts", title: "Attempts", minor: 2, key: (r) => r.attempts.length, cell: (r) => <span class={r.attempts.length > 1 ? "cm-warn" : "cm-muted"}>{r.attempts.length}</span> },
     { id: "queue", title: "Queue", text: true, minor: 1, key: (r) => r.queue, cell: (r) => narrowed("queue", r.queue) },
     { id: "worker", title: "Worker", text: true, minor: 1, key: (r) => last(r)?.worker, cell: (r) => narrowed("worker", last(r)?.worker ?? null) },

@@ -28,7 +28,6 @@ export function FailurePage({ name, search }: PageProps) {
       title={found?.exception || name}
       heading={<><a href={failures(range)}>Failures</a> <span class="cm-muted">/</span> <span class="cm-title cm-bad">{found?.exception || name}</span></>}
       window={WINDOW}
-      between
       missing={<>Nothing failed so in this time. <a href={failures({ window: "30d" })}>Failures of the last 30d</a></>}
     >
       {(answer) => <Answer found={answer} range={range} />}

@@ -22,7 +22,7 @@ export function FailuresPage({ search }: PageProps) {
   const path = `/failures${query({ ...range, task, limit: LIMIT })}`;
   const view = useAnswer<Failures>(path, path);
   return (
-    <Sheet view={view} title="Failures" heading={<Heading found={view.answer} range={range} task={task} />} window={WINDOW} between>
+    <Sheet view={view} title="Failures" heading={<Heading found={view.answer} range={range} task={task} />} window={WINDOW}>
       {(found) => (
         <>
           {found.window.clamped && <Notice tone="unknown" title={found.window.clamped} />}

@@ -37,7 +37,7 @@ export function LogsPage({ search }: PageProps) {
   const path = () => `/logs${query({ ...asked, ...limits(range, new Date()) })}`;
   const view = useAnswer<Logs>(path, query({ ...asked, ...range }), everyMs);
   return (
-    <Sheet view={view} title="Logs" window={WINDOW} between every={`${everyMs / 1000} s`}>
+    <Sheet view={view} title="Logs" window={WINDOW} every={`${everyMs / 1000} s`}>
       {(found) => (
         <>
           <Filters filters={FILTERS} />

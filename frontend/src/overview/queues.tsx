@@ -1,6 +1,7 @@
 /** Table of queues: what waits, since when, and whether somebody takes it. */
 
 import { executions, queue } from "../address/links.ts";
+import type { Range } from "../address/window.ts";
 import type { QueueRow } from "../api/summary.ts";
 import { Sparkline } from "../charts/sparkline.tsx";
 import { Badge } from "../parts/badge.tsx";
@@ -9,7 +10,7 @@ import { type Column, Table } from "../parts/table.tsx";
 import { count, duration, rate } from "../words/format.ts";
 import { mark } from "../words/marks.ts";
 
-const columns = (window: string): Column<QueueRow>[] => [
+const columns = (range: Range): Column<QueueRow>[] => [
   {
     id: "queue",
     title: "Queue",
@@ -17,12 +18,12 @@ const columns = (window: string): Column<QueueRow>[] => [
     key: (r) => r.queue,
     cell: (r) => (
       <span class="cm-name" title={r.note ?? r.queue}>
-        <Badge mark={mark(r.state)} /> <a href={queue(r.queue, { window })}>{r.queue}</a>
+        <Badge mark={mark(r.state)} /> <a href={queue(r.queue, range)}>{r.queue}</a>
       </span>
     ),
   },
   { id: "spark", title: "Course", hint: "backlog over the window", minor: 2, key: (r) => r.backlog, cell: (r) => <Sparkline values={r.spark} tone="waiting" floor={5} /> },
-  { id: "backlog", title: "Backlog", hint: "messages that nobody has taken", key: (r) => r.backlog, cell: (r) => <b title={r.note ?? ""}><Door n={r.backlog} href={executions({ queue: r.queue, state: "WAITING", window })} /></b> },
+  { id: "backlog", title: "Backlog", hint: "messages that nobody has taken", key: (r) => r.backlog, cell: (r) => <b title={r.note ?? ""}><Door n={r.backlog} href={executions({ queue: r.queue, state: "WAITING", ...range })} /></b> },
   { id: "oldest", title: "Oldest", hint: "age of the oldest message", key: (r) => r.oldest_seconds, cell: (r) => duration(r.oldest_seconds) },
   { id: "wait", title: "Wait p95", hint: "from publish (or due time) to start", key: (r) => r.wait_seconds.p95, cell: (r) => duration(r.wait_seconds.p95) },
   { id: "in", title: "Published", minor: 2, key: (r) => r.published, cell: (r) => count(r.published) },
@@ -40,13 +41,13 @@ const columns = (window: string): Column<QueueRow>[] => [
   },
 ];
 
-export function Queues({ rows, window }: { rows: readonly QueueRow[]; window: string }) {
+export function Queues({ rows, range }: { rows: readonly QueueRow[]; range: Range }) {
   return (
     <Table
       title="Queues"
       nouns={["queue"]}
       rows={rows}
-      columns={columns(window)}
+      columns={columns(range)}
       file="queues"
       name={(r) => r.queue}
       order={{ column: "backlog", descending: true }}

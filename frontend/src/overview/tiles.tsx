@@ -1,12 +1,15 @@
 /** The five figures that tell whether it is fine: traffic, errors, latency, wait, saturation. */
 
-import { executions } from "../address/links.ts";
+import { executions, schedule } from "../address/links.ts";
+import type { Range } from "../address/window.ts";
 import type { Num } from "../api/basics.ts"
 import type { Summary, WorkerRow } from "../api/summary.ts";
 import { shares, total } from "../charts/scale.ts";
+import { Door } from "../parts/door.tsx";
 import { Tile } from "../parts/tile.tsx";
 import { points, relative } from "../words/change.ts";
-import { count, duration, percent, rate, rateParts, span } from "../words/format.ts";
+import { count, duration, percent, plural, rate, rateParts, span } from "../words/format.ts";
+import { before } from "../words/stretch.ts";
 
 const ALARMING_ERRORS = 0.05; // the default rule fires below 95 % success
 const ALARMING_LOAD = 0.95;
@@ -22,9 +25,9 @@ function split(seconds: Num): { value: string; unit?: string } {
   return more.length || !unit ? { value: duration(seconds) } : { value: value ?? "", unit };
 }
 
-export function Tiles({ summary, asked }: { summary: Summary; asked: string }) {
+export function Tiles({ summary, range }: { summary: Summary; range: Range }) {
   const { totals, compare, series, window } = summary;
-  const before = `the ${span(window.seconds)} before`;
+  const earlier = before(window);
   const traffic = rateParts(totals.rate_per_second);
   const errors = errorRatio(totals.success_ratio);
   const errorsBefore = errorRatio(compare?.success_ratio);
@@ -34,22 +37,22 @@ export function Tiles({ summary, asked }: { summary: Summary; asked: string }) {
     <div class="cm-tiles">
       <Tile
         title="Traffic"
-        href={executions({ window: asked })}
+        href={executions(range)}
         {...traffic}
         change={relative(totals.rate_per_second, compare?.rate_per_second)}
-        hint={`${count(totals.ended)} attempts ended in ${span(window.seconds)}; ${before}: ${rate(compare?.rate_per_second)}`}
+        hint={`${count(totals.ended)} attempts ended in ${span(window.seconds)}; ${earlier}: ${rate(compare?.rate_per_second)}`}
         values={total([series.succeeded, series.failed, series.retried, series.other])}
         tone="running"
       />
       <Tile
         title="Errors"
-        href={executions({ state: "FAILURE", window: asked })}
+        href={executions({ state: "FAILURE", ...range })}
         value={percent(errors)}
         change={points(errors, errorsBefore, true)}
         hint={
           errors == null
             ? "Nothing succeeded or failed in this window."
-            : `${count(totals.failed + totals.lost)} failed or lost of all that succeeded or failed; ${before}: ${percent(errorsBefore)}`
+            : `${count(totals.failed + totals.lost)} failed or lost of all that succeeded or failed; ${earlier}: ${percent(errorsBefore)}`
         }
         values={shares(series.failed, [series.succeeded, series.failed])}
         tone="failed"
@@ -60,25 +63,62 @@ export function Tiles({ summary, asked }: { summary: Summary; asked: string }) {
         title="Latency p95"
         {...split(latency)}
         change={relative(latency, compare?.runtime_p95_seconds, true)}
-        hint={`95 of 100 attempts ran no longer than this; ${before}: ${duration(compare?.runtime_p95_seconds)}`}
+        hint={`95 of 100 attempts ran no longer than this; ${earlier}: ${duration(compare?.runtime_p95_seconds)}`}
         values={series.runtime_p95}
         tone="succeeded"
       />
       <Tile
         title="Wait p95"
-        href={executions({ state: "WAITING", window: asked })}
+        href={executions({ state: "WAITING", ...range })}
         {...split(waiting)}
         change={relative(waiting, compare?.wait_p95_seconds, true)}
         hint={
           waiting == null
             ? "Nothing that started told when it was published: publishers need a Monitor too."
-            : `95 of 100 waited no longer than this from publish (or due time) to start; ${before}: ${duration(compare?.wait_p95_seconds)}`
+            : `95 of 100 waited no longer than this from publish (or due time) to start; ${earlier}: ${duration(compare?.wait_p95_seconds)}`
         }
         values={series.wait_p95}
         tone="waiting"
       />
-      <Saturation workers={summary.workers} values={series.busy_ratio} />
+      {"since" in range ? <SaturationThen values={series.busy_ratio} /> : <Saturation workers={summary.workers} values={series.busy_ratio} />}
+      <Now summary={summary} />
     </div>
+  );
+}
+
+/** What is open at this moment, whatever time the others are of. */
+function Now({ summary: { totals, waits, schedules } }: { summary: Summary }) {
+  const open = executions({ state: "STARTED", window: "30d" });
+  return (
+    <section class="cm-tile cm-tile-now">
+      <h2>Now</h2>
+      <dl>
+        <dt><Door n={totals.running} href={open} /></dt>
+        <dd>{totals.running === 1 ? "attempt runs" : "attempts run"}</dd>
+        <dt>{count(waits.open)}</dt>
+        <dd title="runs that wait for something outside, like an approval">{waits.open === 1 ? "open wait" : "open waits"}</dd>
+        {schedules.total > 0 && <dt><a href={schedule()}>{count(schedules.enabled)}</a></dt>}
+        {schedules.total > 0 && <dd>of {plural(schedules.total, "schedule")} on</dd>}
+      </dl>
+    </section>
+  );
+}
+
+/** Of a time that is over: what workers sampled in it. */
+function SaturationThen({ values }: { values: readonly Num[] }) {
+  const known = values.filter((v) => v != null);
+  const load = known.length ? known.reduce((sum, v) => sum + v, 0) / known.length : null;
+  return (
+    <Tile
+      title="Saturation"
+      value={percent(load)}
+      note="of slots, mean"
+      hint="Share of the live workers' slots that ran a task, mean of this time."
+      values={values}
+      tone="running"
+      floor={1}
+      alarming={(load ?? 0) > ALARMING_LOAD}
+    />
   );
 }
 

@@ -1,6 +1,7 @@
 /** Table of processes that report: what they do and what their machine has left. */
 
 import { executions, worker } from "../address/links.ts";
+import type { Range } from "../address/window.ts";
 import type { WorkerRow } from "../api/summary.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Door } from "../parts/door.tsx";
@@ -25,7 +26,7 @@ function hundredth(value: number | null): number | null {
   return value == null ? null : value / 100;
 }
 
-function columns(now: Date, window: string): Column<WorkerRow>[] {
+function columns(now: Date, range: Range): Column<WorkerRow>[] {
   return [
     {
       id: "worker",
@@ -35,7 +36,7 @@ function columns(now: Date, window: string): Column<WorkerRow>[] {
       cell: (r) => (
         <span class="cm-name" title={`${r.worker}\npid ${r.pid} on ${r.host}, ${r.pool ?? r.role}`}>
           <Badge mark={mark(r.state)} word={r.state === "lost" || r.state === "stopped"} />{" "}
-          {r.role === "worker" ? <a href={worker(r.worker, { window })}>{r.worker}</a> : r.worker}
+          {r.role === "worker" ? <a href={worker(r.worker, range)}>{r.worker}</a> : r.worker}
         </span>
       ),
     },
@@ -60,7 +61,7 @@ function columns(now: Date, window: string): Column<WorkerRow>[] {
       title: "Failed",
       minor: 2,
       key: (r) => r.failed,
-      cell: (r) => <Door n={r.failed} href={executions({ worker: r.worker, state: "FAILURE", window })} bad />,
+      cell: (r) => <Door n={r.failed} href={executions({ worker: r.worker, state: "FAILURE", ...range })} bad />,
     },
     { id: "cpu", title: "CPU", hint: "of the worker and its children; 100 % is one core", key: (r) => r.cpu_percent, cell: (r) => percent(hundredth(r.cpu_percent)) },
     { id: "memory", title: "Memory", hint: "resident, of the worker and its children", minor: 2, key: (r) => r.rss_bytes, cell: (r) => bytes(r.rss_bytes) },
@@ -90,13 +91,13 @@ function columns(now: Date, window: string): Column<WorkerRow>[] {
   ];
 }
 
-export function Workers({ rows, now, window }: { rows: readonly WorkerRow[]; now: Date; window: string }) {
+export function Workers({ rows, now, range }: { rows: readonly WorkerRow[]; now: Date; range: Range }) {
   return (
     <Table
       title="Workers"
       nouns={["process", "processes"]}
       rows={rows}
-      columns={columns(now, window)}
+      columns={columns(now, range)}
       file="workers"
       name={(r) => `${r.worker} ${r.pid}`}
       order={{ column: "worker", descending: false }}

@@ -1,12 +1,13 @@
 /** Workflows of the window, and which step takes their time. */
 
 import { workflow } from "../address/links.ts";
+import type { Range } from "../address/window.ts";
 import type { StepRow, WorkflowRow } from "../api/summary.ts";
 import { count, duration, percent } from "../words/format.ts";
 
 const SHADES = 6; // the rest of a long workflow shares the last
 
-export function Workflows({ rows, window }: { rows: readonly WorkflowRow[]; window: string }) {
+export function Workflows({ rows, range }: { rows: readonly WorkflowRow[]; range: Range }) {
   if (rows.length === 0) return null;
   return (
     <section class="cm-card">
@@ -15,18 +16,18 @@ export function Workflows({ rows, window }: { rows: readonly WorkflowRow[]; wind
         <span class="cm-muted">share of the time their steps ran</span>
       </header>
       <ul class="cm-workflows">
-        {rows.map((w) => <Workflow key={w.workflow} row={w} window={window} />)}
+        {rows.map((w) => <Workflow key={w.workflow} row={w} range={range} />)}
       </ul>
     </section>
   );
 }
 
-function Workflow({ row, window }: { row: WorkflowRow; window: string }) {
+function Workflow({ row, range }: { row: WorkflowRow; range: Range }) {
   const steps = [...row.steps].sort((a, b) => (b.share ?? 0) - (a.share ?? 0));
   return (
     <li>
       <p>
-        <a class="cm-name" href={workflow(row.workflow, { window })} title={row.workflow}>{row.workflow}</a>{" "}
+        <a class="cm-name" href={workflow(row.workflow, range)} title={row.workflow}>{row.workflow}</a>{" "}
         <span class="cm-muted">
           {count(row.ended)} ended,{" "}
           <span class={row.failed ? "cm-bad" : ""}>{count(row.failed)} failed</span>, p95 {duration(row.runtime_seconds.p95)}

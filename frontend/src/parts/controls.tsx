@@ -3,7 +3,7 @@
 import { useContext, useRef, useState } from "preact/hooks";
 import { go, useAddress } from "../address/location.ts";
 import { rangeOf, secondsOf, WINDOWS, withRange, withWindow } from "../address/window.ts";
-import { Pause } from "../answers/answer.ts";
+import { type Pace, Refresh, SLOW_MS } from "../answers/refresh.ts";
 import type { Link } from "../answers/feed.ts";
 import { clock } from "../words/format.ts";
 import { isUtc } from "../words/zone.ts";
@@ -12,8 +12,10 @@ const STATUS: Record<Link, string> = {
   connecting: "Connecting",
   live: "Live",
   polling: "Polling",
-  paused: "Paused",
+  paused: "Live",
 };
+
+const SHAPE: Record<Link, string> = { connecting: "○", live: "●", polling: "▲", paused: "●" };
 
 interface Props {
   link: Link;
@@ -21,30 +23,39 @@ interface Props {
   words?: Partial<Record<Link, string>>;
   /** Window of the page when its address names none; null for pages without one. */
   window: string | null;
-  /** Whether the page's answers can end at another moment than now. */
-  between?: boolean;
 }
 
-export function Controls({ link, words, window, between = false }: Props) {
-  const { paused, toggle } = useContext(Pause);
-  const shown = paused ? "paused" : link;
+export function Controls({ link, words, window }: Props) {
   return (
     <div class="cm-controls">
-      {window !== null && <Windows otherwise={window} between={between} />}
-      <button
-        type="button"
-        class={`cm-live cm-live-${shown}`}
-        aria-pressed={!paused}
-        onClick={toggle}
-        title={paused ? "Follow again" : "Stand still"}
-      >
-        <span aria-hidden="true">{paused ? "▶" : "▮▮"}</span> {words?.[shown] ?? STATUS[shown]}
-      </button>
+      {window !== null && <Windows otherwise={window} />}
+      <Refreshing link={link} words={words} />
     </div>
   );
 }
 
-function Windows({ otherwise, between }: { otherwise: string; between: boolean }) {
+/** How the page follows what happens; the first of the three says how well it does. */
+function Refreshing({ link, words }: Pick<Props, "link" | "words">) {
+  const { pace, choose } = useContext(Refresh);
+  const shown = pace === "live" ? link : "live";
+  const choices: [Pace, string, string][] = [
+    ["live", words?.[shown] ?? STATUS[shown], "Follow"],
+    ["slow", `${SLOW_MS / 1000} s`, `Look every ${SLOW_MS / 1000} s`],
+    ["off", "Off", "Stand still"],
+  ];
+  return (
+    <div class="cm-windows cm-refresh" role="group" aria-label="Refresh">
+      {choices.map(([of, word, title]) => (
+        <button key={of} type="button" class={of === "live" && pace === of ? `cm-live cm-live-${link}` : ""} aria-pressed={pace === of} onClick={() => choose(of)} title={title}>
+          {of === "live" && <span aria-hidden="true">{SHAPE[shown]} </span>}
+          {word}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function Windows({ otherwise }: { otherwise: string }) {
   const { search } = useAddress();
   const range = rangeOf(search, otherwise);
   const window = "window" in range ? range.window : null;
@@ -57,14 +68,14 @@ function Windows({ otherwise, between }: { otherwise: string; between: boolean }
         </a>
       ))}
       {!usual && window && <a href={withWindow(search, window)} aria-current="true">{window.slice(0, 12)}</a>}
-      {"since" in range && between && <a href={search} aria-current="true">{clock(range.since, new Date())} – {clock(range.until, new Date(range.since))}</a>}
-      <Custom between={between} />
+      {"since" in range && <a href={search} aria-current="true">{clock(range.since, new Date())} – {clock(range.until, new Date(range.since))}</a>}
+      <Custom />
     </nav>
   );
 }
 
 /** Any other range: the last so many minutes, hours or days, or from one moment to another. */
-function Custom({ between }: { between: boolean }) {
+function Custom() {
   const { search } = useAddress();
   const place = useRef<HTMLDetailsElement>(null);
   const [last, setLast] = useState("");
@@ -91,19 +102,17 @@ function Custom({ between }: { between: boolean }) {
           </label>
           <button type="submit" class="cm-button">Show</button>
         </form>
-        {between && (
-          <form
-            onSubmit={(event) => {
-              event.preventDefault();
-              choose(withRange(search, moment(since), moment(until)));
-            }}
-          >
-            <label>From <input type="datetime-local" value={since} onInput={(e) => setSince(e.currentTarget.value)} max={until || undefined} required /></label>
-            <label>to <input type="datetime-local" value={until} onInput={(e) => setUntil(e.currentTarget.value)} min={since || undefined} required /></label>
-            <button type="submit" class="cm-button">Show</button>
-            <small class="cm-muted">{isUtc() ? "in UTC" : "in your local time"}</small>
-          </form>
-        )}
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            choose(withRange(search, moment(since), moment(until)));
+          }}
+        >
+          <label>From <input type="datetime-local" value={since} onInput={(e) => setSince(e.currentTarget.value)} max={until || undefined} required /></label>
+          <label>to <input type="datetime-local" value={until} onInput={(e) => setUntil(e.currentTarget.value)} min={since || undefined} required /></label>
+          <button type="submit" class="cm-button">Show</button>
+          <small class="cm-muted">{isUtc() ? "in UTC" : "in your local time"}</small>
+        </form>
       </div>
     </details>
   );

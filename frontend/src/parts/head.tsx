@@ -15,15 +15,13 @@ interface Props<T> {
   every?: string;
   /** Window of the page when its address names none; null for pages without one. */
   window?: string | null;
-  /** Whether the page's answers can end at another moment than now. */
-  between?: boolean;
   /** What to say when the API knows nothing by that id or name. */
   missing?: ComponentChildren;
   children: (answer: T) => ComponentChildren;
 }
 
 /** A page around one answer: heading, controls, and the answer drawn by `children`, dimmed while it is old. */
-export function Sheet<T>({ view, title, heading, every = "5 s", window = null, between, missing, children }: Props<T>) {
+export function Sheet<T>({ view, title, heading, every = "5 s", window = null, missing, children }: Props<T>) {
   const { answer, at, problem, link } = view;
   useEffect(() => {
     document.title = `${title} · Monitor - Flower`;
@@ -33,7 +31,7 @@ export function Sheet<T>({ view, title, heading, every = "5 s", window = null, b
     <>
       <div class="cm-head">
         <h1>{heading ?? title}</h1>
-        <Controls link={gone ? "live" : link} words={{ live: `Every ${every}`, polling: "Trying again" }} window={window} between={between} />
+        <Controls link={gone ? "live" : link} words={{ live: `Every ${every}`, polling: "Trying again" }} window={window} />
       </div>
       {gone && !answer && <Notice tone="unknown" title="Nothing is recorded of it.">{missing ?? problem.message}</Notice>}
       {problem && !(gone && !answer) && <Trouble problem={problem} since={at?.toISOString() ?? null} />}

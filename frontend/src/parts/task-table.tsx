@@ -106,13 +106,13 @@ export const taskColumns = (now: Date, range: Query): Column<TaskRow>[] => [
   },
 ];
 
-export function Tasks({ rows, now, window }: { rows: readonly TaskRow[]; now: Date; window: string }) {
+export function Tasks({ rows, now, range }: { rows: readonly TaskRow[]; now: Date; range: Query }) {
   return (
     <Table
       title="Tasks"
       nouns={["task name"]}
       rows={rows}
-      columns={taskColumns(now, { window })}
+      columns={taskColumns(now, range)}
       file="tasks"
       name={(r) => r.task}
       order={{ column: "ended", descending: true }}

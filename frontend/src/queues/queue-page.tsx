@@ -2,11 +2,10 @@
 
 import { changed, execution, executions, queue as queueLink, queues, search as query, task as taskLink, worker as workerLink } from "../address/links.ts";
 import type { PageProps } from "../address/route.ts";
-import { rangeOf } from "../address/window.ts";
+import { type Range, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { QueueDetail, QueueTask, QueueWorker, WaitingNow, WaitingRow } from "../api/queues.ts";
 import { Charts } from "../charts/line-chart.tsx";
-import { zoomOf } from "../charts/zoom.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Parts } from "../parts/delay-parts.tsx";
 import { Door } from "../parts/door.tsx";
@@ -17,17 +16,18 @@ import { Notice } from "../parts/notice.tsx";
 import { Slots } from "../parts/slots.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { serverNow } from "../words/clock.ts";
-import { clock, count, duration, percent, rate, span, UNKNOWN } from "../words/format.ts";
+import { clock, count, duration, percent, rate, UNKNOWN } from "../words/format.ts";
 import { rateUnit } from "../words/rate-unit.ts";
+import { capital, stretch } from "../words/stretch.ts";
 import { answer, queueMark, reasons } from "./queue-states.ts";
 
 const WINDOW = "1h";
 const LISTED = 100; // the API gives no more
 
 export function QueuePage({ name, search }: PageProps) {
-  const { window, edges } = zoomOf(rangeOf(search, WINDOW), serverNow());
+  const range = rangeOf(search, WINDOW);
   const place = `/queues/${encodeURIComponent(name)}`;
-  const path = place + query({ window });
+  const path = place + query(range);
   const view = useAnswer<QueueDetail>(path, path);
   const waiting = useAnswer<WaitingNow>(view.answer && `${place}/waiting?limit=${LISTED}`, view.answer && place).answer;
   const row = view.answer;
@@ -35,9 +35,8 @@ export function QueuePage({ name, search }: PageProps) {
     <Sheet
       view={view}
       title={name}
-      heading={<><a href={queues({ window })}>Queues</a> <span class="cm-muted">/</span> <span class="cm-title">{name}</span> {row && <small><Badge mark={queueMark(row)} word /></small>}</>}
+      heading={<><a href={queues(range)}>Queues</a> <span class="cm-muted">/</span> <span class="cm-title">{name}</span> {row && <small><Badge mark={queueMark(row)} word /></small>}</>}
       window={WINDOW}
-      between
       missing={<>Nothing was published to a queue of this name, and no worker consumes it. <a href={queues({ window: "30d" })}>Those that are known</a></>}
     >
       {(found) => (
@@ -46,15 +45,15 @@ export function QueuePage({ name, search }: PageProps) {
           <Why row={found} waiting={waiting?.oldest ?? []} />
           <section class="cm-card cm-padded">
             <Where row={found} />
-            <Facts facts={facts(found, window)} />
+            <Facts facts={facts(found, range)} />
           </section>
           {waiting && <Waiting found={waiting} all={(found.backlog ?? 0) + found.held + found.eta_held} search={search} />}
           <div class="cm-pair">
-            <Takers rows={found.workers} name={name} window={window} />
-            <Tasks rows={found.tasks} name={name} window={window} />
+            <Takers rows={found.workers} name={name} range={range} />
+            <Tasks rows={found.tasks} name={name} range={range} />
           </div>
-          <h2 class="cm-section">The last {span(found.window.seconds)}{edges && ", a part of it"}</h2>
-          <Charts charts={charts(found)} edges={edges} />
+          <h2 class="cm-section">{capital(stretch(found.window, range))}</h2>
+          <Charts charts={charts(found)} />
         </>
       )}
     </Sheet>
@@ -96,19 +95,19 @@ function Where({ row }: { row: QueueDetail }) {
   );
 }
 
-function facts(row: QueueDetail, window: string): (Fact | null)[] {
-  const of = { queue: row.queue, window };
+function facts(row: QueueDetail, range: Range): (Fact | null)[] {
+  const of = { queue: row.queue, ...range };
   return [
     { name: "in", value: rate(row.in_per_second), hint: "messages that came, mean of the last 5 minutes" },
     { name: "started", value: rate(row.start_per_second), hint: "mean of the last 5 minutes" },
     { name: "out", value: rate(row.out_per_second), hint: "attempts that ended, mean of the last 5 minutes" },
-    { name: "empty in", value: row.backlog ? (row.empties_in_seconds == null ? <span class="cm-warn">never at this rate</span> : duration(Math.round(row.empties_in_seconds))) : "it is empty" },
+    { name: "empty in", value: row.backlog ? (row.empties_in_seconds == null ? <span class="cm-warn">never at this rate</span> : duration(Math.round(row.empties_in_seconds))) : row.backlog === 0 ? "it is empty" : null },
     { name: "oldest", value: row.backlog ? duration(row.oldest_seconds) : null, hint: row.backlog ? "in the broker" : "nothing lies in the broker" },
     { name: "wait p50", value: duration(row.wait_seconds.p50), hint: "from publish (or due time) to start" },
     { name: "p95", value: duration(row.wait_seconds.p95) },
     { name: "p99", value: duration(row.wait_seconds.p99) },
-    { name: "published", value: <Door n={row.published} href={executions(of)} />, hint: `in the last ${window}` },
-    { name: "ended", value: <Door n={row.ended} href={executions(of)} />, hint: `in the last ${window}` },
+    { name: "published", value: <Door n={row.published} href={executions(of)} />, hint: stretch(row.window, range) },
+    { name: "ended", value: <Door n={row.ended} href={executions(of)} />, hint: stretch(row.window, range) },
     { name: "failed", value: <a href={executions({ ...of, state: "FAILURE" })}>those that failed</a> },
     { name: "workers", value: <span class={row.consumers ? "" : "cm-bad"}>{count(row.consumers)}{row.broker_consumers != null && ` (the broker counts ${count(row.broker_consumers)})`}</span>, hint: "live ones that take from it" },
     { name: "unacked", value: count(row.unacked), hint: "given out and not acknowledged, as the broker counts" },
@@ -160,9 +159,9 @@ const WAITING: Column<WaitingRow>[] = [
   },
 ];
 
-function Takers({ rows, name, window }: { rows: readonly QueueWorker[]; name: string; window: string }) {
+function Takers({ rows, name, range }: { rows: readonly QueueWorker[]; name: string; range: Range }) {
   const columns: Column<QueueWorker>[] = [
-    { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => <a class="cm-name" href={workerLink(r.worker, { window })}>{r.worker}</a> },
+    { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => <a class="cm-name" href={workerLink(r.worker, range)}>{r.worker}</a> },
     { id: "busy", title: "Busy", hint: "slots, with tasks of any queue", key: (r) => (r.slots ? r.busy / r.slots : null), value: (r) => r.busy, cell: (r) => <Slots busy={r.busy} slots={r.slots} /> },
     { id: "running", title: "Of this queue", key: (r) => r.running, cell: (r) => count(r.running) },
     { id: "held", title: "Held", key: (r) => r.held, cell: (r) => count(r.held) },
@@ -173,17 +172,17 @@ function Takers({ rows, name, window }: { rows: readonly QueueWorker[]; name: st
       text: true,
       minor: 1,
       key: (r) => r.queues.join(", "),
-      cell: (r) => <span class="cm-queues">{r.queues.filter((q) => q !== name).map((q, i) => <>{i > 0 && ", "}<a href={queueLink(q, { window })}>{q}</a></>)}</span>,
+      cell: (r) => <span class="cm-queues">{r.queues.filter((q) => q !== name).map((q, i) => <>{i > 0 && ", "}<a href={queueLink(q, range)}>{q}</a></>)}</span>,
     },
   ];
   return <Table title="Who takes from it" nouns={["worker"]} rows={rows} columns={columns} name={(r) => r.worker} order={{ column: "held", descending: true }} empty={<>No worker. Start one: <code>celery -A proj worker -Q {name}</code></>} file="workers" />;
 }
 
-function Tasks({ rows, name, window }: { rows: readonly QueueTask[]; name: string; window: string }) {
+function Tasks({ rows, name, range }: { rows: readonly QueueTask[]; name: string; range: Range }) {
   const columns: Column<QueueTask>[] = [
-    { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name" href={taskLink(r.task, { window })} title={r.task}>{r.task}</a> },
+    { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name" href={taskLink(r.task, range)} title={r.task}>{r.task}</a> },
     { id: "published", title: "Published", minor: 2, key: (r) => r.published, cell: (r) => count(r.published) },
-    { id: "ended", title: "Ended", key: (r) => r.ended, cell: (r) => <Door n={r.ended} href={executions({ task: r.task, queue: name, window })} /> },
+    { id: "ended", title: "Ended", key: (r) => r.ended, cell: (r) => <Door n={r.ended} href={executions({ task: r.task, queue: name, ...range })} /> },
     { id: "wait", title: "Wait p95", key: (r) => r.wait_seconds.p95, cell: (r) => duration(r.wait_seconds.p95) },
     { id: "runtime", title: "Runtime p95", minor: 2, key: (r) => r.runtime_seconds.p95, cell: (r) => duration(r.runtime_seconds.p95) },
     { id: "share", title: "Of all time", hint: "share of the time that tasks of this queue ran", key: (r) => r.runtime_seconds.total, cell: (r) => percent(share(r, rows)) },

@@ -2,7 +2,7 @@
 
 import { executions, queue as queueLink, search as query } from "../address/links.ts";
 import type { PageProps } from "../address/route.ts";
-import { windowOf } from "../address/window.ts";
+import { type Range, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { Broker, Queue, Queues, RedisServer, ServerHealth } from "../api/queues.ts";
 import { Sparkline } from "../charts/sparkline.tsx";
@@ -21,8 +21,8 @@ const WINDOW = "1h";
 const REASONS = 5; // lines; the table has all
 
 export function QueuesPage({ search }: PageProps) {
-  const window = windowOf(search, WINDOW);
-  const path = `/queues${query({ window })}`;
+  const range = rangeOf(search, WINDOW);
+  const path = `/queues${query(range)}`;
   const view = useAnswer<Queues>(path, path);
   const redis = useAnswer<ServerHealth>("/health", "health", 15_000).answer?.redis;
   return (
@@ -35,7 +35,7 @@ export function QueuesPage({ search }: PageProps) {
             title="Queues"
             nouns={["queue"]}
             rows={found.queues}
-            columns={columns(window)}
+            columns={columns(range)}
             name={(r) => r.queue}
             order={{ column: "state", descending: false }}
             empty="No queue is known yet: it appears with its first message or worker."
@@ -70,7 +70,7 @@ function Standing({ rows }: { rows: readonly Queue[] }) {
   );
 }
 
-const columns = (window: string): Column<Queue>[] => [
+const columns = (range: Range): Column<Queue>[] => [
   {
     id: "state",
     title: "State",
@@ -79,9 +79,9 @@ const columns = (window: string): Column<Queue>[] => [
     value: (r) => queueMark(r).word,
     cell: (r) => <span title={r.notes.join("\n") || undefined}><Badge mark={queueMark(r)} word /></span>,
   },
-  { id: "queue", title: "Queue", text: true, key: (r) => r.queue, cell: (r) => <a class="cm-name" href={queueLink(r.queue, { window })} title={r.queue}>{r.queue}</a> },
+  { id: "queue", title: "Queue", text: true, key: (r) => r.queue, cell: (r) => <a class="cm-name" href={queueLink(r.queue, range)} title={r.queue}>{r.queue}</a> },
   { id: "spark", title: "Course", hint: "backlog over the window", minor: 1, key: (r) => r.backlog, cell: (r) => <Sparkline values={r.spark} tone="waiting" floor={5} /> },
-  { id: "backlog", title: "Backlog", hint: "messages in the broker that nobody has taken", key: (r) => r.backlog, cell: (r) => <b title={r.backlog == null ? "the broker does not tell" : undefined}><Door n={r.backlog} href={queueLink(r.queue, { window })} /></b> },
+  { id: "backlog", title: "Backlog", hint: "messages in the broker that nobody has taken", key: (r) => r.backlog, cell: (r) => <b title={r.backlog == null ? "the broker does not tell" : undefined}><Door n={r.backlog} href={queueLink(r.queue, range)} /></b> },
   { id: "oldest", title: "Oldest", hint: "age of the oldest message in the broker", key: (r) => r.oldest_seconds, cell: (r) => (r.backlog === 0 ? <span class="cm-muted">{UNKNOWN}</span> : duration(r.oldest_seconds)) },
   { id: "in", title: "In", hint: "messages that came, mean of the last 5 minutes", minor: 2, key: (r) => r.in_per_second, cell: (r) => rate(r.in_per_second) },
   { id: "out", title: "Out", hint: "attempts that ended, mean of the last 5 minutes", minor: 2, key: (r) => r.out_per_second, cell: (r) => rate(r.out_per_second) },
@@ -95,10 +95,10 @@ const columns = (window: string): Column<Queue>[] => [
   },
   { id: "held", title: "Held", hint: "taken by workers, not started", minor: 1, key: (r) => r.held, cell: (r) => count(r.held) },
   { id: "eta", title: "Due later", hint: "taken by workers and kept until it is due", minor: 1, key: (r) => r.eta_held, cell: (r) => <span class={r.delivered_twice ? "cm-warn" : ""}>{count(r.eta_held)}</span> },
-  { id: "running", title: "Running", minor: 1, key: (r) => r.running, cell: (r) => <Door n={r.running} href={executions({ queue: r.queue, state: "STARTED", window })} /> },
+  { id: "running", title: "Running", minor: 1, key: (r) => r.running, cell: (r) => <Door n={r.running} href={executions({ queue: r.queue, state: "STARTED", ...range })} /> },
   { id: "wait", title: "Wait p95", hint: "from publish (or due time) to start", key: (r) => r.wait_seconds.p95, minor: 2, cell: (r) => duration(r.wait_seconds.p95) },
   { id: "consumers", title: "Workers", hint: "that take from it", minor: 1, key: (r) => r.consumers, cell: (r) => <span class={r.consumers ? "" : "cm-bad"}>{count(r.consumers)}</span> },
-  { id: "ended", title: "Ended", minor: 1, key: (r) => r.ended, cell: (r) => <Door n={r.ended} href={executions({ queue: r.queue, window })} /> },
+  { id: "ended", title: "Ended", minor: 1, key: (r) => r.ended, cell: (r) => <Door n={r.ended} href={executions({ queue: r.queue, ...range })} /> },
 ];
 
 /** What the queues lie in. */

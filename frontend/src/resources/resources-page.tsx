@@ -2,25 +2,27 @@
 
 import { changed, executions, search as query, task as taskLink } from "../address/links.ts";
 import type { PageProps } from "../address/route.ts";
-import { windowOf } from "../address/window.ts";
+import { type Range, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { ResourceRow, Resources } from "../api/workers.ts";
 import { Door } from "../parts/door.tsx";
 import { Finding } from "../parts/finding.tsx";
 import { Sheet } from "../parts/head.tsx";
-import { Notice, Quiet } from "../parts/notice.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { Ending } from "../parts/quiet.tsx";
 import { ShareBar } from "../parts/share.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { bytes, count, duration, percent, span } from "../words/format.ts";
+import { bytes, count, duration, percent } from "../words/format.ts";
+import { stretch } from "../words/stretch.ts";
 import { workerMark } from "../words/worker-states.ts";
 import { costliest, growth, hidden, leaks, ORDERS, type Order } from "./resource-costs.ts";
 
 const WINDOW = "24h";
 
 export function ResourcesPage({ search }: PageProps) {
-  const window = windowOf(search, WINDOW);
+  const range = rangeOf(search, WINDOW);
   const by = new URLSearchParams(search).get("by") ?? "cpu";
-  const path = `/resources${query({ by, window })}`;
+  const path = `/resources${query({ by, ...range })}`;
   const view = useAnswer<Resources>(path, path, 15_000);
   return (
     <Sheet view={view} title="Resources" every="15 s" window={WINDOW}>
@@ -28,16 +30,16 @@ export function ResourcesPage({ search }: PageProps) {
         <>
           {found.window.clamped && <Notice tone="unknown" title={found.window.clamped} />}
           {found.tasks.length === 0 ? (
-            <Quiet seconds={found.window.seconds} what="No task has ended" />
+            <Ending window={found.window} what="No task has ended" />
           ) : (
             <>
-              <Costs rows={found.tasks} by={found.by as Order} seconds={found.window.seconds} />
+              <Costs rows={found.tasks} by={found.by as Order} time={stretch(found.window, range)} />
               <Orders by={found.by} search={search} />
               <Table
                 title={`Tasks by ${ORDERS[found.by as Order] ?? found.by}`}
                 nouns={["task"]}
                 rows={found.tasks}
-                columns={columns(window, found.tasks, COLUMN[found.by as Order])}
+                columns={columns(range, found.tasks, COLUMN[found.by as Order])}
                 name={(r) => r.task}
                 order={{ column: COLUMN[found.by as Order] ?? "cpu", descending: true }}
                 empty=""
@@ -56,11 +58,11 @@ export function ResourcesPage({ search }: PageProps) {
 /** The column that a ranking is sorted by. */
 const COLUMN: Record<Order, string> = { cpu: "cpu", time: "time", memory: "peak", growth: "growth", io: "written", network: "connections" };
 
-function Costs({ rows, by, seconds }: { rows: readonly ResourceRow[]; by: Order; seconds: number }) {
+function Costs({ rows, by, time }: { rows: readonly ResourceRow[]; by: Order; time: string }) {
   const growing = rows.filter(leaks).sort((a, b) => b.growth.bytes_per_1000_runs - a.growth.bytes_per_1000_runs);
   const first = costliest(rows, by);
   return (
-    <Finding mark={workerMark(growing.length ? "warning" : "ok")} text={first ?? "Nothing of this kind was counted"} aside={<>· the last {span(seconds)}</>}>
+    <Finding mark={workerMark(growing.length ? "warning" : "ok")} text={first ?? "Nothing of this kind was counted"} aside={<>· {time}</>}>
       {growing.length > 0 && (
         <ul>
           {growing.slice(0, 3).map((r) => (
@@ -87,10 +89,10 @@ function Orders({ by, search }: { by: string; search: string }) {
   );
 }
 
-function columns(window: string, rows: readonly ResourceRow[], ranked: string): Column<ResourceRow>[] {
+function columns(range: Range, rows: readonly ResourceRow[], ranked: string): Column<ResourceRow>[] {
   const all: Column<ResourceRow>[] = [
-    { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name" href={taskLink(r.task, { window })} title={`${r.task}\n${r.queues.join(", ")}`}>{r.task}</a> },
-    { id: "runs", title: "Runs", minor: 1, key: (r) => r.runs, cell: (r) => <Door n={r.runs} href={executions({ task: r.task, window })} /> },
+    { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name" href={taskLink(r.task, range)} title={`${r.task}\n${r.queues.join(", ")}`}>{r.task}</a> },
+    { id: "runs", title: "Runs", minor: 1, key: (r) => r.runs, cell: (r) => <Door n={r.runs} href={executions({ task: r.task, ...range })} /> },
     { id: "cpu", title: "CPU", hint: "of all attempts, and the share of all tasks' CPU", key: (r) => r.cpu_seconds.total, cell: (r) => <span class="cm-costs">{duration(r.cpu_seconds.total)} <ShareBar ratio={r.cpu_seconds.share} /></span> },
     { id: "cpu-mean", title: "each", hint: "CPU of an attempt, mean", minor: 1, key: (r) => r.cpu_seconds.avg, cell: (r) => duration(r.cpu_seconds.avg) },
     { id: "cpu-p95", title: "p95", hint: "CPU: 95 of 100 attempts took no more", minor: 1, key: (r) => r.cpu_seconds.p95, cell: (r) => duration(r.cpu_seconds.p95) },

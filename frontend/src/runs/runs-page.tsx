@@ -29,7 +29,7 @@ export function RunsPage({ search }: PageProps) {
   const path = () => `/runs${query({ ...asked, ...limits(range, new Date()) })}`;
   const view = useAnswer<Runs>(path, query({ ...asked, ...range }));
   return (
-    <Sheet view={view} title="Runs" window={WINDOW} between>
+    <Sheet view={view} title="Runs" window={WINDOW}>
       {({ runs, next }) => (
         <>
           <Filters filters={FILTERS} />

@@ -2,7 +2,7 @@
 
 import { changed, execution, executions, host as hostLink, queue as queueLink, search as query, task as taskLink } from "../address/links.ts";
 import type { PageProps } from "../address/route.ts";
-import { windowOf } from "../address/window.ts";
+import { type Range, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { Beat, Booking, Entry, Schedule, Sending } from "../api/schedule.ts";
 import { Badge } from "../parts/badge.tsx";
@@ -23,8 +23,8 @@ const LANES = 60; // drawn; the table has all
 const TOLD = 5; // lines of the finding
 
 export function SchedulePage({ search }: PageProps) {
-  const window = windowOf(search, WINDOW);
-  const path = `/schedule${query({ window })}`;
+  const range = rangeOf(search, WINDOW);
+  const path = `/schedule${query(range)}`;
   const view = useAnswer<Schedule>(path, path);
   return (
     <Sheet view={view} title="Schedule" window={WINDOW}>
@@ -43,7 +43,7 @@ export function SchedulePage({ search }: PageProps) {
               <>
                 <Standing found={found} entries={entries} search={search} />
                 {entries.length > 0 && <Lanes entries={entries.slice(0, LANES)} window={found.window} search={search} selected={selected} />}
-                {chosen && <Chosen entry={chosen} search={search} window={window} />}
+                {chosen && <Chosen entry={chosen} search={search} range={range} />}
                 <Entries rows={entries} search={search} since={found.since} start={found.window.start} />
                 <Beats rows={found.beats} />
               </>
@@ -118,7 +118,7 @@ function columns(search: string): Column<Entry>[] {
 const ORDER = { missed: 0, unsent: 1, duplicate: 2, late: 3, overlapping: 4, on_time: 5, waiting: 6, off: 7 };
 
 /** One entry: its facts, what went wrong, and its newest runs. */
-function Chosen({ entry, search, window }: { entry: Entry; search: string; window: string }) {
+function Chosen({ entry, search, range }: { entry: Entry; search: string; range: Range }) {
   return (
     <>
       <section class="cm-card cm-padded" aria-label={`Entry ${entry.entry}`}>
@@ -130,8 +130,8 @@ function Chosen({ entry, search, window }: { entry: Entry; search: string; windo
           facts={[
             { name: "state", value: <Badge mark={scheduleMark(worst(entry))} word /> },
             { name: "when", value: entry.schedule },
-            { name: "task", value: <a href={taskLink(entry.task, { window })}>{entry.task}</a> },
-            { name: "queue", value: entry.queue && <a href={queueLink(entry.queue, { window })}>{entry.queue}</a>, hint: entry.queue ? undefined : "where the routes of the task lead" },
+            { name: "task", value: <a href={taskLink(entry.task, range)}>{entry.task}</a> },
+            { name: "queue", value: entry.queue && <a href={queueLink(entry.queue, range)}>{entry.queue}</a>, hint: entry.queue ? undefined : "where the routes of the task lead" },
             { name: "sent by", value: entry.beats.join(", ") || null },
             { name: "expected", value: count(entry.expected) },
             { name: "sent", value: count(entry.sent) },
@@ -139,7 +139,7 @@ function Chosen({ entry, search, window }: { entry: Entry; search: string; windo
             { name: "runtime p50", value: duration(entry.runtime_seconds.p50) },
             { name: "p95", value: duration(entry.runtime_seconds.p95) },
             { name: "next due", value: clock(entry.next_due_at, serverNow()) },
-            { name: "executions", value: <a href={executions({ task: entry.task, window })}>all of its task</a> },
+            { name: "executions", value: <a href={executions({ task: entry.task, ...range })}>all of its task</a> },
           ]}
         />
       </section>

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { base, overview } from "../address/links.ts";
 import { follow, useAddress } from "../address/location.ts";
 import { match } from "../address/route.ts";
-import { Pause } from "../answers/answer.ts";
+import { type Pace, Refresh } from "../answers/refresh.ts";
 import { Notice } from "../parts/notice.tsx";
 import { useUtc } from "../words/zone.ts";
 import { Boundary } from "./boundary.tsx";
@@ -16,20 +16,20 @@ const PATHS = PAGES.map((page) => page.path);
 
 export function App() {
   const { pathname, search } = useAddress();
-  const [paused, setPaused] = useState(false);
+  const [pace, choose] = useState<Pace>("live");
   useUtc(); // all times are drawn anew
   const place = match(pathname, base.home, PATHS);
   const page = PAGES.find((p) => p.path === place?.page);
   const { view: View, gone } = useView(page);
   return (
-    <Pause.Provider value={{ paused, toggle: () => setPaused(!paused) }}>
+    <Refresh.Provider value={{ pace, choose }}>
       <div class="cm-page" onClick={follow}>
         <Navigation path={page?.path ?? null} search={search} />
         <Boundary key={pathname}>
           {!page || !place ? <NoPage /> : View ? <View name={place.name} search={search} /> : gone ? <Gone /> : <Coming page={page} />}
         </Boundary>
       </div>
-    </Pause.Provider>
+    </Refresh.Provider>
   );
 }
 

@@ -1,6 +1,7 @@
 /** Shows a fault of the page itself instead of an empty place. */
 
 import { Component, type ComponentChildren } from "preact";
+import { base } from "../address/links.ts";
 import { Notice } from "../parts/notice.tsx";
 
 interface Props {
@@ -20,7 +21,7 @@ export class Boundary extends Component<Props, { fault: string | null }> {
     return (
       <Notice tone="critical" title="This page has a fault.">
         {this.state.fault}. <a href={location.href} target="_self">Load it again</a>; the JSON API at{" "}
-        <code>/monitor/api/v1/summary</code> is not touched by it.
+        <code>{base.home}/api/v1/summary</code> is not touched by it.
       </Notice>
     );
   }

@@ -2,14 +2,15 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { to } from "../address/links.ts";
+import { rangeIn } from "../address/window.ts";
 import { setUtc, useUtc } from "../words/zone.ts";
 import { PAGES } from "./pages.ts";
 import { Search } from "./search.tsx";
 
 export function Navigation({ path, search }: { path: string | null; search: string }) {
   const utc = useUtc();
-  const window = new URLSearchParams(search).get("window");
-  const here = path?.split("/")[0];
+  const kept = rangeIn(search);
+  const here = path?.split("/")[0]?.replace("hosts", "workers"); // hosts are a table of the workers' page
   const pages = useRef<HTMLElement>(null);
   useEffect(() => {
     // On a phone the words are wider than the screen: the one of this page is to be seen.
@@ -22,7 +23,7 @@ export function Navigation({ path, search }: { path: string | null; search: stri
         {PAGES.filter((p) => p.title).map((p) => (
           <a
             key={p.path}
-            href={to(p.path ? [p.path] : [], { window })}
+            href={to(p.path ? [p.path] : [], kept)}
             aria-current={p.path === path ? "page" : p.path === here ? "true" : undefined}
           >
             {p.title}

@@ -1,11 +1,12 @@
 /** Opens a run or an execution by its id, and what has a name by its name; "/" puts the cursor there. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { execution, executions, search } from "../address/links.ts";
+import { execution, executions, failure, search } from "../address/links.ts";
 import { go } from "../address/location.ts";
 import { ask } from "../answers/ask.ts";
 import type { Execution, Executions } from "../api/runs.ts";
 import type { Summary } from "../api/summary.ts";
+import type { Hosts, Workers } from "../api/workers.ts";
 import { byName, type Named, names, ofRun } from "./find.ts";
 
 const OFFERED = 200; // names in the list; a browser draws no more at once
@@ -28,10 +29,22 @@ export function Search() {
 
   async function learn(): Promise<Named[]> {
     if (known.length) return known;
-    const { answer } = await ask<Summary>("/summary?window=24h");
-    const found = answer ? names(answer) : [];
+    const [{ answer }, hosts] = await Promise.all([ask<Summary>("/summary?window=24h"), ask<Hosts>("/hosts")]);
+    const found = answer ? names(answer, [], hosts.answer?.hosts) : [];
     setKnown(found);
     return found;
+  }
+
+  /** Names of what was last seen longer ago, which the list leaves out. */
+  async function older(): Promise<Named[]> {
+    const [summary, workers] = await Promise.all([ask<Summary>("/summary?window=92d"), ask<Workers>("/workers?window=92d")]);
+    return summary.answer ? names(summary.answer, workers.answer?.workers) : [];
+  }
+
+  async function byFingerprint(text: string): Promise<string | null> {
+    if (!/^[0-9a-f]{16}$/.test(text)) return null;
+    const { answer } = await ask<Executions>(`/executions${search({ fingerprint: text, limit: 1 })}`);
+    return answer?.executions.length ? failure(text) : null;
   }
 
   async function byId(id: string): Promise<string | null> {
@@ -46,7 +59,7 @@ export function Search() {
     setBusy(true);
     const all = await learn();
     const exact = all.filter((n) => n.name === text);
-    const address = byName(text, exact) ?? byName(text, all) ?? (await byId(text));
+    const address = byName(text, exact) ?? byName(text, all) ?? (await byFingerprint(text)) ?? byName(text, await older()) ?? (await byId(text));
     setBusy(false);
     setMissed(address ? null : text);
     if (!address) return;
@@ -69,7 +82,7 @@ export function Search() {
         type="search"
         list="cm-names"
         placeholder="id or name  ( / )"
-        aria-label="Find a run or an execution by id, a task, workflow, queue or worker by name"
+        aria-label="Find a run or an execution by id, a failure by its fingerprint, a task, workflow, queue, worker or host by name"
         maxLength={500}
         onFocus={() => void learn()}
         onInput={() => setMissed(null)}

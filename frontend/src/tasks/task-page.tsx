@@ -32,7 +32,6 @@ export function TaskPage({ name, search }: PageProps) {
       title={name}
       heading={<Heading name={name} found={view.answer} range={range} />}
       window={WINDOW}
-      between
       every={`${EVERY_MS / 1000} s`}
       missing={<>No task of this name was ever published or run. <a href={tasks({ window: "30d" })}>Those of the last 30d</a></>}
     >

@@ -20,7 +20,7 @@ export function TasksPage({ search }: PageProps) {
   const path = `/tasks${query(range)}`;
   const view = useAnswer<TaskNames>(path, path);
   return (
-    <Sheet view={view} title="Tasks" window={WINDOW} between>
+    <Sheet view={view} title="Tasks" window={WINDOW}>
       {({ window, tasks }) => (
         <>
           {window.clamped && <Notice tone="unknown" title={window.clamped} />}

@@ -2,11 +2,10 @@
 
 import { search as query, worker as workerLink, workers } from "../address/links.ts";
 import type { PageProps } from "../address/route.ts";
-import { rangeOf } from "../address/window.ts";
+import { type Range, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { HostDetail, RoleSum, Worker, Workers } from "../api/workers.ts";
 import { Charts } from "../charts/line-chart.tsx";
-import { zoomOf } from "../charts/zoom.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Facts } from "../parts/facts.tsx";
 import { Finding } from "../parts/finding.tsx";
@@ -15,7 +14,8 @@ import { Notice } from "../parts/notice.tsx";
 import { Slots } from "../parts/slots.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { serverNow } from "../words/clock.ts";
-import { bytes, clock, count, digits, duration, percent, plural, span, UNKNOWN } from "../words/format.ts";
+import { bytes, clock, count, digits, duration, percent, plural, UNKNOWN } from "../words/format.ts";
+import { capital, stretch } from "../words/stretch.ts";
 import { workerMark } from "../words/worker-states.ts";
 import { CPU_LIMIT, DISK_LIMIT, MEMORY_LIMIT, speed, Used } from "./host-strip.tsx";
 import { longest } from "./workers-page.tsx";
@@ -24,18 +24,17 @@ const WINDOW = "1h";
 const CROWDED_LOAD = 1.5; // per CPU
 
 export function HostPage({ name, search }: PageProps) {
-  const { window, edges } = zoomOf(rangeOf(search, WINDOW), serverNow());
-  const path = `/hosts/${encodeURIComponent(name)}${query({ window })}`;
+  const range = rangeOf(search, WINDOW);
+  const path = `/hosts/${encodeURIComponent(name)}${query(range)}`;
   const view = useAnswer<HostDetail>(path, path);
-  const all = `/workers${query({ window })}`;
+  const all = `/workers${query(range)}`;
   const there = useAnswer<Workers>(all, all).answer?.workers.filter((w) => w.host === name);
   return (
     <Sheet
       view={view}
       title={name}
-      heading={<><a href={workers({ window })}>Hosts</a> <span class="cm-muted">/</span> <span class="cm-title">{name}</span></>}
+      heading={<><a href={workers(range)}>Hosts</a> <span class="cm-muted">/</span> <span class="cm-title">{name}</span></>}
       window={WINDOW}
-      between
       missing={<>No process of this app has reported from it. <a href={workers()}>Workers and hosts</a></>}
     >
       {(found) => (
@@ -45,10 +44,10 @@ export function HostPage({ name, search }: PageProps) {
           <section class="cm-card cm-padded"><Facts facts={facts(found)} /></section>
           <div class="cm-pair">
             <Roles row={found} />
-            {there && <There rows={there} window={window} />}
+            {there && <There rows={there} range={range} />}
           </div>
-          <h2 class="cm-section">The last {span(found.window.seconds)}{edges && ", a part of it"}</h2>
-          <Charts charts={charts(found)} edges={edges} />
+          <h2 class="cm-section">{capital(stretch(found.window, range))}</h2>
+          <Charts charts={charts(found)} />
         </>
       )}
     </Sheet>
@@ -110,13 +109,13 @@ const ROLES: Column<Role>[] = [
   { id: "memory", title: "Memory", hint: "resident; what they share is counted in each", key: (r) => r.rss_bytes, cell: (r) => bytes(r.rss_bytes) },
 ];
 
-function There({ rows, window }: { rows: readonly Worker[]; window: string }) {
-  return <Table title="Workers on it" nouns={["worker"]} rows={rows} columns={there(window)} name={(r) => r.worker} order={{ column: "worker", descending: false }} empty="No worker runs on it." />;
+function There({ rows, range }: { rows: readonly Worker[]; range: Range }) {
+  return <Table title="Workers on it" nouns={["worker"]} rows={rows} columns={there(range)} name={(r) => r.worker} order={{ column: "worker", descending: false }} empty="No worker runs on it." />;
 }
 
-function there(window: string): Column<Worker>[] {
+function there(range: Range): Column<Worker>[] {
   return [
-    { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => <span class="cm-name"><Badge mark={workerMark(r.state)} word={r.state !== "ok"} /> <a href={workerLink(r.worker, { window })}>{r.worker}</a></span> },
+    { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => <span class="cm-name"><Badge mark={workerMark(r.state)} word={r.state !== "ok"} /> <a href={workerLink(r.worker, range)}>{r.worker}</a></span> },
     { id: "busy", title: "Busy", key: (r) => r.busy, cell: (r) => <Slots busy={r.busy} slots={r.slots} /> },
     { id: "running", title: "Longest", hint: "what it runs longest", text: true, minor: 2, key: (r) => longest(r)?.task, cell: (r) => <span class="cm-cut">{longest(r)?.task} <span class="cm-muted">{longest(r) && duration(longest(r)!.seconds)}</span></span> },
     { id: "cpu", title: "CPU", key: (r) => r.cpu_percent, cell: (r) => percent(r.cpu_percent == null ? null : r.cpu_percent / 100) },

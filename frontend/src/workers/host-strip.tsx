@@ -1,6 +1,7 @@
 /** Hosts: each machine, or container, once, with what of it is in use. */
 
 import { host as hostLink } from "../address/links.ts";
+import type { Range } from "../address/window.ts";
 import type { Host, Hosts, RoleSum } from "../api/workers.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Meter } from "../parts/meter.tsx";
@@ -25,7 +26,7 @@ export function Used({ ratio, limit, of, hint }: { ratio: number | null; limit: 
 
 const hundredth = (value: number | null) => (value == null ? null : value / 100);
 
-function columns(window: string): Column<Host>[] {
+function columns(range: Range): Column<Host>[] {
   return [
     {
       id: "host",
@@ -34,7 +35,7 @@ function columns(window: string): Column<Host>[] {
       key: (r) => r.host,
       cell: (r) => (
         <span class="cm-name" title={`${r.host}\n${workerMark(r.state).word}`}>
-          <Badge mark={workerMark(r.state)} word={r.state !== "ok"} /> <a href={hostLink(r.host, { window })}>{r.host}</a>
+          <Badge mark={workerMark(r.state)} word={r.state !== "ok"} /> <a href={hostLink(r.host, range)}>{r.host}</a>
         </span>
       ),
     },
@@ -81,13 +82,13 @@ function together(of: Record<string, RoleSum>): string {
   return `${roles(of)} · CPU ${percent(sum((r) => r.cpu_percent) / 100)} of a core · ${bytes(sum((r) => r.rss_bytes))}`;
 }
 
-export function HostStrip({ hosts: rows, processes: all, window }: Pick<Hosts, "hosts" | "processes"> & { window: string }) {
+export function HostStrip({ hosts: rows, processes: all, range }: Pick<Hosts, "hosts" | "processes"> & { range: Range }) {
   return (
     <Table
       title="Hosts"
       nouns={["host"]}
       rows={rows}
-      columns={columns(window)}
+      columns={columns(range)}
       name={(r) => r.host}
       order={{ column: "host", descending: false }}
       empty="No process of this app has told its host yet."

@@ -2,11 +2,10 @@
 
 import { execution, executions, host as hostLink, overview, queue as queueLink, search as query, workers } from "../address/links.ts";
 import type { PageProps } from "../address/route.ts";
-import { rangeOf } from "../address/window.ts";
+import { type Range, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { Death, Hosts, Process, WorkerDetail } from "../api/workers.ts";
 import { Charts } from "../charts/line-chart.tsx";
-import { zoomOf } from "../charts/zoom.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Door } from "../parts/door.tsx";
 import { type Fact, Facts } from "../parts/facts.tsx";
@@ -16,8 +15,9 @@ import { Meter } from "../parts/meter.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { serverNow } from "../words/clock.ts";
-import { age, bytes, clock, count, duration, percent, plural, rate, span, UNKNOWN } from "../words/format.ts";
+import { age, bytes, clock, count, duration, percent, plural, rate, UNKNOWN } from "../words/format.ts";
 import { rateUnit } from "../words/rate-unit.ts";
+import { capital, stretch } from "../words/stretch.ts";
 import { workerMark } from "../words/worker-states.ts";
 import { speed } from "./host-strip.tsx";
 import { exitsInWords, longest } from "./workers-page.tsx";
@@ -26,8 +26,8 @@ const WINDOW = "1h";
 const MEMORY_LIMIT = 0.85; // as the default rule
 
 export function WorkerPage({ name, search }: PageProps) {
-  const { window, edges } = zoomOf(rangeOf(search, WINDOW), serverNow());
-  const path = `/workers/${encodeURIComponent(name)}${query({ window })}`;
+  const range = rangeOf(search, WINDOW);
+  const path = `/workers/${encodeURIComponent(name)}${query(range)}`;
   const view = useAnswer<WorkerDetail>(path, path);
   const hosts = useAnswer<Hosts>("/hosts", "hosts", 30_000).answer?.hosts;
   const state = view.answer?.state;
@@ -35,21 +35,20 @@ export function WorkerPage({ name, search }: PageProps) {
     <Sheet
       view={view}
       title={name}
-      heading={<><a href={workers({ window })}>Workers</a> <span class="cm-muted">/</span> <span class="cm-title">{name}</span> {state && <small><Badge mark={workerMark(state)} word /></small>}</>}
+      heading={<><a href={workers(range)}>Workers</a> <span class="cm-muted">/</span> <span class="cm-title">{name}</span> {state && <small><Badge mark={workerMark(state)} word /></small>}</>}
       window={WINDOW}
-      between
       missing={<>No worker of this name has reported. <a href={workers()}>Those that have</a></>}
     >
       {(found) => (
         <>
           {found.window.clamped && <Notice tone="unknown" title={found.window.clamped} />}
           <Now row={found} />
-          <section class="cm-card cm-padded"><Facts facts={facts(found, window)} /></section>
+          <section class="cm-card cm-padded"><Facts facts={facts(found, range)} /></section>
           <Processes row={found} limit={hosts?.find((h) => h.host === found.host)?.memory_total_bytes ?? null} />
           {!found.children?.length && <Running row={found} />}
           <Deaths rows={found.deaths ?? []} exits={found.exits} />
-          <h2 class="cm-section">The last {span(found.window.seconds)}{edges && ", a part of it"}</h2>
-          <Charts charts={charts(found)} edges={edges} />
+          <h2 class="cm-section">{capital(stretch(found.window, range))}</h2>
+          <Charts charts={charts(found)} />
           <Lives row={found} />
         </>
       )}
@@ -83,19 +82,19 @@ function Now({ row }: { row: WorkerDetail }) {
   );
 }
 
-function facts(row: WorkerDetail, window: string): (Fact | null)[] {
+function facts(row: WorkerDetail, range: Range): (Fact | null)[] {
   const { totals } = row;
   return [
-    { name: "host", value: row.host && <a href={hostLink(row.host, { window })}>{row.host}</a> },
+    { name: "host", value: row.host && <a href={hostLink(row.host, range)}>{row.host}</a> },
     { name: "pid", value: row.pid },
     { name: "pool", value: row.pool },
-    { name: "queues", value: row.queues.length ? row.queues.map((q, i) => <>{i > 0 && ", "}<a href={queueLink(q, { window })}>{q}</a></>) : null },
+    { name: "queues", value: row.queues.length ? row.queues.map((q, i) => <>{i > 0 && ", "}<a href={queueLink(q, range)}>{q}</a></>) : null },
     { name: "may hold", value: row.prefetch_limit == null ? "any number" : plural(row.prefetch_limit, "message"), hint: "messages unacknowledged at a time" },
     { name: "up", value: duration(row.uptime_seconds == null ? null : Math.round(row.uptime_seconds)) },
     { name: "restarts", value: count(row.restarts), hint: "processes that had the same name before" },
     { name: "children that ended", value: exitsInWords(row.exits) || "none", hint: "since its start, by reason" },
-    { name: "ended", value: <Door n={totals.ended} href={executions({ worker: row.worker, window })} />, hint: `in the last ${window}` },
-    { name: "failed", value: <Door n={totals.failed} href={executions({ worker: row.worker, state: "FAILURE", window })} bad /> },
+    { name: "ended", value: <Door n={totals.ended} href={executions({ worker: row.worker, ...range })} />, hint: stretch(row.window, range) },
+    { name: "failed", value: <Door n={totals.failed} href={executions({ worker: row.worker, state: "FAILURE", ...range })} bad /> },
     { name: "success", value: percent(totals.success_ratio) },
     { name: "rate", value: rate(totals.rate_per_second) },
     { name: "runtime p95", value: duration(totals.runtime_seconds.p95) },
@@ -178,7 +177,7 @@ function columns(limit: number | null, most: number | null): Column<Member>[] {
         ),
     },
     { id: "since", title: "For", hint: "how long it has run that", key: (r) => r.task?.seconds, cell: (r) => (r.task ? <b>{duration(r.task.seconds)}</b> : "") },
-    { id: "cpu", title: "CPU", hint: "100 % is one core", key: (r) => r.cpu_percent, cell: (r) => <span class="cm-with-meter">{percent(r.cpu_percent == null ? null : r.cpu_percent / 100)} <Meter ratio={r.cpu_percent == null ? null : r.cpu_percent / 100} /></span> },
+    { id: "cpu", title: "CPU", hint: "100 % is one core", key: (r) => r.cpu_percent, cell: (r) => <span class="cm-with-meter">{percent(r.cpu_percent == null ? null : r.cpu_percent / 100)} <span class="cm-wide"><Meter ratio={r.cpu_percent == null ? null : r.cpu_percent / 100} /></span></span> },
     {
       id: "memory",
       title: "Memory",
@@ -186,7 +185,7 @@ function columns(limit: number | null, most: number | null): Column<Member>[] {
       key: (r) => r.rss_bytes,
       cell: (r) => {
         const ratio = filled(r, limit, most);
-        return <span class="cm-with-meter" title={ratio == null ? undefined : `${percent(ratio)}${r.peak_rss_bytes == null ? "" : `, at most ${bytes(r.peak_rss_bytes)}`}`}>{bytes(r.rss_bytes)} <Meter ratio={ratio} limit={MEMORY_LIMIT} /></span>;
+        return <span class="cm-with-meter" title={ratio == null ? undefined : `${percent(ratio)}${r.peak_rss_bytes == null ? "" : `, at most ${bytes(r.peak_rss_bytes)}`}`}>{bytes(r.rss_bytes)} <span class="cm-wide"><Meter ratio={ratio} limit={MEMORY_LIMIT} /></span></span>;
       },
     },
     { id: "own", title: "Own", hint: "memory that it shares with nobody; counted seldom", minor: 2, key: (r) => r.uss_bytes, cell: (r) => <span title={r.uss_bytes == null ? "not counted yet: the kernel walks through all memory for it" : undefined}>{bytes(r.uss_bytes)}</span> },

@@ -2,7 +2,7 @@
 
 import { changed, execution, executions, host as hostLink, queue as queueLink, search as query, worker as workerLink } from "../address/links.ts";
 import type { PageProps } from "../address/route.ts";
-import { windowOf } from "../address/window.ts";
+import { type Range, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { Hosts, Worker, Workers } from "../api/workers.ts";
 import { Badge } from "../parts/badge.tsx";
@@ -21,8 +21,8 @@ const WINDOW = "1h";
 const REASONS = 5; // of states, in lines; the table has all
 
 export function WorkersPage({ search }: PageProps) {
-  const window = windowOf(search, WINDOW);
-  const path = `/workers${query({ window })}`;
+  const range = rangeOf(search, WINDOW);
+  const path = `/workers${query(range)}`;
   const view = useAnswer<Workers>(path, path);
   const hosts = useAnswer<Hosts>("/hosts", "hosts").answer;
   return (
@@ -30,15 +30,15 @@ export function WorkersPage({ search }: PageProps) {
       {(found) => (
         <>
           {found.window.clamped && <Notice tone="unknown" title={found.window.clamped} />}
-          <Body rows={found.workers} seconds={found.window.seconds} search={search} window={window} />
-          {hosts && <HostStrip {...hosts} window={window} />}
+          <Body rows={found.workers} seconds={found.window.seconds} search={search} range={range} />
+          {hosts && <HostStrip {...hosts} range={range} />}
         </>
       )}
     </Sheet>
   );
 }
 
-function Body({ rows, seconds, search, window }: { rows: readonly Worker[]; seconds: number; search: string; window: string }) {
+function Body({ rows, seconds, search, range }: { rows: readonly Worker[]; seconds: number; search: string; range: Range }) {
   const now = serverNow();
   const past = rows.filter((r) => isGone(r, seconds, now));
   const present = rows.filter((r) => !isGone(r, seconds, now));
@@ -50,7 +50,7 @@ function Body({ rows, seconds, search, window }: { rows: readonly Worker[]; seco
         title="Workers"
         nouns={["worker"]}
         rows={withPast ? rows : present}
-        columns={columns(now, window)}
+        columns={columns(now, range)}
         name={(r) => r.worker}
         order={{ column: "state", descending: false }}
         empty={<>No worker answers. Start one: <code>celery -A proj worker</code></>}
@@ -104,7 +104,7 @@ export function exitsInWords(exits: Record<string, number>): string {
   return Object.entries(exits).sort((a, b) => b[1] - a[1]).map(([reason, n]) => `${reason} ${n}`).join(", ");
 }
 
-function columns(now: Date, window: string): Column<Worker>[] {
+function columns(now: Date, range: Range): Column<Worker>[] {
   const gone = (r: Worker) => r.state === "stopped" || r.state === "lost";
   return [
     {
@@ -115,7 +115,7 @@ function columns(now: Date, window: string): Column<Worker>[] {
       value: (r) => r.state,
       cell: (r) => <span title={r.note ?? undefined}><Badge mark={workerMark(r.state)} word /></span>,
     },
-    { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => <a class="cm-name" href={workerLink(r.worker, { window })} title={`${r.worker}\npid ${r.pid}, ${r.pool ?? "pool unknown"}`}>{r.worker}</a> },
+    { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => <a class="cm-name" href={workerLink(r.worker, range)} title={`${r.worker}\npid ${r.pid}, ${r.pool ?? "pool unknown"}`}>{r.worker}</a> },
     { id: "busy", title: "Busy", hint: "slots that run a task now", key: (r) => (gone(r) || !r.slots ? null : r.busy! / r.slots), value: (r) => r.busy, cell: (r) => (gone(r) ? <span class="cm-muted">{UNKNOWN}</span> : <Slots busy={r.busy} slots={r.slots} />) },
     {
       id: "running",
@@ -131,8 +131,8 @@ function columns(now: Date, window: string): Column<Worker>[] {
       },
     },
     { id: "held", title: "Held", hint: "prefetched, not started", minor: 1, key: (r) => r.prefetched, cell: (r) => <span title={r.prefetch_limit == null ? "it may hold any number" : `it may hold ${r.prefetch_limit} messages unacknowledged`}>{count(r.prefetched)}</span> },
-    { id: "ended", title: "Ended", minor: 2, key: (r) => r.ended, cell: (r) => <Door n={r.ended} href={executions({ worker: r.worker, window })} /> },
-    { id: "failed", title: "Failed", minor: 2, key: (r) => r.failed, cell: (r) => <Door n={r.failed} href={executions({ worker: r.worker, state: "FAILURE", window })} bad /> },
+    { id: "ended", title: "Ended", minor: 2, key: (r) => r.ended, cell: (r) => <Door n={r.ended} href={executions({ worker: r.worker, ...range })} /> },
+    { id: "failed", title: "Failed", minor: 2, key: (r) => r.failed, cell: (r) => <Door n={r.failed} href={executions({ worker: r.worker, state: "FAILURE", ...range })} bad /> },
     { id: "rate", title: "Rate", hint: "ends", minor: 1, key: (r) => r.rate_per_second, cell: (r) => rate(r.rate_per_second) },
     { id: "cpu", title: "CPU", hint: "of the worker and its children; 100 % is one core", key: (r) => r.cpu_percent, cell: (r) => percent(r.cpu_percent == null ? null : r.cpu_percent / 100) },
     { id: "memory", title: "Memory", hint: "resident, of the worker and its children", minor: 2, key: (r) => r.rss_bytes, cell: (r) => bytes(r.rss_bytes) },
@@ -140,7 +140,7 @@ function columns(now: Date, window: string): Column<Worker>[] {
     { id: "restarts", title: "Restarts", hint: "processes that had the same name before", minor: 1, key: (r) => r.restarts, cell: (r) => <span class={r.restarts ? "" : "cm-muted"}>{count(r.restarts)}</span> },
     { id: "uptime", title: "Up", minor: 1, key: (r) => r.uptime_seconds, cell: (r) => duration(r.uptime_seconds == null ? null : Math.round(r.uptime_seconds)) },
     { id: "build", title: "Build", text: true, minor: 1, key: (r) => r.build, cell: (r) => r.build && <code class="cm-cut">{r.build}</code> },
-    { id: "host", title: "Host", text: true, minor: 1, key: (r) => r.host, cell: (r) => r.host && <a class="cm-cut" href={hostLink(r.host, { window })}>{r.host}</a> },
+    { id: "host", title: "Host", text: true, minor: 1, key: (r) => r.host, cell: (r) => r.host && <a class="cm-cut" href={hostLink(r.host, range)}>{r.host}</a> },
     {
       id: "queues",
       title: "Queues",
@@ -149,7 +149,7 @@ function columns(now: Date, window: string): Column<Worker>[] {
       key: (r) => r.queues.join(", "),
       cell: (r) => (
         <span class="cm-queues" title={r.queues.join(", ")}>
-          {r.queues.length > 3 ? plural(r.queues.length, "queue") : r.queues.map((q, i) => <>{i > 0 && ", "}<a href={queueLink(q, { window })}>{q}</a></>)}
+          {r.queues.length > 3 ? plural(r.queues.length, "queue") : r.queues.map((q, i) => <>{i > 0 && ", "}<a href={queueLink(q, range)}>{q}</a></>)}
         </span>
       ),
     },

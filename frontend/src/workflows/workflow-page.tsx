@@ -2,7 +2,7 @@
 
 import { executions, runs, task, search as query, workflows } from "../address/links.ts";
 import type { PageProps } from "../address/route.ts";
-import { windowOf } from "../address/window.ts";
+import { type Range, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { Run, StepStatistics, WorkflowDetail } from "../api/runs.ts";
 import { Door } from "../parts/door.tsx";
@@ -18,27 +18,27 @@ import { RunStrip } from "./run-strip.tsx";
 const WINDOW = "24h";
 
 export function WorkflowPage({ name, search }: PageProps) {
-  const window = windowOf(search, WINDOW);
-  const path = `/workflows/${encodeURIComponent(name)}${query({ window })}`;
+  const range = rangeOf(search, WINDOW);
+  const path = `/workflows/${encodeURIComponent(name)}${query(range)}`;
   const view = useAnswer<WorkflowDetail>(path, path);
   return (
     <Sheet
       view={view}
       title={name}
-      heading={<><a href={workflows({ window })}>Workflows</a> <span class="cm-muted">/</span> <span class="cm-title">{name}</span></>}
+      heading={<><a href={workflows(range)}>Workflows</a> <span class="cm-muted">/</span> <span class="cm-title">{name}</span></>}
       window={WINDOW}
-      missing={<>No workflow of this name ran in the last {window}. <a href={workflows({ window: "30d" })}>Those of the last 30d</a></>}
+      missing={<>No workflow of this name ran in this time. <a href={workflows({ window: "30d" })}>Those of the last 30d</a></>}
     >
       {(found) => (
         <>
           {found.window?.clamped && <Notice tone="unknown" title={found.window.clamped} />}
-          <section class="cm-card cm-padded"><Facts facts={facts(found, window)} /></section>
+          <section class="cm-card cm-padded"><Facts facts={facts(found, range)} /></section>
           <RunStrip runs={found.runs} />
           <Table
             title="Steps"
             nouns={["step"]}
             rows={found.steps}
-            columns={steps(window)}
+            columns={steps(range)}
             name={(r) => r.step}
             order={{ column: "share", descending: true }}
             empty="No step of it has ended in this time."
@@ -54,7 +54,7 @@ export function WorkflowPage({ name, search }: PageProps) {
             empty="No run of it is recorded in this time."
             file={`runs of ${fileName(name)}`}
           >
-            <a href={runs({ workflow: name, window })}>all of them</a>
+            <a href={runs({ workflow: name, ...range })}>all of them</a>
           </Table>
         </>
       )}
@@ -69,16 +69,16 @@ function fileName(name: string): string {
   return name.replace(/[^\w.-]+/g, "_").slice(0, 60);
 }
 
-function facts(row: WorkflowDetail, window: string): Fact[] {
+function facts(row: WorkflowDetail, range: Range): Fact[] {
   const whole = row.counts === "runs";
   return [
     {
       name: whole ? "runs" : "attempts of its steps",
-      value: <a href={runs({ workflow: row.workflow, window })}>{count(row.execution_count)}</a>,
+      value: <a href={runs({ workflow: row.workflow, ...range })}>{count(row.execution_count)}</a>,
       hint: whole ? "those that are over" : "no run of it is over yet",
     },
     { name: "success", value: percent(row.success_rate) },
-    { name: "failed", value: <Door n={row.failure_count} href={runs({ workflow: row.workflow, state: "FAILED", window })} bad />, hint: "failed or stuck" },
+    { name: "failed", value: <Door n={row.failure_count} href={runs({ workflow: row.workflow, state: "FAILED", ...range })} bad />, hint: "failed or stuck" },
     { name: "retries", value: count(row.retry_count) },
     { name: "p50", value: duration(row.p50_seconds) },
     { name: "p95", value: duration(row.p95_seconds) },
@@ -88,9 +88,9 @@ function facts(row: WorkflowDetail, window: string): Fact[] {
   ];
 }
 
-function steps(window: string): Column<StepStatistics>[] {
+function steps(range: Range): Column<StepStatistics>[] {
   return [
-    { id: "step", title: "Step", text: true, key: (r) => r.step, cell: (r) => <a class="cm-name" href={task(r.step, { window })} title={r.step}>{r.step}</a> },
+    { id: "step", title: "Step", text: true, key: (r) => r.step, cell: (r) => <a class="cm-name" href={task(r.step, range)} title={r.step}>{r.step}</a> },
     { id: "share", title: "Share", hint: "of the time all steps ran", key: (r) => r.share, cell: (r) => <ShareBar ratio={r.share} /> },
     { id: "attempts", title: "Ran", hint: "attempts that ended", minor: 2, key: (r) => r.execution_count, cell: (r) => count(r.execution_count) },
     { id: "success", title: "Success", minor: 2, key: (r) => r.success_rate, cell: (r) => percent(r.success_rate) },
@@ -98,7 +98,7 @@ function steps(window: string): Column<StepStatistics>[] {
       id: "failed",
       title: "Failed",
       key: (r) => r.failure_count,
-      cell: (r) => <Door n={r.failure_count} href={executions({ task: r.step, state: "FAILURE", window })} bad />,
+      cell: (r) => <Door n={r.failure_count} href={executions({ task: r.step, state: "FAILURE", ...range })} bad />,
     },
     { id: "retries", title: "Retries", minor: 2, key: (r) => r.retry_count, cell: (r) => <span class={r.retry_count ? "cm-warn" : "cm-muted"}>{count(r.retry_count)}</span> },
     { id: "p50", title: "p50", minor: 1, key: (r) => r.p50_seconds, cell: (r) => duration(r.p50_seconds) },

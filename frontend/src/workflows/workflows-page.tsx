@@ -2,19 +2,22 @@
 
 import { runs, search as query, workflow } from "../address/links.ts";
 import type { PageProps } from "../address/route.ts";
-import { windowOf } from "../address/window.ts";
+import { type Range, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { Workflows, WorkflowStatistics } from "../api/runs.ts";
+import { Sparkline } from "../charts/sparkline.tsx";
 import { Door } from "../parts/door.tsx";
 import { Sheet } from "../parts/head.tsx";
-import { Notice, Quiet } from "../parts/notice.tsx";
+import { Notice } from "../parts/notice.tsx";
+import { Ending } from "../parts/quiet.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { clock, count, duration, percent } from "../words/format.ts";
 
 const WINDOW = "24h";
 
 export function WorkflowsPage({ search }: PageProps) {
-  const path = `/workflows${query({ window: windowOf(search, WINDOW) })}`;
+  const range = rangeOf(search, WINDOW);
+  const path = `/workflows${query(range)}`;
   const view = useAnswer<Workflows>(path, path);
   return (
     <Sheet view={view} title="Workflows" window={WINDOW}>
@@ -22,15 +25,15 @@ export function WorkflowsPage({ search }: PageProps) {
         <>
           {window.clamped && <Notice tone="unknown" title={window.clamped} />}
           {workflows.length === 0 ? (
-            <Quiet seconds={window.seconds} what="No workflow has run">
+            <Ending window={window} what="No workflow has run">
               Name one with <code>with workflow("…"):</code>, or publish a chain, group or chord.
-            </Quiet>
+            </Ending>
           ) : (
             <Table
               title="Definitions"
               nouns={["workflow"]}
               rows={workflows}
-              columns={columns(windowOf(search, WINDOW))}
+              columns={columns(range)}
               name={(r) => r.workflow}
               order={{ column: "runs", descending: true }}
               empty=""
@@ -45,17 +48,18 @@ export function WorkflowsPage({ search }: PageProps) {
   );
 }
 
-function columns(window: string): Column<WorkflowStatistics>[] {
+function columns(range: Range): Column<WorkflowStatistics>[] {
   const whole = (r: WorkflowStatistics) => r.counts === "runs";
   return [
-    { id: "workflow", title: "Workflow", text: true, key: (r) => r.workflow, cell: (r) => <a class="cm-name" href={workflow(r.workflow, { window })} title={r.workflow}>{r.workflow}</a> },
+    { id: "workflow", title: "Workflow", text: true, key: (r) => r.workflow, cell: (r) => <a class="cm-name" href={workflow(r.workflow, range)} title={r.workflow}>{r.workflow}</a> },
+    { id: "spark", title: "Trend", hint: "runs over the window", minor: 1, key: (r) => r.execution_count, value: (r) => r.spark.join(" "), cell: (r) => <Sparkline values={r.spark} tone="running" /> },
     {
       id: "runs",
       title: "Runs",
       hint: "that are over; of a workflow of which none is, the attempts of its steps",
       key: (r) => r.execution_count,
       cell: (r) => (
-        <a href={runs({ workflow: r.workflow, window })}>
+        <a href={runs({ workflow: r.workflow, ...range })}>
           {count(r.execution_count)}
           {!whole(r) && <span class="cm-muted"> attempts</span>}
         </a>
@@ -67,7 +71,7 @@ function columns(window: string): Column<WorkflowStatistics>[] {
       title: "Failed",
       hint: "failed or stuck",
       key: (r) => r.failure_count,
-      cell: (r) => <Door n={r.failure_count} href={runs({ workflow: r.workflow, state: "FAILED", window })} bad />,
+      cell: (r) => <Door n={r.failure_count} href={runs({ workflow: r.workflow, state: "FAILED", ...range })} bad />,
     },
     { id: "retries", title: "Retries", minor: 2, key: (r) => r.retry_count, cell: (r) => <span class={r.retry_count ? "cm-warn" : "cm-muted"}>{count(r.retry_count)}</span> },
     { id: "p50", title: "p50", hint: "median duration", minor: 2, key: (r) => r.p50_seconds, cell: (r) => duration(r.p50_seconds) },
