@@ -20,10 +20,11 @@ from celery.exceptions import MaxRetriesExceededError
 from celery_monitor.signals import content, guard, header, labels, plans, process, redact, results, usage
 from celery_monitor.signals.layout import (
     BEGIN,
-    END,
+    COUNTED,
     MAX_MESSAGE,
     MAX_TRACEBACK,
     NO_ERROR,
+    USED,
     pack_error,
     pack_ids,
     pack_series,
@@ -67,40 +68,23 @@ class Open:
 
     """
 
-    __slots__ = (
-        "begun",
-        "counters",
-        "cpu_ns",
-        "end_at",
-        "header",
-        "id",
-        "inside",
-        "read",
-        "replaced",
-        "scope",
-        "serial",
-        "slot",
-        "started_ns",
-        "task",
-        "workflow",
-    )
-
-    # Filled in by `begin`: a call of __init__, once per task, costs as much as everything else here.
+    # Filled in by `begin`: a call of __init__, once per task, costs as much as everything else here. What few attempts
+    # need is the class's until then.
     begun: bytes
-    counters: Any
     cpu_ns: int
-    end_at: int
     header: Any
     id: str
-    inside: Any
-    read: bytes | None
-    replaced: bool
-    scope: Any
     serial: int
     slot: int
     started_ns: int
     task: str
-    workflow: str
+    counters: Any = None
+    end_at: int = -1
+    inside: Any = None
+    read: bytes | None = None
+    replaced: bool = False
+    scope: Any = None
+    workflow: str = ""
 
     @property
     def run(self) -> bytes:
@@ -167,8 +151,8 @@ _of_name = _Names()
 _request_parts = itemgetter("id", "root_id", "parent_id", "group", "retries", "eta", "cm", "is_eager", "delivery_info")
 _delivery_parts = itemgetter("exchange", "routing_key", "priority", "redelivered")
 # Bound once: a look-up in a struct costs as much as packing one of its numbers.
-_pack_begin, _pack_end, _read_header = BEGIN.pack, END.pack, header.read
-_credit, _BRIEF_NS, _UNKNOWN = usage.credit.get, usage.BRIEF_NS, usage.UNKNOWN
+_pack_begin, _pack_used, _read_header = BEGIN.pack, USED.pack, header.read
+_credit, _BRIEF_NS, _UNKNOWN = usage.credit.get, usage.BRIEF_NS, COUNTED.pack(*usage.UNKNOWN)
 
 
 def by_routing_key(exchange: Any, routing_key: str) -> str:  # noqa: ARG001 - the Monitor's looks at both
@@ -266,12 +250,11 @@ def begin(task: Any) -> None:
     writer.mark(slot, serial, begun)
     attempt = Open()
     attempt.begun, attempt.slot, attempt.serial = begun, slot, serial
-    attempt.task, attempt.id, attempt.workflow = name, task_id or "", workflow
-    attempt.read, attempt.header = run, text
-    attempt.inside = attempt.scope = None
-    attempt.replaced, attempt.end_at = False, -1
-    attempt.counters, attempt.cpu_ns, attempt.started_ns = None, thread_time_ns(), monotonic_ns()
-    if attempt.started_ns >= memory.next_ns or _credit(name, 1):
+    attempt.task, attempt.id, attempt.header = name, task_id or "", text
+    attempt.read, attempt.workflow = run, workflow
+    attempt.cpu_ns = thread_time_ns()
+    attempt.started_ns = began = monotonic_ns()
+    if began >= memory.next_ns or _credit(name, 1):
         usage.look(attempt)
     about[KEY] = attempt
     if not me.agent:
@@ -359,7 +342,7 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     rss, growth = (memory.kib, 0) if looked else memory.since_last(now)
     counted = _UNKNOWN
     if lasted >= _BRIEF_NS or attempt.counters is not None:
-        counted = usage.since(attempt, lasted, cpu_now - cpu_ns)
+        counted = COUNTED.pack(*usage.since(attempt, lasted, cpu_now - cpu_ns))
     size = _NO_RESULT
     if state == "SUCCESS":
         code, reason, error = _SUCCESS, _OK, NO_ERROR
@@ -373,8 +356,8 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     if end_at < 0:
         attempt.end_at = end_at = writer.head
     if end_at == writer.head:  # called again after a soft time limit: it may have been written
-        ended = _pack_end(code, reason, size, runtime, cpu, rss, growth, *counted)
-        writer.put(_ATTEMPT, ended + attempt.begun + error)
+        used = _pack_used(code, reason, size, runtime, cpu, rss, growth)
+        writer.put(_ATTEMPT, used + counted + attempt.begun + error)
     writer.end(attempt.slot)
     recent.append((attempt.id, attempt.serial))
     del about[KEY]

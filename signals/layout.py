@@ -21,9 +21,11 @@ from typing import Final
 from celery_monitor.signals import header
 from celery_monitor.signals.record import Flag, ResultSize, fixed_id, pack_id
 
-END: Final = Struct("<BBBxqqIiqqqq")
-"""state, reason, size class of the result, runtime us, cpu us, peak RSS KiB, RSS growth KiB, bytes read and written,
-voluntary and involuntary switches (-1 unknown)."""
+USED: Final = Struct("<BBBxqqIi")
+"""state, reason, size class of the result, runtime us, cpu us, peak RSS KiB, RSS growth KiB."""
+COUNTED: Final = Struct("<qqqq")
+"""bytes read and written, voluntary and involuntary switches (-1 unknown)."""
+END: Final = Struct(USED.format + COUNTED.format[1:])
 BEGIN: Final = Struct("<IHHHBxqqq")
 """serial, slot, flags, retries, priority, started us, published us, wait us (-1 unknown)."""
 PUBLISH: Final = Struct("<qqHH")
