@@ -20,29 +20,33 @@ from celery.exceptions import MaxRetriesExceededError
 from celery_monitor.signals import content, guard, header, labels, plans, process, redact, results, usage
 from celery_monitor.signals.layout import (
     BEGIN,
-    END,
+    COUNTED,
     MAX_MESSAGE,
     MAX_TRACEBACK,
     NO_ERROR,
+    USED,
     pack_error,
     pack_ids,
     pack_series,
+    pack_unread,
+    waited,
 )
-from celery_monitor.signals.record import Flag, Kind, Reason, ResultSize, State
+from celery_monitor.signals.record import Flag, Kind, Reason, ResultSize, State, fixed_id, pack_id
+from celery_monitor.signals.requests import top
 from celery_monitor.signals.run import Shape, derive
 
 KEY: Final = "_celery_monitor"
 """Where an open attempt hangs on its request: overlapping attempts of threads and greenlets never mix."""
 MACHINERY: Final = frozenset({"celery.chord_unlock", "celery.backend_cleanup", "celery.accumulate"})
-_SKEW_US: Final = 50_000
 # Enum arithmetic costs a microsecond per operator, so the hot path works on plain numbers.
 _EAGER, _REDELIVERED, _MACHINERY = int(Flag.EAGER), int(Flag.REDELIVERED), int(Flag.INFRASTRUCTURE)
-_FOREIGN, _SKEWED, _UNATTRIBUTED = int(Flag.FOREIGN), int(Flag.SKEWED), int(Flag.UNATTRIBUTED)
+_FOREIGN, _UNATTRIBUTED = int(Flag.FOREIGN), int(Flag.UNATTRIBUTED)
 _SUCCESS, _OK, _ATTEMPT = int(State.SUCCESS), int(Reason.OK), int(Kind.ATTEMPT)
 _NO_RESULT = int(ResultSize.NONE)
 _RSS_EVERY_NS: Final = 20_000_000
 _PAGE_KIB: Final = resource.getpagesize() // 1024
 _NOWHERE: Final[dict[str, Any]] = {}
+_PLAIN: Final = header.SIZE
 _STATES: Final = {
     "FAILURE": (State.FAILURE, Reason.ERROR),
     "RETRY": (State.RETRY, Reason.RETRY),
@@ -57,44 +61,38 @@ class Open:
     Attributes:
         inside: an `owner.Owner`, made when something is recorded inside it.
         scope: a `context.Scope`, made when its labels are asked for.
+        header: of its message; its run is read from it when that is asked for, where `read` is None.
         counters: where the kernel's stood when it began (`usage`), None where nobody looked.
         end_at: where the ring stood when the end was about to be written, -1 before.
         replaced: whether another task or workflow took its place.
 
     """
 
-    __slots__ = (
-        "begun",
-        "counters",
-        "cpu_ns",
-        "end_at",
-        "id",
-        "inside",
-        "replaced",
-        "run",
-        "scope",
-        "serial",
-        "slot",
-        "started_ns",
-        "task",
-        "workflow",
-    )
-
-    # Filled in by `begin`: a call of __init__, once per task, costs as much as everything else here.
+    # Filled in by `begin`: a call of __init__, once per task, costs as much as everything else here. What few attempts
+    # need is the class's until then.
     begun: bytes
-    counters: Any
     cpu_ns: int
-    end_at: int
+    header: Any
     id: str
-    inside: Any
-    replaced: bool
-    run: bytes
-    scope: Any
     serial: int
     slot: int
     started_ns: int
     task: str
-    workflow: str
+    counters: Any = None
+    end_at: int = -1
+    inside: Any = None
+    read: bytes | None = None
+    replaced: bool = False
+    scope: Any = None
+    workflow: str = ""
+
+    @property
+    def run(self) -> bytes:
+        """The run it belongs to, 16 bytes."""
+        if self.read is None:
+            known = _read_header(self.header)
+            self.read = known[1] if known is not None else fixed_id(pack_id(self.id))
+        return self.read
 
 
 class Memory:
@@ -150,11 +148,11 @@ class _Names(dict[str, int]):
 
 
 _of_name = _Names()
-_request_parts = itemgetter("id", "root_id", "parent_id", "group", "retries", "eta", "cm", "delivery_info")
+_request_parts = itemgetter("id", "root_id", "parent_id", "group", "retries", "eta", "cm", "is_eager", "delivery_info")
 _delivery_parts = itemgetter("exchange", "routing_key", "priority", "redelivered")
 # Bound once: a look-up in a struct costs as much as packing one of its numbers.
-_pack_begin, _pack_end, _read_header = BEGIN.pack, END.pack, header.read
-_credit, _BRIEF_NS, _UNKNOWN = usage.credit.get, usage.BRIEF_NS, usage.UNKNOWN
+_pack_begin, _pack_used, _read_header = BEGIN.pack, USED.pack, header.read
+_credit, _BRIEF_NS, _UNKNOWN = usage.credit.get, usage.BRIEF_NS, COUNTED.pack(*usage.UNKNOWN)
 
 
 def by_routing_key(exchange: Any, routing_key: str) -> str:  # noqa: ARG001 - the Monitor's looks at both
@@ -183,8 +181,8 @@ def series(task: str, queue: str, workflow: str, routing_key: str = "", counted:
 
 def current() -> Open | None:
     """Return the attempt that is running in this thread or greenlet."""
-    task = _task_stack.top
-    request = task.request_stack.top if task is not None else None
+    task = top(_task_stack)
+    request = top(task.request_stack) if task is not None else None
     return request.__dict__.get(KEY) if request is not None else None
 
 
@@ -209,30 +207,32 @@ def begin(task: Any) -> None:
     """Note that an attempt begins, at task_prerun, in the process and context of its body."""
     me = process.me
     writer = me.writer or process.open_writer()
-    stack = task.request_stack.stack
-    if writer is None or not stack:
+    request = top(task.request_stack)
+    if writer is None or request is None:
         me.dropped += 1
         return
-    about = stack[-1].__dict__
+    about = request.__dict__
     if KEY in about:  # interrupted by a soft time limit just before its end, and called again
         return
     now = time_ns() // 1000
     name = task.name
     try:  # all at once: one by one they cost twice as much
-        task_id, root, parent, group, retries, eta, text, delivery = _request_parts(about)
+        task_id, root, parent, group, retries, eta, text, eager, delivery = _request_parts(about)
         exchange, routing_key, priority, redelivered = _delivery_parts(delivery)
     except (KeyError, TypeError):  # an eager call, or a publisher without a Monitor
-        task_id, root, parent, group, retries, eta, text, exchange, routing_key, priority, redelivered = _lenient(about)
-    known = None if about.get("is_eager") else _read_header(text)
-    if known is not None:
-        flags = _of_name[name]
-        published, run, workflow, labelled = known
+        (
+            task_id, root, parent, group, retries, eta, text, eager, exchange, routing_key, priority, redelivered
+        ) = _lenient(about)  # fmt: skip
+    ids = b""
+    if root == task_id and type(text) is str and len(text) == _PLAIN and not (parent or group or eta or eager):
+        ids = pack_unread(task_id, text)
+    if ids:  # the agent reads them, many at once
+        flags, published, wait, run, workflow, labelled = _of_name[name], 0, -1, None, "", ""
     else:
         flags, (published, run, workflow, labelled) = origin(name, about)
-    wait = now - published
-    if eta or wait < 0 or not published:
         wait, skewed = _wait(now, published, eta)
         flags |= skewed
+        ids = pack_ids(task_id or "", root, parent, group, run)
     if redelivered:
         flags |= _REDELIVERED
     flags |= _UNATTRIBUTED if process.place.shared_memory else 0
@@ -244,17 +244,17 @@ def begin(task: Any) -> None:
     serial, slot = writer.serial(), writer.take_slot()
     begun = (
         _pack_begin(serial, slot, flags, (retries or 0) & 0xFFFF, (priority or 0) & 0xFF, now, published, wait)
-        + pack_ids(task_id or "", root, parent, group, run)
+        + ids
         + names
     )
     writer.mark(slot, serial, begun)
     attempt = Open()
     attempt.begun, attempt.slot, attempt.serial = begun, slot, serial
-    attempt.task, attempt.id, attempt.run, attempt.workflow = name, task_id or "", run, workflow
-    attempt.inside = attempt.scope = None
-    attempt.replaced, attempt.end_at = False, -1
-    attempt.counters, attempt.cpu_ns, attempt.started_ns = None, thread_time_ns(), monotonic_ns()
-    if attempt.started_ns >= memory.next_ns or _credit(name, 1):
+    attempt.task, attempt.id, attempt.header = name, task_id or "", text
+    attempt.read, attempt.workflow = run, workflow
+    attempt.cpu_ns = thread_time_ns()
+    attempt.started_ns = began = monotonic_ns()
+    if began >= memory.next_ns or _credit(name, 1):
         usage.look(attempt)
     about[KEY] = attempt
     if not me.agent:
@@ -263,10 +263,7 @@ def begin(task: Any) -> None:
 
 def _wait(now: int, published: int, eta: Any) -> tuple[int, int]:
     """Return how long an attempt that begins now was due, -1 when nobody knows, and what that says as flags."""
-    if not published:
-        return -1, 0
-    wait = now - (max(published, micros(eta)) if eta else published)
-    return max(wait, 0), _SKEWED if wait < -_SKEW_US else 0
+    return waited(now, max(published, micros(eta)) if eta and published else published)
 
 
 def _names(name: str, exchange: Any, routing_key: str, workflow: str, labelled: str) -> bytes:
@@ -280,7 +277,8 @@ def _lenient(about: Mapping[str, Any]) -> tuple[Any, ...]:
     get, delivery = about.get, about.get("delivery_info") or _NOWHERE
     return (
         get("id"), get("root_id"), get("parent_id"), get("group"), get("retries"), get("eta"), get("cm"),
-        delivery.get("exchange"), delivery.get("routing_key"), delivery.get("priority"), delivery.get("redelivered"),
+        get("is_eager"), delivery.get("exchange"), delivery.get("routing_key"), delivery.get("priority"),
+        delivery.get("redelivered"),
     )  # fmt: skip
 
 
@@ -329,11 +327,11 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     """Write the complete end of an attempt, at task_postrun, whatever its outcome."""
     now = monotonic_ns()
     cpu_now = thread_time_ns()
-    stack = task.request_stack.stack
+    request = top(task.request_stack)
     writer = process.me.writer
-    if not stack or writer is None:
+    if request is None or writer is None:
         return
-    about = stack[-1].__dict__
+    about = request.__dict__
     attempt: Open | None = about.get(KEY)
     if attempt is None:
         return
@@ -344,7 +342,7 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     rss, growth = (memory.kib, 0) if looked else memory.since_last(now)
     counted = _UNKNOWN
     if lasted >= _BRIEF_NS or attempt.counters is not None:
-        counted = usage.since(attempt, lasted, cpu_now - cpu_ns)
+        counted = COUNTED.pack(*usage.since(attempt, lasted, cpu_now - cpu_ns))
     size = _NO_RESULT
     if state == "SUCCESS":
         code, reason, error = _SUCCESS, _OK, NO_ERROR
@@ -358,8 +356,8 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     if end_at < 0:
         attempt.end_at = end_at = writer.head
     if end_at == writer.head:  # called again after a soft time limit: it may have been written
-        ended = _pack_end(code, reason, size, runtime, cpu, rss, growth, *counted)
-        writer.put(_ATTEMPT, ended + attempt.begun + error)
+        used = _pack_used(code, reason, size, runtime, cpu, rss, growth)
+        writer.put(_ATTEMPT, used + counted + attempt.begun + error)
     writer.end(attempt.slot)
     recent.append((attempt.id, attempt.serial))
     del about[KEY]

@@ -22,6 +22,7 @@ from celery_monitor.signals import attempts, guard, header, labels, process, red
 from celery_monitor.signals.attempts import KEY, Open
 from celery_monitor.signals.layout import BEGIN, pack_labels, read_texts, unpack_ids
 from celery_monitor.signals.record import Kind, fixed_id, pack_id, unpack_id
+from celery_monitor.signals.requests import top
 from celery_monitor.signals.run import CHAIN, CHORD, GROUP
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -100,9 +101,9 @@ def active(attempt: Open | None) -> Scope | None:
 
 def request() -> Mapping[str, Any]:
     """Return the attributes of the request that runs in this thread or greenlet, an empty mapping outside tasks."""
-    task = _task_stack.top
-    top = task.request_stack.top if task is not None else None
-    found: Mapping[str, Any] = top.__dict__ if top is not None else _NOBODY
+    task = top(_task_stack)
+    running = top(task.request_stack) if task is not None else None
+    found: Mapping[str, Any] = running.__dict__ if running is not None else _NOBODY
     return found
 
 

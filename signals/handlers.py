@@ -31,7 +31,11 @@ def on_after_task_publish(
     publishes.record(sender, headers, body, exchange, routing_key)
 
 
-def on_task_prerun(sender: Any, **_: Any) -> None:
+# All that these two are given is named, used or not: to put it into a dict costs as much as the call.
+def on_task_prerun(
+    sender: Any, signal: Any = None, task_id: Any = None, task: Any = None, args: Any = None, kwargs: Any = None,  # noqa: ARG001
+    **_: Any,
+) -> None:  # fmt: skip
     """Open an attempt; guarded in place, as this and `on_task_postrun` run once per task."""
     try:
         attempts.begin(sender)
@@ -42,7 +46,10 @@ def on_task_prerun(sender: Any, **_: Any) -> None:
         note("on_task_prerun", error)
 
 
-def on_task_postrun(sender: Any, state: str | None, retval: Any, **_: Any) -> None:
+def on_task_postrun(
+    sender: Any, state: str | None, retval: Any, signal: Any = None, task_id: Any = None, task: Any = None,  # noqa: ARG001
+    args: Any = None, kwargs: Any = None, **_: Any,  # noqa: ARG001
+) -> None:  # fmt: skip
     """End an attempt; a soft time limit that strikes here comes after the body and is nobody's."""
     try:
         stopped = state in unreached.STOPS and _stops(attempts.current(), retval)

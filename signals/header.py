@@ -18,15 +18,16 @@ from urllib.parse import unquote
 
 NAME: Final = "cm"
 MAX_TAIL: Final = 4096
-_STAMP: Final = Struct(">Q16s")
-_SIZE: Final = 33
-_LONGEST: Final = _SIZE + MAX_TAIL
-_TIME: Final = (1 << 56) - 1
+STAMP: Final = Struct(">Q16s")
+SIZE: Final = 33
+"""Characters of a header without name and labels."""
+_LONGEST: Final = SIZE + MAX_TAIL
+TIME: Final = (1 << 56) - 1
 _PERIOD: Final = 34  # bits of a time in us: 4.8 hours, the first five characters of the base64 text
 _PERIODS: Final = 255
 SAME_PERIOD: Final = 6
 """Two headers of the same beginning of this length were stamped in one period, and their runs began in it."""
-_pack, _unpack = _STAMP.pack, _STAMP.unpack  # bound once: workers decode a header per task
+_pack, _unpack = STAMP.pack, STAMP.unpack  # bound once: workers decode a header per task
 _MARKS: Final = re.compile("[?%&\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -42,7 +43,7 @@ class Header(NamedTuple):
 def encode(published_us: int, run: bytes, tail: str, begun_us: int = 0) -> str:
     """Return the header's text; `run` has 16 bytes, `tail` is one of `tail`; the run began at `begun_us`, 0 for now."""
     if begun_us and begun_us >> _PERIOD != published_us >> _PERIOD:
-        published_us = published_us & _TIME | ((begun_us >> _PERIOD) % _PERIODS + 1) << 56
+        published_us = published_us & TIME | ((begun_us >> _PERIOD) % _PERIODS + 1) << 56
     return "1" + b2a_base64(_pack(published_us, run)).decode("ascii")[:-1] + tail
 
 
@@ -62,12 +63,12 @@ def read(text: object) -> tuple[int, bytes, str, str] | None:
     if not isinstance(text, str) or text[:1] != "1":
         return None
     try:
-        published, run = _unpack(a2b_base64(text[1:_SIZE]))
+        published, run = _unpack(a2b_base64(text[1:SIZE]))
     except (ValueError, error):  # error: shorter than the fixed part
         return None
-    if published > _TIME:
-        published &= _TIME
-    behind = text[_SIZE:_LONGEST]
+    if published > TIME:
+        published &= TIME
+    behind = text[SIZE:_LONGEST]
     if behind and ("?" in behind or "%" in behind):
         return published, run, *parts(behind)
     return published, run, behind, ""
@@ -94,7 +95,7 @@ def parts(behind: str) -> tuple[str, str]:
 
 def tail_of(text: str) -> str:
     """Return the tail of a header that `decode` took."""
-    return text[_SIZE:_LONGEST]
+    return text[SIZE:_LONGEST]
 
 
 def begun_us(text: str) -> int:
@@ -105,8 +106,8 @@ def begun_us(text: str) -> int:
     >>> 0 <= start - begun_us(encode(start + week, b"r" * 16, "", start)) < 2**34
     True
     """
-    (raw, _) = _unpack(a2b_base64(text[1:_SIZE]))
-    code, published = raw >> 56, raw & _TIME
+    (raw, _) = _unpack(a2b_base64(text[1:SIZE]))
+    code, published = raw >> 56, raw & TIME
     if not code:
         return int(published)
     behind = ((published >> _PERIOD) - (code - 1)) % _PERIODS

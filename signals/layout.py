@@ -5,7 +5,9 @@ packed once, at prerun, into the start slot, and copied behind the end. A PUBLIS
 a FACT payload ``FACT + ids + series + error``.
 
 * ids: a u16 mask of two bits per id (id, root, parent, group, run), then the bytes it asks for: 0 none, 1 the same as
-  the first id, 2 sixteen raw bytes, 3 a length byte and a packed text id (`record.pack_id`).
+  the first id, 2 sixteen raw bytes, 3 a length byte and a packed text id (`record.pack_id`). Bit 15 alone says that
+  they are unread: an id's 36 characters and its header's 33 (`header`), of an attempt that is nobody's child and in no
+  group; publish time and wait are in the header, too, and not in `BEGIN`. The agent reads them a column at a time.
 * series: a u16 length and ``task\x00queue\x00workflow`` in UTF-8, with ``\x00routing key`` where that is not the queue.
   A fifth text are the labels that are counted.
 * error: a u16 length and ``type\x00message\x00traceback`` in UTF-8.
@@ -16,11 +18,14 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from celery_monitor.signals.record import ResultSize, fixed_id, pack_id
+from celery_monitor.signals import header
+from celery_monitor.signals.record import Flag, ResultSize, fixed_id, pack_id
 
-END: Final = Struct("<BBBxqqIiqqqq")
-"""state, reason, size class of the result, runtime us, cpu us, peak RSS KiB, RSS growth KiB, bytes read and written,
-voluntary and involuntary switches (-1 unknown)."""
+USED: Final = Struct("<BBBxqqIi")
+"""state, reason, size class of the result, runtime us, cpu us, peak RSS KiB, RSS growth KiB."""
+COUNTED: Final = Struct("<qqqq")
+"""bytes read and written, voluntary and involuntary switches (-1 unknown)."""
+END: Final = Struct(USED.format + COUNTED.format[1:])
 BEGIN: Final = Struct("<IHHHBxqqq")
 """serial, slot, flags, retries, priority, started us, published us, wait us (-1 unknown)."""
 PUBLISH: Final = Struct("<qqHH")
@@ -52,6 +57,12 @@ _ROOM_FOR_LABELS: Final = 3000
 
 _from_hex = bytes.fromhex
 _ALONE: Final = LENGTH.pack(2 | 1 << 2 | 1 << 8)
+UNREAD: Final = LENGTH.pack(1 << 15)
+"""The mask of an id and a header that are written as they came."""
+OWN_SIZE: Final = 36
+UNREAD_SIZE: Final = OWN_SIZE + header.SIZE
+_SKEW_US: Final = 50_000
+_SKEWED, _FOREIGN = int(Flag.SKEWED), int(Flag.FOREIGN)
 
 
 def pack_ids(own_text: str, root: str | None, parent: str | None, group: str | None, run: bytes) -> bytes:
@@ -88,6 +99,37 @@ def pack_ids(own_text: str, root: str | None, parent: str | None, group: str | N
     return LENGTH.pack(mask) + out
 
 
+def pack_unread(own: str, header_text: str) -> bytes:
+    """Return the ids block of an id and a header as they came, b"" when they have not the usual form."""
+    text = own + header_text
+    if len(own) == OWN_SIZE and len(text) == UNREAD_SIZE and header_text[0] == "1" and text.isascii():
+        return UNREAD + text.encode()
+    return b""
+
+
+def read_unread(own: bytes, header_text: bytes) -> tuple[bytes, bytes, int]:
+    """Return packed id, run (b"" for the id itself) and publish time of unread ids; -1 when the header is none."""
+    packed = pack_id(own.decode("utf-8", "replace"))
+    known = header.read(header_text.decode("latin-1"))
+    if known is None:
+        return packed, b"", -1
+    return packed, b"" if known[1] == fixed_id(packed) else known[1], known[0]
+
+
+def waited(started_us: int, published_us: int) -> tuple[int, int]:
+    """Return how long what began was due since its publish, -1 when nobody knows, and what else that says as flags.
+
+    >>> waited(1_000_000, 999_000), waited(1_000_000, 1_000_001), waited(1, 0), waited(1_000_000, 2_000_000)
+    ((1000, 0), (0, 0), (-1, 0), (0, 16))
+    >>> waited(1, -1)
+    (-1, 8)
+    """
+    if published_us <= 0:
+        return -1, _FOREIGN if published_us else 0
+    wait = started_us - published_us
+    return (wait, 0) if wait >= 0 else (0, _SKEWED if wait < -_SKEW_US else 0)
+
+
 def unpack_ids(data: bytes, at: int) -> tuple[list[bytes], int]:
     r"""Return ``[id, root, parent, group, run]`` and the offset behind them.
 
@@ -101,9 +143,12 @@ def unpack_ids(data: bytes, at: int) -> tuple[list[bytes], int]:
     """
     if data[at : at + 2] == _ALONE:  # most tasks are nobody's child and in no group
         return [data[at + 2 : at + 18], b"", b"", b"", b""], at + 18
+    if data[at : at + 2] == UNREAD:
+        ids, _, end = unpack_unread(data, at)
+        return ids, end
     (mask,) = LENGTH.unpack_from(data, at)
     at += 2
-    ids: list[bytes] = []
+    ids = []
     for i in range(5):
         how = mask >> (2 * i) & 3
         if how == 2:
@@ -120,6 +165,15 @@ def unpack_ids(data: bytes, at: int) -> tuple[list[bytes], int]:
     if ids[4] and ids[4] == fixed_id(ids[0]):
         ids[4] = b""
     return ids, at
+
+
+def unpack_unread(data: bytes, at: int) -> tuple[list[bytes], int, int]:
+    """Return ids as `unpack_ids` does, publish time (-1 without a header) and offset of a block of unread ids."""
+    middle, end = at + 2 + OWN_SIZE, at + 2 + UNREAD_SIZE
+    if end > len(data):
+        raise IndexError(f"unread ids at {at} lie behind the end of {len(data)} bytes")
+    own, run, published = read_unread(data[at + 2 : middle], data[middle:end])
+    return [own, b"", b"", b"", run], published, end
 
 
 def pack_series(task: str, queue: str, workflow: str, routing_key: str = "", labels: str = "") -> bytes:

@@ -11,10 +11,11 @@ from functools import wraps
 from typing import Any, Final
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from celery._state import get_current_task
+from celery._state import _task_stack  # type: ignore[attr-defined]
 
 from celery_monitor.signals import guard
 from celery_monitor.signals.record import ResultSize, size_class
+from celery_monitor.signals.requests import top
 
 ENCODED: Final = "_celery_monitor_encoded"
 """Where a request keeps bare results that were encoded while it ran: pairs of the value and the size of its bytes."""
@@ -94,8 +95,8 @@ def _measured(encode: Callable[..., Any]) -> Callable[..., Any]:
 
 def _note(value: Any, payload: str | bytes) -> None:
     """Keep the size of a bare value with the request that runs."""
-    task = get_current_task()
-    request = task.request_stack.top if task is not None else None
+    task = top(_task_stack)
+    request = top(task.request_stack) if task is not None else None
     if request is None or value is None:
         return
     known = request.__dict__.setdefault(ENCODED, [])

@@ -8,7 +8,18 @@ from typing import Final, NamedTuple
 
 from celery_monitor.agent.fingerprint import fingerprint
 from celery_monitor.model import Attempt, Publish
-from celery_monitor.signals.layout import BEGIN, END, FACT, NO_ERROR, PUBLISH, read_texts, unpack_ids
+from celery_monitor.signals.layout import (
+    BEGIN,
+    END,
+    FACT,
+    NO_ERROR,
+    PUBLISH,
+    UNREAD,
+    read_texts,
+    unpack_ids,
+    unpack_unread,
+    waited,
+)
 from celery_monitor.signals.record import Flag, ResultSize
 
 NO_TEXTS = ("", "", "")
@@ -69,12 +80,23 @@ def names_of(raw: bytes) -> Names:
 def begun(data: bytes, at: int = 0) -> Begun:
     """Decode the BEGIN part at an offset."""
     try:
-        fixed = _unpack_begin(data, at)
-        ids, at = unpack_ids(data, at + BEGIN.size)
+        serial, slot, flags, retries, priority, started, published, wait = _unpack_begin(data, at)
+        ids, published, wait, more, at = _origin(data, at + BEGIN.size, started, published, wait)
         raw, at = read_texts(data, at)
     except (struct.error, IndexError) as error:
         raise ValueError(f"an attempt's beginning of {len(data)} bytes is cut off") from error
-    return Begun._make((*fixed, ids, names_of(raw), at, labels_of(raw)))
+    return Begun._make((
+        serial, slot, flags | more, retries, priority, started, published, wait, ids, names_of(raw), at, labels_of(raw),
+    ))  # fmt: skip
+
+
+def _origin(data: bytes, at: int, started: int, published: int, wait: int) -> tuple[list[bytes], int, int, int, int]:
+    """Return ids, publish time, wait, what else they say as flags, and the offset behind the ids."""
+    if data[at : at + 2] != UNREAD:
+        ids, end = unpack_ids(data, at)
+        return ids, published, wait, 0, end
+    ids, published, end = unpack_unread(data, at)
+    return ids, max(published, 0), *waited(started, published), end
 
 
 def attempt(
@@ -86,7 +108,8 @@ def attempt(
             state, reason, size, runtime, cpu, rss, growth, read, written, switches, involuntary,
             serial, slot, flags, retries, priority, started, published, wait,
         ) = _unpack_attempt(data, 0)  # fmt: skip
-        ids, at = unpack_ids(data, _ATTEMPT_BYTES)
+        ids, published, wait, more, at = _origin(data, _ATTEMPT_BYTES, started, published, wait)
+        flags |= more
     except (struct.error, IndexError) as error:
         raise ValueError(f"an attempt of {len(data)} bytes is cut off") from error
     raw, at = read_texts(data, at)

@@ -6,11 +6,12 @@ array of structs. One by one, as all other ends are, they cost three times as mu
 
 from __future__ import annotations
 
+from binascii import a2b_base64, unhexlify
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import compress, product, repeat
-from operator import add
+from operator import add, or_, sub
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +19,19 @@ from celery_monitor.agent import tally
 from celery_monitor.agent.decode import NO_TEXTS, labels_of, names_of
 from celery_monitor.agent.labelled import Labelled
 from celery_monitor.model import Attempt, Cell, Metrics
-from celery_monitor.signals.layout import BEGIN, END, LENGTH, NO_ERROR, read_texts
+from celery_monitor.signals import header
+from celery_monitor.signals.layout import (
+    BEGIN,
+    END,
+    LENGTH,
+    NO_ERROR,
+    OWN_SIZE,
+    UNREAD,
+    UNREAD_SIZE,
+    read_texts,
+    read_unread,
+    waited,
+)
 from celery_monitor.signals.record import GAMMA, RUNTIME_LE, WAIT_LE, Reason, State, bin_of
 from celery_monitor.sketch import Sketch
 
@@ -33,7 +46,9 @@ _HOW: Final = {
     LENGTH.pack(_RAW | root << 2 | parent << 4 | group << 6 | run << 8): (_RAW, root, parent, group, run)
     for root, parent, group, run in product(range(3), repeat=4)
 }
-_WIDTH: Final = {mask: 16 * how.count(_RAW) for mask, how in _HOW.items()}
+_WIDTH: Final = {UNREAD: UNREAD_SIZE, **{mask: 16 * how.count(_RAW) for mask, how in _HOW.items()}}
+_UNREAD_PARTS: Final = f"{OWN_SIZE}s{header.SIZE}s"
+_UUID: Final = Struct("16s")
 _RUNTIME_US: Final = tuple(round(le * 1e6) for le in RUNTIME_LE)
 _WAIT_US: Final = tuple(round(le * 1e6) for le in WAIT_LE)
 _TOPS: Final = tuple(int(GAMMA**i) for i in range(1500))
@@ -45,7 +60,7 @@ class _Shape(NamedTuple):
     """What all ends of a pile have in common."""
 
     parts: Struct
-    how: tuple[int, ...]
+    how: tuple[int, ...]  # empty for ids that are unread
     task: str
     queue: str
     workflow: str
@@ -62,8 +77,9 @@ def _shape(mask: bytes, tail: bytes) -> _Shape | None:
         return None
     if tail[end:] != NO_ERROR:
         return None
-    parts = Struct(f"{_FIXED}2x{'16s' * (_WIDTH[mask] // 16)}{len(tail)}x")
-    return _Shape(parts, _HOW[mask], *names_of(raw), labels_of(raw))
+    ids = _UNREAD_PARTS if mask == UNREAD else "16s" * (_WIDTH[mask] // 16)
+    parts = Struct(f"{_FIXED}2x{ids}{len(tail)}x")
+    return _Shape(parts, _HOW.get(mask, ()), *names_of(raw), labels_of(raw))
 
 
 class Successes:
@@ -111,6 +127,10 @@ class Successes:
             states, reasons, sizes, runtime, cpu, rss, growth, read, written, switches, involuntary,
             serials, slots, flags, retries, priorities, started, published, wait, *raw,
         ) = zip(*shape.parts.iter_unpack(b"".join(pile)), strict=True)  # fmt: skip
+        if shape.how:
+            ids = _ids(shape.how, raw)
+        else:
+            ids, published, wait, flags = _unread(raw[0], raw[1], started, flags)
         for slot, serial in dict(zip(slots, serials, strict=True)).items():
             self.ended[slot] = max(int.from_bytes(serial, "little"), self.ended.get(slot, 0))
         machinery = flags[0] & tally.INFRASTRUCTURE
@@ -127,7 +147,7 @@ class Successes:
                 cells.setdefault(each, Cell()).merge(cell)
         names = map(repeat, (shape.workflow, shape.task if shape.workflow else "", *NO_TEXTS, shape.routing_key))
         return list(map(_row, zip(
-            *_ids(shape.how, raw), uids, repeat(shape.task), repeat(shape.queue),
+            *ids, uids, repeat(shape.task), repeat(shape.queue),
             repeat(self._worker), repeat(self._pid), states, reasons, flags, retries, priorities, published, started,
             wait, runtime, cpu, rss, growth, *names, sizes, *map(repeat, self._hold), repeat(""), read, written,
             switches, involuntary,
@@ -142,6 +162,38 @@ def _ids(how: tuple[int, ...], raw: list[Any]) -> list[Iterable[bytes]]:
         column if column is not None else own if each == _SAME and place in {2, 3} else repeat(b"")
         for place, (each, column) in enumerate(zip(how, given, strict=True))
     ]
+
+
+def _unread(
+    own: Sequence[bytes], headers: Sequence[bytes], started: Sequence[int], flags: Sequence[int]
+) -> tuple[list[Iterable[bytes]], Any, Any, Any]:
+    """Return the columns of ids, and those of publish time, wait and flags, of ids that are unread."""
+    # One by one: somebody's own ids, or a header of a format that nobody knows.
+    packed, runs, published = _read_all(own, headers) or zip(*map(read_unread, own, headers), strict=True)
+    wait: Any = list(map(sub, started, published))
+    if min(wait) < 0 or min(published) <= 0:
+        wait, more = zip(*map(waited, started, published), strict=True)
+        flags, published = list(map(or_, flags, more)), [max(each, 0) for each in published]
+    return [packed, repeat(b""), repeat(b""), repeat(b""), runs], published, wait, flags
+
+
+def _read_all(own: Sequence[bytes], headers: Sequence[bytes]) -> tuple[Any, Any, Any] | None:
+    """Return what `layout.read_unread` does of each, all at once; None when one is unlike the others."""
+    texts, stamps, n = b"".join(own), b"".join(headers), len(own)
+    dashed = all(texts[at::OWN_SIZE] == b"-" * n for at in (8, 13, 18, 23))
+    if not dashed or texts != texts.lower() or stamps[:: header.SIZE] != b"1" * n:
+        return None
+    try:
+        raw = unhexlify(texts.replace(b"-", b""))
+        told = a2b_base64(b"".join([each[1:] for each in headers]))
+    except ValueError:
+        return None
+    if len(raw) != n * _UUID.size or len(told) != n * header.STAMP.size:  # what is no base64 is left out, not refused
+        return None
+    packed = [each for (each,) in _UUID.iter_unpack(raw)]
+    times, runs = zip(*header.STAMP.iter_unpack(told), strict=True)
+    short = [b"" if run == each else run for run, each in zip(runs, packed, strict=True)]
+    return packed, short, times if max(times) <= header.TIME else [each & header.TIME for each in times]
 
 
 def _buckets(started: Sequence[int], runtime: Sequence[int]) -> Iterator[tuple[int, list[bool] | None]]:

@@ -11,7 +11,7 @@ from celery_monitor.agent import decode, tally
 from celery_monitor.agent.labelled import Labelled
 from celery_monitor.agent.successes import Successes
 from celery_monitor.model import Attempt, Metrics
-from celery_monitor.signals import layout
+from celery_monitor.signals import header, layout
 from celery_monitor.signals.record import Flag, Reason, State
 from celery_monitor.store import inbox
 
@@ -24,6 +24,11 @@ NAMES = [
 ]  # fmt: skip
 HOLD = (300_000, 200_000)
 US = st.integers(-1, 3_000_000) | st.integers(-1, 1 << 40)
+HEADERS = st.builds(
+    header.encode, st.integers(1 << 50, (1 << 50) + 60_000_000) | st.just(0) | st.integers(0, (1 << 64) - 1),
+    st.sampled_from([b"r" * 16, layout.pack_id(UUIDS[0])]), st.just(""),
+) | st.sampled_from(["1" + "=" * 32, "1" + "A" * 31 + "?"])  # fmt: skip
+UNREAD = st.tuples(st.sampled_from([*UUIDS, UUIDS[1].upper(), "order 17 of the eleventh of november"]), HEADERS)
 FACTS = st.fixed_dictionaries({
     "ids": st.tuples(
         IDS, st.none() | IDS, st.none() | IDS, st.none() | IDS, st.sampled_from([b"r" * 16, layout.pack_id(UUIDS[0])])
@@ -32,6 +37,7 @@ FACTS = st.fixed_dictionaries({
     "end": st.tuples(st.integers(0, 6), US.map(abs), US, st.integers(0, 1 << 20), st.integers(-5, 5), US, US, US, US),
     "begin": st.tuples(st.integers(1, 1 << 31), st.integers(0, 9), st.sampled_from([0, 2]), st.integers(0, 3)),
     "times": st.tuples(st.integers(1 << 50, (1 << 50) + 30_000_000), US),
+    "unread": st.none() | UNREAD,
 })  # fmt: skip
 
 
@@ -41,10 +47,14 @@ def payload(facts: dict[str, Any]) -> bytes:
     started, wait = facts["times"]
     if facts["names"][0].startswith("celery_monitor."):
         flags |= Flag.INFRASTRUCTURE
+    ids, published = layout.pack_ids(own, root, parent, group, run), max(started - wait, 0)
+    if facts["unread"] is not None:
+        ids, published, wait = layout.pack_unread(*facts["unread"]), 0, -1
+        assert ids
     return (
         layout.END.pack(State.SUCCESS, Reason.OK, *facts["end"])
-        + layout.BEGIN.pack(serial, slot, flags, retries, 5, started, max(started - wait, 0), wait)
-        + layout.pack_ids(own, root, parent, group, run)
+        + layout.BEGIN.pack(serial, slot, flags, retries, 5, started, published, wait)
+        + ids
         + layout.pack_series(*facts["names"])
         + layout.NO_ERROR
     )
@@ -91,14 +101,21 @@ def test_the_newest_end_of_each_slot_is_remembered_whatever_pile_is_taken_last(f
 
 WHOLE = payload({
     "ids": (UUIDS[0], UUIDS[0], UUIDS[1], None, b"r" * 16), "names": ("shop.charge", "payments", "daily"),
+    "end": (2, 1, 2, 3, 4, 5, 6, 7, 8), "begin": (1, 2, 0, 0), "times": (1 << 50, 7), "unread": None,
+})  # fmt: skip
+AS_IT_CAME = payload({
+    "ids": (UUIDS[0], None, None, None, b""), "names": ("shop.charge", "payments", "daily"),
     "end": (2, 1, 2, 3, 4, 5, 6, 7, 8), "begin": (1, 2, 0, 0), "times": (1 << 50, 7),
+    "unread": (UUIDS[0], header.encode((1 << 50) - 7, layout.pack_id(UUIDS[0]), "")),
 })  # fmt: skip
 
 
-@given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
-def test_a_changed_byte_is_left_to_the_decoder_of_single_ends_or_read_like_it(at: int, value: int) -> None:
-    changed = bytearray(WHOLE)
-    changed[at] = value
+@given(st.sampled_from([WHOLE, AS_IT_CAME]), st.integers(0, len(AS_IT_CAME) - 1), st.integers(0, 255))
+def test_a_changed_byte_is_left_to_the_decoder_of_single_ends_or_read_like_it(
+    whole: bytes, at: int, value: int
+) -> None:
+    changed = bytearray(whole)
+    changed[at % len(whole)] = value
     piles = Successes(RING, "celery@a", 42, Labelled(), HOLD)
     if piles.add(bytes(changed)):
         (rows,) = piles.settle(Metrics())
@@ -107,7 +124,7 @@ def test_a_changed_byte_is_left_to_the_decoder_of_single_ends_or_read_like_it(at
 
 def test_what_is_no_whole_success_is_refused() -> None:
     piles = Successes(RING, "celery@a", 42, Labelled(), HOLD)
-    assert not any(piles.add(WHOLE[:size]) for size in range(len(WHOLE)))
+    assert not any(piles.add(whole[:size]) for whole in (WHOLE, AS_IT_CAME) for size in range(len(whole)))
     assert not piles.add(WHOLE + b"x")
     assert not piles.add(bytes((State.FAILURE,)) + WHOLE[1:])
     text_ids = layout.pack_ids("text", None, None, None, b"r" * 16) + layout.pack_series("t", "q", "") + layout.NO_ERROR

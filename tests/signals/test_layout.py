@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from celery_monitor.signals import layout
+from celery_monitor.signals import header, layout
 from celery_monitor.signals.record import MAX_PAYLOAD, fixed_id, pack_id
 from celery_monitor.signals.ring import SLOT_BYTES, SLOT_HEAD
 
@@ -32,6 +32,29 @@ def test_ids_come_back(
 def test_a_task_that_is_its_own_root_and_run_needs_its_id_only(own: str) -> None:
     packed = layout.pack_ids(own, own, None, None, fixed_id(pack_id(own)))
     assert layout.unpack_ids(packed, 0)[0] == [pack_id(own), b"", b"", b"", b""]
+
+
+@given(st.uuids().map(str), RUNS, st.integers(1, 1 << 55), st.binary(max_size=20))
+def test_an_id_and_a_header_that_are_written_as_they_came_say_the_same(
+    own: str, run: bytes, published: int, behind: bytes
+) -> None:
+    packed = layout.pack_unread(own, header.encode(published, run, ""))
+    ids, told, end = layout.unpack_unread(b"before" + packed + behind, 6)
+    assert (ids, end) == (layout.unpack_ids(layout.pack_ids(own, own, None, None, run), 0)[0], 6 + len(packed))
+    assert layout.unpack_ids(packed + behind, 0) == (ids, len(packed))
+    assert told == published
+
+
+@given(IDS, st.text(max_size=40))
+def test_only_an_id_and_a_header_of_the_usual_form_are_written_as_they_came(own: str, text: str) -> None:
+    packed = layout.pack_unread(own, text)
+    plain = len(own) == 36 and len(text) == 33 and text[0] == "1" and (own + text).isascii()
+    assert packed == (layout.UNREAD + (own + text).encode() if plain else b"")
+
+
+def test_a_header_of_a_form_that_nobody_knows_says_nothing_of_the_run_and_the_publish() -> None:
+    own = "0b9e2f6c-1111-4222-8333-444455556666"
+    assert layout.unpack_unread(layout.pack_unread(own, "1" + "=" * 32), 0)[:2] == ([pack_id(own), *[b""] * 4], -1)
 
 
 @given(st.text(max_size=300), st.text(max_size=300), st.text(max_size=300))
