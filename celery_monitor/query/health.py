@@ -27,7 +27,12 @@ _UNITS: Final = {10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 21_600: "6
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the store knows of the monitor itself, read at one go; `broken` is what cannot be decoded, by its kind."""
+    """What the store knows of the monitor itself, read at one go.
+
+    Attributes:
+        broken: what cannot be decoded, by its kind.
+        open_runs: runs of workflows that are not settled.
+    """
 
     agents: list[AgentState]
     pace: Pace | None
@@ -38,6 +43,12 @@ class Facts:
     budget: Budget
     cut: dict[int, int]
     rollup_days: int
+    open_runs: int
+
+    @property
+    def one_in(self) -> int:
+        """One in so many runs is kept."""
+        return self.pace["one_in"] if self.pace else 1
 
     def lag_s(self, now_us: int) -> float | None:
         """Seconds since the last fold; None when there never was one."""
@@ -71,7 +82,8 @@ def _of_shard(store: Store, now_us: int) -> Facts:
         pipe.get(keys.cursor(inbox.METRICS))
         pipe.hvals(keys.waits)
         pipe.hvals(keys.beats)
-        states, pace, skipped, cursor, open_waits, beats = pipe.execute()
+        pipe.zcard(keys.runs)
+        states, pace, skipped, cursor, open_waits, beats, open_runs = pipe.execute()
     room, agents = memory.read(store), live.decode(states)
     return Facts(
         agents=agents,
@@ -89,6 +101,7 @@ def _of_shard(store: Store, now_us: int) -> Facts:
         budget=memory.budget(store, room),
         cut=_cut(cursor),
         rollup_days=store.rollup_days,
+        open_runs=open_runs,
     )
 
 
@@ -115,6 +128,7 @@ def _together(each: Sequence[Facts]) -> Facts:
         ),
         cut=cut,
         rollup_days=each[0].rollup_days,
+        open_runs=sum(facts.open_runs for facts in each),
     )
 
 
@@ -131,7 +145,7 @@ def row(facts: Facts, now_us: int, *, tail_truncated: bool = False) -> dict[str,
         "fold_lag_seconds": round(lag, 3) if lag is not None else None,
         "ticker": _ticker(facts),
         "agents": len(living),
-        "sampling": _sampling(facts.pace),
+        "sampling": _sampling(facts),
         "dropped": dict(dropped),
         "skipped_entries": facts.skipped.get(UNDECODABLE, 0) + sum(facts.broken.values()),
         "stored_bytes": facts.usage.total,
@@ -141,10 +155,10 @@ def row(facts: Facts, now_us: int, *, tail_truncated: bool = False) -> dict[str,
     }
 
 
-def _sampling(pace: Pace | None) -> dict[str, Any]:
+def _sampling(facts: Facts) -> dict[str, Any]:
     """Return the part of runs whose executions are kept, and since when."""
-    one_in = pace["one_in"] if pace else 1
-    return {"rate": round(1 / one_in, 6), "since": iso(pace["one_in_us"]) if pace and one_in > 1 else None}
+    since = iso(facts.pace["one_in_us"]) if facts.pace and facts.one_in > 1 else None
+    return {"rate": round(1 / facts.one_in, 6), "since": since}
 
 
 def _ticker(facts: Facts) -> str | None:
@@ -156,9 +170,9 @@ def _ticker(facts: Facts) -> str | None:
 
 def _notes(facts: Facts, living: Sequence[AgentState], now_us: int, *, tail_truncated: bool) -> list[str]:
     notes = [*_memory_notes(facts.room), *_budget_notes(facts, now_us)]
-    if facts.pace and facts.pace["one_in"] > 1:
+    if facts.one_in > 1:
         notes.append(
-            f"1 of {facts.pace['one_in']} runs is kept, so that executions reach back monitor_execution_hours: "
+            f"1 of {facts.one_in} runs is kept, so that executions reach back monitor_execution_hours: "
             "counts are exact; failing, retried and slow executions of other runs are kept alone"
         )
     notes += [f"left out since ever: {what}: {n}" for what, n in sorted(facts.skipped.items())]

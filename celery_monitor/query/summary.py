@@ -62,6 +62,7 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
         "queues": tables.queues(rollups, window, cells, facts.agents, firing),
         "workers": tables.workers(rollups, window, facts.agents, firing),
         "workflows": tables.workflows(rollups.total(table_wants[1], ("runtime",)), window),
+        "runs": {"active": facts.open_runs * facts.one_in},
         "waits": {"open": len(waits.pending(store, window.now_us))},
         "schedules": schedule.summed(store, facts.agents, window.now_us),
         "alerts": alerts,

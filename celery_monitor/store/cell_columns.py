@@ -274,7 +274,7 @@ def _add(sketch: Sketch, ends: _Ends, row: int) -> None:
     least, most, apart, rest = ends.least[row], ends.most[row], ends.apart[row], ends.rest[row]
     count = counted + ((apart >> 1) ^ -(apart & 1))
     total = count * (least + most) // 2 + ((rest >> 1) ^ -(rest & 1))
-    if count or total or counted:
+    if count or total or counted or most:
         lanes = int.from_bytes(spread, "little") << 8 * LANE_BYTES * ends.lows[row]
         sketch.add_lanes(count, total, least, most, lanes)
 

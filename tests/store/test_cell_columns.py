@@ -6,17 +6,18 @@ from hypothesis import strategies as st
 
 from celery_monitor.model import Cell, Series
 from celery_monitor.signals.record import bin_of
+from celery_monitor.sketch import Sketch
 from celery_monitor.store import cell_columns, packing, tiers
 from celery_monitor.store.cell_columns import Columns
 from celery_monitor.store.packing import Undecodable
 
 SERIES: list[Series] = [("task", "a", "q"), ("task", "b", "q"), ("task", "a", "r")]
-values = st.integers(0, 10) | st.integers(0, 10**6) | st.integers(0, 1 << 63)
+values = st.integers(0, 10) | st.integers(0, 10**6) | st.integers(0, 1 << 46)
 
 
 @st.composite
 def cells(draw: st.DrawFn) -> Cell:
-    """A cell as it may come to be: with corrections, sums without buckets, and more than 64 bits hold."""
+    """A cell as it may come to be: with corrections, sums without buckets, and sums up to 63 bits."""
     cell = Cell()
     cell.counts = draw(st.dictionaries(st.integers(0, 14), st.integers(-5, 50), max_size=3))
     cell.errors = draw(st.dictionaries(st.sampled_from(["A", "B"]), st.integers(0, 5)))
@@ -62,7 +63,9 @@ def test_what_is_not_asked_for_is_not_added(part: tiers.Part) -> None:
 
     assert found.keys() == {series for series in part if series[2] == "q"}
     for series, cell in found.items():
-        assert cell.wait.dump() == part[series].wait.dump()
+        expected = Sketch()
+        expected.merge(part[series].wait)  # of what was taken back entirely only the greatest stays
+        assert cell.wait.dump() == expected.dump()
         assert cell.counts == part[series].counts
         assert cell.runtime.empty
 

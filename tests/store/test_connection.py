@@ -154,6 +154,6 @@ def test_passwords_are_hidden_in_every_form() -> None:
 def test_errors_of_the_store_keep_their_cause(store: Store) -> None:
     store.client.set(store.keys.live, "a text where a hash belongs")
 
-    with pytest.raises(StoreRefused, match="WRONGTYPE") as caught:
+    with pytest.raises(StoreRefused, match="holds a string, not our hash") as caught:
         inbox.send(store, None, agent())
     assert isinstance(caught.value.__cause__, redis.ResponseError)

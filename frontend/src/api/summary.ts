@@ -189,6 +189,7 @@ export interface Summary {
   queues: QueueRow[];
   workers: WorkerRow[];
   workflows: WorkflowRow[];
+  runs: { active: number };
   waits: { open: number };
   schedules: { enabled: number; total: number };
   alerts: Alert[];

@@ -20,6 +20,7 @@ import { Tiles } from "./tiles.tsx";
 import { Verdict } from "./verdict.tsx";
 import { Workers } from "./workers.tsx";
 import { Workflows } from "./workflows.tsx";
+import { Worst } from "./worst.tsx";
 
 export function OverviewPage({ search }: PageProps) {
   const range = rangeOf(search);
@@ -77,6 +78,7 @@ function Body({ summary, range }: { summary: Summary; range: Range }) {
         <Alerts alerts={summary.alerts} now={now} />
         <LongestRunning workers={summary.workers} />
       </div>
+      {!quiet && <Worst tasks={summary.tasks} queues={summary.queues} range={range} />}
       <Tasks rows={summary.tasks} now={now} range={range} />
       <div class="cm-pair">
         <Queues rows={summary.queues} range={range} />

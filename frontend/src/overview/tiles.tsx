@@ -1,6 +1,6 @@
 /** The five figures that tell whether it is fine: traffic, errors, latency, wait, saturation. */
 
-import { executions, schedule } from "../address/links.ts";
+import { executions, runs as runsLink, schedule } from "../address/links.ts";
 import type { Range } from "../address/window.ts";
 import type { Num } from "../api/basics.ts"
 import type { Summary, WorkerRow } from "../api/summary.ts";
@@ -87,7 +87,7 @@ export function Tiles({ summary, range }: { summary: Summary; range: Range }) {
 }
 
 /** What is open at this moment, whatever time the others are of. */
-function Now({ summary: { totals, waits, schedules } }: { summary: Summary }) {
+function Now({ summary: { totals, runs, waits, schedules } }: { summary: Summary }) {
   const open = executions({ state: "STARTED", window: "30d" });
   return (
     <section class="cm-tile cm-tile-now">
@@ -95,6 +95,8 @@ function Now({ summary: { totals, waits, schedules } }: { summary: Summary }) {
       <dl>
         <dt><Door n={totals.running} href={open} /></dt>
         <dd>{totals.running === 1 ? "attempt runs" : "attempts run"}</dd>
+        <dt><Door n={runs.active} href={runsLink({ state: "RUNNING" })} /></dt>
+        <dd title="of workflows; one that has just ended counts for some seconds more">{runs.active === 1 ? "active run" : "active runs"}</dd>
         <dt>{count(waits.open)}</dt>
         <dd title="runs that wait for something outside, like an approval">{waits.open === 1 ? "open wait" : "open waits"}</dd>
         {schedules.total > 0 && <dt><a href={schedule()}>{count(schedules.enabled)}</a></dt>}
