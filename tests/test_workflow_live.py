@@ -139,6 +139,7 @@ def test_a_wait_begun_in_a_task_is_open_until_another_process_ends_it_and_a_run_
     assert opened[0]["age_seconds"] >= 0
     assert live.reader.summary()["waits"] == {"open": 1}
     live.run(run, "RUNNING")
+    until(lambda: live.reader.summary()["runs"] == {"active": 1}, seconds=60, what="the run that waits is active")
 
     live.client("approve", run)
     until(
@@ -150,6 +151,7 @@ def test_a_wait_begun_in_a_task_is_open_until_another_process_ends_it_and_a_run_
     assert (ended["state"], ended["outcome"], ended["ended_by"]) == ("ended", "approved", "anna")
     assert over["totals"]["waits"] == [{"wait": "approval", "count": 1, "open": 0, "seconds": ended["age_seconds"]}]
     assert live.reader.summary()["waits"] == {"open": 0}
+    until(lambda: live.reader.summary()["runs"] == {"active": 0}, seconds=60, what="no run is active")
 
     live.client("rate", run)
     until(lambda: (live.reader.run(run) or {})["measures"], seconds=60, what="the measure is there")

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from celery_monitor.model import AgentState, Pace
 from celery_monitor.query import live as agents_live
+from celery_monitor.query.live import run_of
 from celery_monitor.query.times import iso
-from celery_monitor.store import inbox, live, memory, schedule, tiers, usage, waits
+from celery_monitor.store import inbox, live, memory, runs, schedule, tiers, usage, waits
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor
 from celery_monitor.store.memory import Budget, Memory
@@ -31,7 +32,7 @@ class Facts:
 
     Attributes:
         broken: what cannot be decoded, by its kind.
-        open_runs: runs of workflows that are not settled.
+        open_runs: runs of workflows that are not over, as far as they are kept.
     """
 
     agents: list[AgentState]
@@ -83,8 +84,10 @@ def _of_shard(store: Store, now_us: int) -> Facts:
         pipe.hvals(keys.waits)
         pipe.hvals(keys.beats)
         pipe.zcard(keys.runs)
-        states, pace, skipped, cursor, open_waits, beats, open_runs = pipe.execute()
+        pipe.zrandmember(keys.runs, runs.SAMPLE, withscores=True)
+        states, pace, skipped, cursor, open_waits, beats, followed, sample = pipe.execute()
     room, agents = memory.read(store), live.decode(states)
+    running = {run_of(row) for agent in agents_live.alive(agents, now_us) for row in agent.get("running") or ()}
     return Facts(
         agents=agents,
         pace=live.decode_pace(pace),
@@ -101,7 +104,7 @@ def _of_shard(store: Store, now_us: int) -> Facts:
         budget=memory.budget(store, room),
         cut=_cut(cursor),
         rollup_days=store.rollup_days,
-        open_runs=open_runs,
+        open_runs=runs.open_of(sample, followed, running),
     )
 
 

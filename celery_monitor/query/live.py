@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from celery_monitor.alerts.ledger import Firing
-from celery_monitor.model import AgentState
+from celery_monitor.model import AgentState, Running
 from celery_monitor.query.times import iso
+from celery_monitor.signals.record import fixed_id, pack_id
 from celery_monitor.store.broker import Look
 from celery_monitor.store.live import is_silent
 
@@ -60,6 +61,11 @@ def summed(agents: Iterable[AgentState], name: str) -> dict[str, int]:
 def running(agents: Iterable[AgentState]) -> dict[str, int]:
     """Return the attempts that run, by the queue they came from."""
     return dict(Counter(run.get("queue", "") for agent in agents for run in agent.get("running") or ()))
+
+
+def run_of(row: Running) -> bytes:
+    """Return the run (16 bytes) of an attempt that runs."""
+    return bytes.fromhex(row.get("run") or "") or fixed_id(pack_id(row["id"]))
 
 
 def consumers(agents: Iterable[AgentState]) -> dict[str, int]:

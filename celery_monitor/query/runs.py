@@ -16,7 +16,7 @@ from celery_monitor.query import live, paging, rows
 from celery_monitor.query.rows import Blocks, Candidate
 from celery_monitor.query.times import iso, seconds
 from celery_monitor.signals import labels as label_text
-from celery_monitor.signals.record import fixed_id, pack_id
+from celery_monitor.signals.record import fixed_id
 from celery_monitor.store import live as live_table
 from celery_monitor.store import runs as active_runs
 from celery_monitor.store import waits
@@ -110,7 +110,7 @@ def judged(store: Store, runs: Sequence[bytes], now_us: int, blocks_: Blocks | N
     """
     found = (blocks_ or Blocks(store, rows.tail(store, now_us))).by_runs(runs)
     for running in _running(store, now_us):
-        run = bytes.fromhex(running.get("run") or "") or fixed_id(pack_id(running["id"]))
+        run = live.run_of(running)
         if run in found:
             found[run].running.append(running)
     for wait in waits.open_waits(store):

@@ -1,12 +1,13 @@
 """The runs that are not over: touched by every commit of the fold that has rows of them, settled by the tick.
 
-Only runs of a workflow are followed: a task on its own is its execution.
+Only runs of a workflow are followed: a task on its own is its execution. A score is the time (us) of a run's last news,
+or of one that was judged since, and is not over, when it is judged again: then it ends in a half.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ from celery_monitor.store.report import Step
 
 MOST_ACTIVE: Final = 100_000
 """Runs followed at once; beyond them the ones that were quiet the longest are left as they are."""
+SAMPLE: Final = 1000
+"""Runs looked at to tell how many are open."""
 _PARTIAL: Final = int(Flag.PARTIAL_RUN)
 _NO_NEWS: Final = frozenset({"runs", "logs"})
 """Tables from which a run is not judged."""
@@ -91,6 +94,25 @@ def active(store: Store) -> list[tuple[bytes, int]]:
     return sorted(found, key=lambda each: -each[1])
 
 
+def open_of(sample: Sequence[Any], size: int, running: Collection[bytes]) -> int:
+    """Return how many runs are open: they were judged so, or an attempt of theirs runs.
+
+    Parameters:
+        sample: what ZRANDMEMBER answers with scores: runs that are followed, all of them unless there are many.
+        size: how many are followed.
+        running: runs of attempts that run now.
+
+    >>> open_of([b"a", b"7.5", b"b", b"9", b"c", b"8"], 3, {b"b"}), open_of([[b"a", 7.5], [b"b", 9.0]], 100, ())
+    (2, 50)
+    """
+    # The protocol's version 2 has no pairs, and the client leaves this command's answer as it is.
+    pairs = (
+        [sample[at : at + 2] for at in range(0, len(sample), 2)] if isinstance(next(iter(sample), 0), bytes) else sample
+    )
+    found = sum(float(score) % 1 > 0 or run in running for run, score in pairs)
+    return round(found * size / len(pairs)) if pairs else 0
+
+
 def quiet(store: Store, before_us: int, most: int) -> tuple[bytes, list[bytes]]:
     """Return the fold's cursor, and the runs without news since a time, the quietest first.
 
@@ -129,7 +151,8 @@ def settle(store: Store, cursor: bytes, verdicts: Verdicts, now_us: int) -> bool
     if done:
         commit.add("ZREM", store.keys.runs, *done)
     if verdicts.later:
-        commit.add("ZADD", store.keys.runs, *(part for run, at_us in verdicts.later.items() for part in (at_us, run)))
+        again = (part for run, at_us in verdicts.later.items() for part in (f"{at_us - 1}.5", run))
+        commit.add("ZADD", store.keys.runs, *again)
     step.write(commit, store.keys)
     return commit.run(store, at.dump())
 

@@ -96,7 +96,7 @@ function Now({ summary: { totals, runs, waits, schedules } }: { summary: Summary
         <dt><Door n={totals.running} href={open} /></dt>
         <dd>{totals.running === 1 ? "attempt runs" : "attempts run"}</dd>
         <dt><Door n={runs.active} href={runsLink({ state: "RUNNING" })} /></dt>
-        <dd title="of workflows; one that has just ended counts for some seconds more">{runs.active === 1 ? "active run" : "active runs"}</dd>
+        <dd title="of workflows, not over">{runs.active === 1 ? "active run" : "active runs"}</dd>
         <dt>{count(waits.open)}</dt>
         <dd title="runs that wait for something outside, like an approval">{waits.open === 1 ? "open wait" : "open waits"}</dd>
         {schedules.total > 0 && <dt><a href={schedule()}>{count(schedules.enabled)}</a></dt>}
