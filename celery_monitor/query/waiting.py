@@ -95,7 +95,8 @@ def page(store: Store, seen: Seen, name: str, limit: int | str | None) -> dict[s
     found = Blocks(store, rows.tail(store, now_us)).by_ids([pack_id(task_id) for task_id in ids])
     told = [_row(task_id, name, found.get(pack_id(task_id), Found()), known, now_us) for task_id in ids]
     waiting_ = [row for row in told if row is not None]
-    waiting_.sort(key=lambda row: (row["published_at"] or row["held_since"] or "", row["id"]))
+    since = {row["id"]: _since_us(row["id"], found, known) for row in waiting_}
+    waiting_.sort(key=lambda row: (since[row["id"]], row["id"]))
     total = queues.row(seen, name, tables.grouped(seen.cells, 2).get(name, Cell()))
     fields = ("backlog", "oldest_seconds", "held", "eta_held", "delivered_twice", "running", "unacked", "consumers")
     return {
@@ -161,6 +162,13 @@ def _row(task_id: str, queue: str, found: Found, known: Facts, now_us: int) -> d
         return None
     row = {"id": task_id, "task": shown["task"] or (held.task if held else None), "run_id": shown["run_id"]}
     return row | _explained(task_id, queue, found, known, now_us)
+
+
+def _since_us(task_id: str, found: Mapping[bytes, Found], known: Facts) -> int:
+    """Return since when a message waits: its last publish, or since it was held, 0 for nobody knows."""
+    publishes = found.get(pack_id(task_id), Found()).publishes
+    held = known.held.get(task_id)
+    return max((p.published_us for p in publishes), default=held.hold.since_us if held else 0)
 
 
 def _explained(task_id: str, queue: str | None, found: Found, known: Facts, now_us: int) -> dict[str, Any]:
