@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.fleet import NAMES, QUEUES, SECOND, Fleet
 from benchmarks.rig import ROOT, wait_for
-from celery_monitor.cli.embedded import EmbeddedServer, die_with_parent
+from celery_monitor.cli.child import die_with_parent
+from celery_monitor.cli.embedded import EmbeddedServer
 from celery_monitor.model import AgentState
 from celery_monitor.store import inbox, lease
 from celery_monitor.store.connection import Store

@@ -1,4 +1,4 @@
-"""The benchmarks that print what sampling and asked-for counters cost still run."""
+"""The benchmarks still start, and those that print what sampling and asked-for counters cost still run."""
 
 from __future__ import annotations
 
@@ -22,3 +22,11 @@ def test_a_benchmark_prints_its_costs(name: str, options: list[str], line: str) 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert line in done.stdout
+
+
+@pytest.mark.parametrize("name", ["overhead", "pages", "storage"])
+def test_a_benchmark_that_takes_minutes_says_how_it_is_used(name: str) -> None:
+    command = [sys.executable, f"benchmarks/{name}.py", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "usage:" in done.stdout
