@@ -24,6 +24,7 @@ SETUPS = {
     "bare": Setup(),
     "bare-again": Setup(),
     "ours": Setup(monitor=True),
+    "ours of 2": Setup(monitor=True, folder=True),
     "-E": Setup(events=True),
     "-E + Flower": Setup(events=True, flower=True),
 }

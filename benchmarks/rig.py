@@ -30,6 +30,7 @@ class Setup:
     """What tells a configuration from bare Celery."""
 
     monitor: bool = False
+    folder: bool = False  # a second worker, of a queue that nobody feeds, folds for both; it is the monitor process
     events: bool = False
     flower: bool = False
 
@@ -71,11 +72,11 @@ class Rig:
             self.client = redis.Redis.from_url(self.server.client_url)
             self.own: Counter[str] = Counter()
             self.messages = self._messages()
-            flower = self._flower() if setup.flower else None
-            self.worker = self._celery("worker", "-c", "1", "--loglevel", "WARNING", *(["-E"] if setup.events else []))
-            monitor = flower.pid if flower else 0
+            beside = self._flower() if setup.flower else self._folder() if setup.folder else None
+            self.worker = self._worker(*(["-E"] if setup.events else []))
+            monitor = beside.pid if beside else 0
             self.pids = {"parent": self.worker.pid, "redis": self.server.pid or 0, "monitor": monitor}
-            wait_for("a worker that listens", lambda: any(c["cmd"] == "brpop" for c in self.client.client_list()))
+            wait_for("workers that listen", lambda: self._listening() == 1 + setup.folder)
             self.pids["child"] = pool_children(self.worker.pid)[0]
             self.run()  # warms up
         except BaseException:
@@ -169,6 +170,17 @@ class Rig:
         flower = self._celery("flower", f"--port={port}", "--address=127.0.0.1", "--logging=warning")
         wait_for("Flower's subscription", lambda: self.call("pubsub", "numpat"), 60)
         return flower
+
+    def _folder(self) -> subprocess.Popen[bytes]:
+        worker = self._worker("-Q", "aside", "-n", "aside@%h")
+        wait_for("a worker that folds", lambda: self.call("keys", "cm:*:pace"), 60)
+        return worker
+
+    def _worker(self, *words: str) -> subprocess.Popen[bytes]:
+        return self._celery("worker", "-c", "1", "--loglevel", "WARNING", *words)
+
+    def _listening(self) -> int:
+        return sum(client["cmd"] == "brpop" for client in self.client.client_list())
 
     def _celery(self, *words: str) -> subprocess.Popen[bytes]:
         log = Path(self.server.url.split("://", 1)[1]).with_name(f"{words[0]}.log")

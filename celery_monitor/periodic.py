@@ -1,4 +1,4 @@
-"""The tick: fold, settle runs, sweep, sample the queues, judge; one function under one lease, whoever calls it.
+"""Who ticks, and when: one process of a fleet at a time; `tick` is what it does.
 
 Callers in order of preference: the beat entry; beat's own agent; `monitor serve`; a worker's agent. Each waits one
 interval longer than the one before it, and who ticked last goes on at the normal pace.
@@ -7,34 +7,31 @@ interval longer than the one before it, and who ticked last goes on at the norma
 from __future__ import annotations
 
 import logging
+import os
 import random
+import threading
 import time
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from celery_monitor import settling
-from celery_monitor.alerts import judge, ledger, notifiers, readings, rules
 from celery_monitor.config import Settings
-from celery_monitor.errors import StoreError, StoreRefused
-from celery_monitor.model import AgentState, Pace
-from celery_monitor.query.overdue import Overdue
-from celery_monitor.query.reader import Reader
-from celery_monitor.queue_samples import QueueSamples
-from celery_monitor.store import fold, keeping, lease, live, lost, workers
+from celery_monitor.errors import StoreError
+from celery_monitor.model import Pace
+from celery_monitor.store import live
 from celery_monitor.store.connection import Store
-from celery_monitor.store.keys import DAY_S
+
+if TYPE_CHECKING:
+    from celery_monitor.tick import Tick
 
 logger = logging.getLogger("celery_monitor")
-_HOLD_S: Final = 60.0
 _PATIENCE: Final = {"task": 0, "beat": 2, "serve": 3, "worker": 4}
 """Intervals without a fold after which a caller steps in; the beat entry has a schedule of its own."""
-_MINUTE_US: Final = 60_000_000
-_FORGET_S: Final = 3600.0
-"""A lost or stopped agent stays in the live table for an hour: long enough to be asked what became of it."""
+_loading: Final = threading.RLock()
+"""Held while a thread imports: a child forked in between would wait for ever for what its parent's thread began."""
+os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
 
 
 class Ticker:
-    """Ticks for one process.
+    """Ticks for one process, when it is this one's turn.
 
     Parameters:
         role: task, beat, serve or worker; see the module's text.
@@ -43,14 +40,10 @@ class Ticker:
 
     def __init__(self, app: Any, settings: Settings, store: Store, role: str, boot: str) -> None:
         self.settings, self.store, self.role, self.boot = settings, store, role, boot
-        self._reader = Reader(store)
-        self._queues = QueueSamples(app, settings)
-        self._overdue = Overdue()
-        self._rules = rules.load_rules(settings.alerts)
-        self._notifiers: list[notifiers.Notifier] = [notifiers.LogNotifier()]
+        self._app = app
+        self._tick: Tick | None = None
         self._jitter = random.uniform(0, 0.5)  # noqa: S311 - spreads callers, guards nothing
         self._next = 0.0
-        self._told: set[str] = set()
 
     def due(self, pace: Pace | None) -> None:
         """Tick if those who should have not; called by agents once per round, with what they last read."""
@@ -81,96 +74,17 @@ class Ticker:
     def tick(self) -> bool:
         """Do everything once; False when somebody else is at it.
 
-        Where a key holds what is not ours the rest is done all the same.
-
         Raises:
             StoreError: the store cannot be reached or refuses; the next tick goes on where this one stopped.
         """
-        held = lease.take(self.store, self.boot, _HOLD_S)
-        if held is None:
-            return False
-        try:
-            now_us = held.now_us
-            report = fold.fold(self.store, now_us, pause=_yield)
-            agents: list[AgentState] = []
-            refused = _each(
-                lambda: settling.settle(self.store, now_us, pause=_yield),
-                lambda: agents.extend(live.agents(self.store)),
-                lambda: self._sweep(agents, now_us),
-                lambda: self._keep_book(agents, now_us),
-                lambda: self._queues.look(self.store, agents, self._reader.queue_names, now_us),
-                lambda: self._judge(agents, now_us),
-                lambda: live.set_pace(self.store, self._pace(agents, now_us)),
-            )
-        finally:
-            held.release()
-        self._tell([report.aside, *refused])
-        return True
-
-    def _tell(self, refused: Iterable[str | None]) -> None:
-        """Log what was refused, once until it changes."""
-        said = {text for text in refused if text}
-        for text in sorted(said - self._told):
-            logger.warning("celery-monitor: a part of the tick was left out: %s", text)
-        self._told = said
-
-    def _sweep(self, agents: list[AgentState], now_us: int) -> None:
-        """Book what lost agents were running as LOST; forget agents that said goodbye or were lost long ago."""
-        for agent, raw in live.silent(self.store, now_us):
-            fates = self._reader.fates(agent["running"], now_us)
-            n = lost.book(self.store, agent, raw, fates.ended, now_us, redelivered=fates.redelivered)
-            if n:
-                logger.warning(
-                    "celery-monitor: %s is silent: %d attempts it was running are booked as LOST",
-                    agent.get("hostname"),
-                    n,
-                )
-        after_us = min(_FORGET_S, self.settings.worker_days * DAY_S) * 1e6
-        old = [agent["boot"] for agent in agents if now_us - agent["at_us"] > after_us]
-        live.forget(self.store, old)
-
-    def _keep_book(self, agents: list[AgentState], now_us: int) -> None:
-        """Enter workers into their book: once in a minute, whoever ticks."""
-        before = live.pace(self.store)
-        if before is None or before["folded_us"] // _MINUTE_US != now_us // _MINUTE_US:
-            workers.write(self.store, agents, now_us, self.settings.worker_days * DAY_S)
-
-    def _judge(self, agents: list[AgentState], now_us: int) -> None:
-        """Hold the last minutes against the rules, keep the outcome, tell the transitions."""
-        levels = {name: {"backlog": gauges.get("backlog")} for name, gauges in self._reader.queues_now(now_us).items()}
-        tasks = self._reader.tasks(readings.WINDOW_S, now_us)
-        late = self._overdue.look(self.store, agents, now_us, _yield) if "schedule_missed" in self._rules else None
-        found = readings.readings(tasks, levels, agents, now_us, late)
-        before = ledger.load(self.store)
-        states, transitions = judge.judge(found, self._rules, before, now_us)
-        ledger.write(self.store, states, transitions, before)
-        notifiers.notify_all(self._notifiers, transitions)
-
-    def _pace(self, agents: list[AgentState], now_us: int) -> Pace:
-        """Tell agents how many they are, and beat which queues are consumed."""
-        living = [a for a in agents if not a.get("goodbye") and now_us - a["at_us"] < 3e6 * a.get("interval_s", 10.0)]
-        before = live.pace(self.store)
-        one_in, since_us = keeping.decide(self.store, before, self.settings.execution_hours, now_us)
-        queues = sorted({name for a in living if a.get("role") == "worker" for name in a.get("queues", ())})
-        return {
-            "agents": len(living), "folded_us": now_us, "by": self.boot, "role": self.role,
-            "interval_s": self.settings.tick_interval, "queues": queues[:1000],
-            "task_us": now_us if self.role == "task" else before["task_us"] if before else 0,
-            "one_in": one_in, "one_in_us": since_us,
-        }  # fmt: skip
+        if self._tick is None:
+            self._tick = _load()(self._app, self.settings, self.store, self.role, self.boot)
+        return self._tick.once()
 
 
-def _each(*stages: Callable[[], object]) -> list[str]:
-    """Go through stages; return why the server refused some: a key that is not ours must not stop the others."""
-    refused = []
-    for stage in stages:
-        try:
-            stage()
-        except StoreRefused as error:
-            refused.append(str(error))
-    return refused
+def _load() -> type[Tick]:
+    """Import what a tick needs: 2 MiB and a tenth of a second, of which all other processes are spared."""
+    with _loading:
+        from celery_monitor.tick import Tick  # noqa: PLC0415
 
-
-def _yield() -> None:
-    """Let the threads of a user's worker run between two slices of the fold."""
-    time.sleep(0.002)
+        return Tick

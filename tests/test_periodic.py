@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -104,3 +106,47 @@ def test_a_store_that_is_away_costs_a_caller_nothing(redis_url: str) -> None:
     away = Store.open("redis+socket:///nonexistent/r.sock", "periodic", timeout_s=0.1)
     one: Any = ticker(away, redis_url, "worker")
     one.due(None)
+
+
+WAITS_ITS_TURN = """
+import sys
+from tests.test_periodic import Store, pace, ticker
+
+url = sys.argv[1]
+ticker(Store.open(url, "periodic", timeout_s=5.0), url, "worker").due(pace(0.1))
+print("celery_monitor.query" in sys.modules, "celery_monitor.store.fold" in sys.modules)
+"""
+
+FORKS_WHILE_IT_LOADS = """
+import os, signal, sys, threading
+from celery_monitor import periodic
+
+sys.setswitchinterval(1e-6)
+loader = threading.Thread(target=periodic._load)
+loader.start()
+children = 0
+while loader.is_alive():
+    child = os.fork()
+    if not child:
+        signal.alarm(20)  # SIGALRM ends a child that waits for ever
+        periodic._load()
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if status:
+        sys.exit(f"a child ended with {status}")
+    children += 1
+print(children > 0)
+"""
+
+
+def run(script: str, *args: str) -> str:
+    done = subprocess.run([sys.executable, "-c", script, *args], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.strip()
+
+
+def test_a_process_that_does_not_tick_never_loads_what_a_tick_needs(redis_url: str) -> None:
+    assert run(WAITS_ITS_TURN, redis_url) == "False False"
+
+
+def test_a_child_that_is_forked_while_a_thread_loads_the_tick_can_load_it_too() -> None:
+    assert run(FORKS_WHILE_IT_LOADS) == "True"

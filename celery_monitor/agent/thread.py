@@ -90,6 +90,7 @@ class Agent:
         self._last = {"sample": 0.0, "send": 0.0, "adopt": 0.0}
         self._shown: tuple[str, ...] = ()
         self._checked = False
+        self._first = True  # the first round does not tick: a pool is forked first, without what a tick loads
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._own = process.me.instance
@@ -183,8 +184,9 @@ class Agent:
                 self._deaths.look(self._children, instance, now_us)
             self._flush(instance, now)
         self._adopt(now, now_us)
-        if self.plan.tick is not None and not self.failing:
+        if self.plan.tick is not None and not self.failing and not self._first:
             self.plan.tick(self.pace)
+        self._first = False
 
     def _instance(self) -> Instance | None:
         """Return our instance once its journal is ours; somebody may have adopted us before our thread ran."""
