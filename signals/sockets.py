@@ -20,10 +20,8 @@ import weakref
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
-from types import FrameType, MethodDescriptorType, TracebackType
+from types import FrameType, MethodDescriptorType
 from typing import Any, Final
-
-from billiard.exceptions import SoftTimeLimitExceeded
 
 from celery_monitor.signals import guard
 from celery_monitor.signals.replaced import Method, Replaced
@@ -62,19 +60,6 @@ class _Line:
         self.kernel: tuple[int, int] | None = None
 
 
-class _Seam:
-    """Keeps our mistakes from the task; a soft time limit that strikes here is the task's."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
-        if not isinstance(error, Exception) or isinstance(error, SoftTimeLimitExceeded):
-            return False
-        guard.note("counting bytes", error)
-        return True
-
-
 def _nobody(sent: int, received: int) -> None:
     """Take what is counted while nobody asks."""
 
@@ -82,7 +67,7 @@ def _nobody(sent: int, received: int) -> None:
 _tell: Told = _nobody
 _lines: dict[int, _Line] = {}
 _replaced: Final = Replaced()
-seam: Final = _Seam()
+_seam: Final = guard.Seam("counting bytes")
 
 
 def install(told: Told) -> None:
@@ -107,8 +92,8 @@ def uninstall() -> None:
 
 
 def watching() -> bool:
-    """Tell whether the sockets that are made now are those we count: nobody has replaced their class since."""
-    return _replaced.covers(socket.socket)
+    """Tell whether the sockets that are made now are those we count: nobody has replaced their classes since."""
+    return _replaced.covers(socket.socket) and _replaced.covers(ssl.SSLSocket)
 
 
 def celerys(frame: FrameType | None) -> bool:
@@ -132,7 +117,7 @@ def _sends(real: Method, size: Callable[[Any, Any], int]) -> Method:
             return real(self, *args, **kwargs)
         before = line.sent
         result = real(self, *args, **kwargs)
-        with seam:
+        with _seam:
             _count(line, size(result, args) - (line.sent - before if nests else 0), 0)
         return result
 
@@ -148,7 +133,7 @@ def _receives(real: Method, size: Callable[[Any], int], flags_at: int) -> Method
             return real(self, *args, **kwargs)
         before = line.received
         result = real(self, *args, **kwargs)
-        with seam:
+        with _seam:
             _count(line, 0, size(result) - (line.received - before if nests else 0))
         return result
 
@@ -164,11 +149,11 @@ def _secures(real: Method, size: Callable[[Any], tuple[int, int]]) -> Method:
             try:
                 return real(self, *args, **kwargs)
             finally:  # one that has to wait, or fails, has moved something too
-                with seam:
+                with _seam:
                     _look(self, line)
         sent, received = line.sent, line.received
         result = real(self, *args, **kwargs)
-        with seam:
+        with _seam:
             out, into = size(result)
             _count(line, out - (line.sent - sent), into - (line.received - received))
         return result
@@ -186,7 +171,7 @@ def _count(line: _Line, sent: int, received: int) -> None:
 def _first(sock: Any) -> _Line:
     """Decide on a socket that is used for the first time, by who uses it."""
     line = _Line()
-    with seam:
+    with _seam:
         line.freed = weakref.ref(sock, partial(_free, id(sock)))
         counted = sock.family in _FAMILIES and not celerys(sys._getframe(2))  # noqa: SLF001 - who called the method
         _lines[id(sock)] = line
@@ -211,7 +196,7 @@ def _secured(sock: Any) -> _Line | None:
     line = _lines.get(id(sock)) or _first(sock)
     if line.counted and not line.tls:
         line.tls = True
-        with seam:
+        with _seam:
             line.kernel = _account(sock)
     return line if line.counted else None
 

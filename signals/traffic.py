@@ -16,7 +16,6 @@ from collections.abc import Collection
 from time import time_ns
 from typing import Any, Final
 
-from billiard.exceptions import SoftTimeLimitExceeded
 from celery import signals
 
 from celery_monitor.signals import attempts, guard, owner, process, sockets
@@ -70,8 +69,11 @@ _Parts = dict[int, _Counted]
 """By thread or greenlet."""
 
 wanted = Wanted()
+_seam: Final = guard.Seam("counting network traffic")
 _threads: Final = Replaced()
 _local = _Local()
+_first: list[None] = []
+"""Holds something until the first attempt of all threads has taken it."""
 _open: dict[int, _Parts] = {}
 """Serial of an open attempt to what was counted for it."""
 
@@ -80,18 +82,31 @@ def use(asked: Collection[str]) -> None:
     """Count from now on what is named: ``network``, ``io``."""
     wanted.network, wanted.io = "network" in asked, "io" in asked
     _threads.restore()
-    if wanted.network and not wanted.hooked:
-        wanted.hooked = True
-        sys.addaudithook(_hear)
+    sockets.uninstall()
     if wanted.network:
-        sockets.install(_moved)
-        _threads.put(threading.Thread, "start", _starts)
+        _first[:] = [None]
+        signals.task_prerun.connect(on_first_attempt, weak=False, dispatch_uid="celery_monitor.network")
     else:
-        sockets.uninstall()
+        signals.task_prerun.disconnect(on_first_attempt, dispatch_uid="celery_monitor.network")
     if wanted.io:
         signals.task_prerun.connect(on_task_prerun, weak=False, dispatch_uid="celery_monitor.traffic")
     else:
         signals.task_prerun.disconnect(on_task_prerun, dispatch_uid="celery_monitor.traffic")
+
+
+@guard.guarded
+def on_first_attempt(**_: Any) -> None:
+    """Begin to look at sockets where attempts run: whoever only publishes pays nothing."""
+    signals.task_prerun.disconnect(on_first_attempt, dispatch_uid="celery_monitor.network")
+    try:
+        _first.pop()
+    except IndexError:  # another thread does it
+        return
+    sockets.install(_moved)
+    _threads.put(threading.Thread, "start", _starts)
+    if not wanted.hooked:
+        wanted.hooked = True
+        sys.addaudithook(_hear)
 
 
 @guard.guarded
@@ -136,14 +151,10 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
     """Count a connection to an address of the internet."""
     if event != "socket.connect" or not wanted.network:
         return
-    try:
+    with _seam:  # raised here it would keep the user from connecting
         address = args[1]
         if type(address) is tuple and len(address) > 1 and isinstance(address[0], str):
             _connected()
-    except SoftTimeLimitExceeded:
-        raise
-    except Exception as error:  # noqa: BLE001 - raised here it would keep the user from connecting
-        guard.note("counting connections", error)
 
 
 def _connected() -> None:
@@ -157,7 +168,7 @@ def _starts(real: Method) -> Method:
     """Have a thread remember for which attempt it was started; where it counts is ready before it runs."""
 
     def start(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with sockets.seam:
+        with _seam:
             attempt = _whose()
             if attempt is not None and not sockets.celerys(sys._getframe(1)) and _of(attempt) is not None:  # noqa: SLF001 - who starts it
                 setattr(self, attempts.KEY, attempt)
