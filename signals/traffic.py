@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Collection
+from threading import get_ident
 from time import time_ns
 from typing import Any, Final
 
@@ -179,8 +180,13 @@ def _starts(real: Method) -> Method:
 
 def _moved(sent: int, received: int) -> None:
     """Add bytes to what is counted here."""
-    attempt = _whose()
-    counted = _of(attempt) if attempt is not None else None
+    attempt = attempts.current() or getattr(threading.current_thread(), attempts.KEY, None)
+    if attempt is None:
+        return
+    try:
+        counted: _Counted | None = _open[attempt.serial][get_ident()]
+    except KeyError:
+        counted = _of(attempt)
     if counted is not None:
         counted.sent += sent
         counted.received += received
@@ -198,7 +204,7 @@ def _of(attempt: attempts.Open) -> _Counted | None:
         if owner.of(attempt).closed or attempts.flags_of(attempt.task):
             return None
         parts = _begin(attempt, _UNKNOWN)  # who moves nothing pays nothing
-    here = threading.get_ident()
+    here = get_ident()
     counted = parts.get(here)
     if counted is None:
         counted = parts[here] = _Counted()
