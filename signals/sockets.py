@@ -40,6 +40,8 @@ _TCP_INFO: Final = struct.Struct("=128xQ8xI52xQQ")
 """Bytes received, not yet sent, sent, sent again: of `struct tcp_info`, Linux 4.19 and newer."""
 _WHERE: Final = "counting bytes"
 _INT: Final = struct.Struct("i")
+_NONE: Final = bytes(_INT.size)
+_TELLS: Final = sys.platform.startswith("linux")
 
 
 class _Line:
@@ -83,8 +85,8 @@ def install(told: Told) -> None:
         _replaced.put(owner, name, partial(_sends, size=given))
     for name, (taken, flags_at) in _RECEIVERS.items():
         _replaced.put(owner, name, partial(_receives, size=taken, flags_at=flags_at))
-    for name, moved in _SECURED.items():
-        _replaced.put(ssl.SSLSocket, name, partial(_secures, size=moved))
+    for name, (moved, reads) in _SECURED.items():
+        _replaced.put(ssl.SSLSocket, name, partial(_secures, size=moved, reads=reads))
 
 
 def uninstall() -> None:
@@ -157,7 +159,7 @@ def _receives(real: Method, size: Callable[[Any], int], flags_at: int) -> Method
     return receive
 
 
-def _secures(real: Method, size: Callable[[Any], tuple[int, int]]) -> Method:
+def _secures(real: Method, size: Callable[[Any], tuple[int, int]], reads: bool) -> Method:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         line = _secured(self)
         if line is None:
@@ -167,7 +169,7 @@ def _secures(real: Method, size: Callable[[Any], tuple[int, int]]) -> Method:
                 return real(self, *args, **kwargs)
             finally:  # one that has to wait, or fails, has moved something too
                 with _seam:
-                    _look(self, line)
+                    _look(self, line, reads)
         sent, received = line.sent, line.received
         result = real(self, *args, **kwargs)
         with _seam:
@@ -218,25 +220,26 @@ def _secured(sock: Any) -> _Line | None:
     return line if line.counted else None
 
 
-def _look(sock: Any, line: _Line) -> None:
-    now, before = _account(sock), line.kernel
+def _look(sock: Any, line: _Line, reads: bool) -> None:
+    """Count what was moved since the last look; to ask what is still unread is spared where nothing was read."""
+    now, before = _account(sock, reads), line.kernel
     if now is not None and before is not None:  # it was not closed meanwhile
-        sent, received = max(now[0], before[0]), max(now[1], before[1])
+        sent, received = max(now[0], before[0]), max(now[1], before[1]) if reads else before[1]
         line.kernel = sent, received
         _count(line, sent - before[0], received - before[1])
 
 
-def _account(sock: Any) -> tuple[int, int] | None:
+def _account(sock: Any, reads: bool = True) -> tuple[int, int] | None:
     """Return the bytes that were written to a connection and those that were read from it, as the kernel counts them.
 
     None where it does not tell.
     """
-    if not sys.platform.startswith("linux"):
+    if not _TELLS:
         return None
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
         received, waiting, sent, again = _TCP_INFO.unpack(info)
-        (unread,) = _INT.unpack(fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(_INT.size)))
+        (unread,) = _INT.unpack(fcntl.ioctl(sock.fileno(), termios.FIONREAD, _NONE)) if reads else (0,)
     except (OSError, struct.error):
         return None
     return sent - again + waiting, received - unread
@@ -265,11 +268,11 @@ _RECEIVERS: Final[dict[str, tuple[Callable[[Any], int], int]]] = {
     "recvmsg_into": (itemgetter(0), 2),
 }
 """Methods that receive to what tells how much, and at which argument their flags are."""
-_SECURED: Final[dict[str, Callable[[Any], tuple[int, int]]]] = {
-    "send": lambda result: (result, 0),
-    "write": lambda result: (result, 0),
-    "read": lambda result: (0, result if isinstance(result, int) else len(result)),
-    "do_handshake": lambda _: (0, 0),
-    "unwrap": lambda _: (0, 0),
+_SECURED: Final[dict[str, tuple[Callable[[Any], tuple[int, int]], bool]]] = {
+    "send": (lambda result: (result, 0), False),
+    "write": (lambda result: (result, 0), False),
+    "read": (lambda result: (0, result if isinstance(result, int) else len(result)), True),
+    "do_handshake": (lambda _: (0, 0), True),
+    "unwrap": (lambda _: (0, 0), True),
 }
-"""Methods of TLS to what is inside of what they moved; all others come to these."""
+"""Methods of TLS to what is inside of what they moved, and whether they read; all others come to these."""
