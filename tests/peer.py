@@ -8,23 +8,25 @@ import ssl
 import struct
 import threading
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
 ORDER = struct.Struct("<QQ")
 """Bytes that follow, bytes that are wanted; then the next order."""
 _CHUNK = 1 << 16
+_ZEROS = bytes(_CHUNK)
 
 
 class Peer:
     """Serves until it is closed; with a certificate it speaks TLS.
 
     Attributes:
-        received, sent: bytes within TLS, orders included.
+        received: bytes that came, within TLS, orders included.
     """
 
     def __init__(self, key: Path | None = None, certificate: Path | None = None) -> None:
-        self.received = self.sent = 0
+        self.received = 0
         self.tls: ssl.SSLContext | None = None
         if certificate is not None:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -57,10 +59,12 @@ class Peer:
                     while coming:
                         coming -= len(incoming.read(min(coming, _CHUNK)))
                     self.received += ORDER.unpack(order)[0] + ORDER.size
-                    connection.sendall(bytes(wanted))
-                    self.sent += wanted
+                    while wanted:
+                        connection.sendall(_ZEROS[:wanted])
+                        wanted -= min(wanted, _CHUNK)
 
 
+@cache
 def trusting(certificate: Path) -> ssl.SSLContext:
     """Return a client's TLS context that trusts one certificate, of 127.0.0.1."""
     return ssl.create_default_context(cafile=str(certificate))
@@ -79,7 +83,10 @@ def connected(port: int, tls: ssl.SSLContext | None = None) -> Iterator[socket.s
 
 def exchange(connection: socket.socket, up: int, down: int) -> None:
     """Send so many bytes and receive so many, an order before them."""
-    connection.sendall(ORDER.pack(up, down) + bytes(up))
+    connection.sendall(ORDER.pack(up, down))
+    while up:
+        connection.sendall(_ZEROS[:up])
+        up -= min(up, _CHUNK)
     while down:
         down -= len(connection.recv(min(down, _CHUNK)))
 
