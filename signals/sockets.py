@@ -38,6 +38,8 @@ _CALLS_USERS: Final = ("celery.app.trace", "celery.utils.dispatch.")
 """Modules that call the user's code: what lies below them on the stack is not looked at."""
 _TCP_INFO: Final = struct.Struct("=128xQ8xI52xQQ")
 """Bytes received, not yet sent, sent, sent again: of `struct tcp_info`, Linux 4.19 and newer."""
+_CONNECTING: Final = frozenset({1, 2})
+"""States of `struct tcp_info`: established, SYN sent."""
 _WHERE: Final = "counting bytes"
 _INT: Final = struct.Struct("i")
 _NONE: Final = bytes(_INT.size)
@@ -99,6 +101,14 @@ def uninstall() -> None:
 def watching() -> bool:
     """Tell whether the sockets that are made now are those we count: nobody has replaced their classes since."""
     return _replaced.covers(socket.socket) and _replaced.covers(ssl.SSLSocket)
+
+
+def connecting(sock: Any) -> bool:
+    """Tell whether a TCP socket connects already, or is connected: who does not block asks a second time."""
+    try:
+        return _TELLS and sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in _CONNECTING
+    except OSError:  # it is not TCP
+        return False
 
 
 def celerys(frame: FrameType | None) -> bool:

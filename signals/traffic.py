@@ -155,11 +155,11 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
     with _seam:  # raised here it would keep the user from connecting
         address = args[1]
         if type(address) is tuple and len(address) > 1 and isinstance(address[0], str):
-            _connected()
+            _connected(args[0])
 
 
-def _connected() -> None:
-    attempt = _whose()
+def _connected(sock: Any) -> None:
+    attempt = _whose() if not sockets.connecting(sock) else None
     counted = _of(attempt) if attempt is not None and not sockets.celerys(sys._getframe(2)) else None  # noqa: SLF001 - who connects
     if counted is not None:
         counted.connections += 1
