@@ -34,7 +34,7 @@ Told = Callable[[int, int], None]
 _FAMILIES: Final = frozenset({socket.AF_INET, socket.AF_INET6})
 _CELERYS: Final = ("kombu.", "celery.backends.", "celery_monitor.agent.", "celery_monitor.store.")
 """Modules whose sockets, and threads, are Celery's or ours, whoever called them."""
-_CALLS_USERS: Final = ("celery.app.trace", "celery.utils.dispatch.")
+_CALLS_USERS: Final = ("celery.app.trace.", "celery.app.task.", "celery.utils.dispatch.")
 """Modules that call the user's code: what lies below them on the stack is not looked at."""
 _TCP_INFO: Final = struct.Struct("=128xQ8xI52xQQ")
 """Bytes received, not yet sent, sent, sent again: of `struct tcp_info`, Linux 4.19 and newer."""
@@ -134,7 +134,7 @@ def _sends(real: Method, size: Callable[[Any, Any], int]) -> Method:
         result = real(self, *args, **kwargs)
         try:  # a seam with `with` would cost as much as all of it
             sent = size(result, args) - (line.sent - before if nests else 0)
-            if sent:
+            if sent > 0:  # over TLS the calls within have counted more
                 line.sent += sent
                 _tell(sent, 0)
         except SoftTimeLimitExceeded:
@@ -157,7 +157,7 @@ def _receives(real: Method, size: Callable[[Any], int], flags_at: int) -> Method
         result = real(self, *args, **kwargs)
         try:
             received = size(result) - (line.received - before if nests else 0)
-            if received:
+            if received > 0:
                 line.received += received
                 _tell(0, received)
         except SoftTimeLimitExceeded:
@@ -191,6 +191,7 @@ def _secures(real: Method, size: Callable[[Any], tuple[int, int]], reads: bool) 
 
 
 def _count(line: _Line, sent: int, received: int) -> None:
+    sent, received = max(sent, 0), max(received, 0)
     line.sent += sent
     line.received += received
     if sent or received:
