@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 from typing import Any
 
 import redis
 from celery import Celery
 
 from celery_monitor import Monitor
-from tests.peer import connected, exchange
+from tests.peer import connected, exchange, trusting, wire
 
 PORT = "NETWORK_PORT"
+TLS_PORT = "NETWORK_TLS_PORT"
+CERTIFICATE = "NETWORK_CERTIFICATE"
 LARGE = "x" * 100_000
 
 app = Celery("network")
 app.conf.update(
-    monitor_flush_interval=0.3, monitor_tick_interval=1.0, monitor_resources=["network"],
+    monitor_flush_interval=0.3, monitor_tick_interval=1.0, monitor_resources=["network"], monitor_capture_results=True,
     broker_connection_retry_on_startup=True, worker_send_task_events=True, task_send_sent_event=True,
 )  # fmt: skip
 Monitor(app)
@@ -29,6 +32,14 @@ def fetch(up: int, down: int) -> str:
     with connected(int(os.environ[PORT])) as connection:
         exchange(connection, up, down)
     return LARGE
+
+
+@app.task(name="fetch_tls")
+def fetch_tls(up: int, down: int) -> tuple[int, int]:
+    """Return what the kernel says."""
+    with connected(int(os.environ[TLS_PORT]), trusting(Path(os.environ[CERTIFICATE]))) as connection:
+        exchange(connection, up, down)
+        return wire(connection)
 
 
 @app.task(name="together")
