@@ -180,7 +180,7 @@ def _starts(real: Method) -> Method:
 
 def _moved(sent: int, received: int) -> None:
     """Add bytes to what is counted here."""
-    attempt = attempts.current() or getattr(threading.current_thread(), attempts.KEY, None)
+    attempt = _whose()
     if attempt is None:
         return
     try:
