@@ -1,18 +1,24 @@
-"""What `monitor_resources` costs: CPU per attempt in a pool child, and per audit event of Python once there is a hook.
+"""What `monitor_resources` costs: CPU per attempt in a pool child, per call of a socket, and per audit event of Python.
 
     python benchmarks/traffic.py [--rounds 40] [--tasks 300]
 
 The variants take turns in short slices on the thread CPU clock; the hook comes last, as it cannot be taken out again.
+Calls are of 100 bytes over the loopback, the cheapest there are; TLS is a connection of this process with itself.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
+import socket
+import ssl
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -32,12 +38,23 @@ def job() -> None:
     """Do nothing."""
 
 
-def slice_us(tasks: int) -> float:
-    """Return the CPU time of one task, in us."""
+@app.task(name="call", ignore_result=True)
+def call(within: Callable[[], None]) -> None:
+    """Do what is timed, within an attempt."""
+    within()
+
+
+def emptied() -> None:
+    """Let go of what is in the ring."""
     writer = process.open_writer()
     assert writer is not None
     writer.settle()
     put_number(writer.ring.map, AT_TAIL, writer.ring.number(AT_HEAD))
+
+
+def slice_us(tasks: int) -> float:
+    """Return the CPU time of one task, in us."""
+    emptied()
     tracer = build_tracer("job", app.tasks["job"], app=app)
     requests = []
     for _ in range(tasks):
@@ -73,6 +90,52 @@ def per_event_us(do: Callable[[], object], times: int = 20_000) -> float:
     return best
 
 
+def secured(ends: tuple[socket.socket, ...], folder: Path) -> list[ssl.SSLSocket]:
+    """Return a TLS connection over a plain one; the server's end first."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    serves, asks = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    serves.load_cert_chain(certificate, key)
+    asks.check_hostname, asks.verify_mode = False, ssl.CERT_NONE
+    with ThreadPoolExecutor(1) as other:
+        server = other.submit(serves.wrap_socket, ends[0], True)
+        client = asks.wrap_socket(ends[1])
+        return [server.result(), client]
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Return both ends of a connection over the loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        return listening.accept()[0], client
+
+
+def calls(name: str, ends: Sequence[socket.socket], rounds: int, times: int = 1000) -> None:
+    """Print what a call of a socket costs in an attempt, without anything asked for and with network."""
+    found: dict[bool, list[float]] = {False: [], True: []}
+    data = bytes(100)
+    tracer = build_tracer("call", app.tasks["call"], app=app)
+
+    def within() -> None:
+        began = time.thread_time()
+        for _ in range(times):
+            ends[0].send(data)
+            ends[1].recv(100)
+        found[traffic.wanted.network].append((time.thread_time() - began) / times / 2 * 1e6)
+
+    for _ in range(rounds):
+        for asked in ((), ("network",)):
+            traffic.use(asked)
+            emptied()
+            own = str(uuid4())
+            tracer(
+                own, [within], {}, {"id": own, "root_id": own, "delivery_info": {"routing_key": "q"}, "hostname": "a"}
+            )
+    off, on = min(found[False]), min(found[True])
+    print(f"{name:<14} {on:>8.2f} {on - off:>+8.2f} {statistics.median(found[True]):>8.2f}")
+
+
 def main() -> None:
     """Run, and print."""
     asked = argparse.ArgumentParser(description=__doc__)
@@ -87,8 +150,15 @@ def main() -> None:
         turns([(), ("io",)], given.rounds, given.tasks)
         before = per_event_us(sys._getframe)  # noqa: SLF001 - raises an audit event and does no more
         traffic.use(("network",))
+        slice_us(1)  # it begins with the first attempt
         after = per_event_us(sys._getframe)  # noqa: SLF001
         turns([(), ("network",), ("network", "io")], given.rounds, given.tasks)
+        print(f"{'us per call':<14} {'least':>8} {'added':>8} {'median':>8}")
+        calls("socket", pair(), given.rounds)
+        if shutil.which("openssl"):
+            calls("TLS socket", secured(pair(), Path(folder)), given.rounds)
+        else:
+            print("TLS socket: install openssl, which makes the certificate")
         print(f"each audit event (import, open, exec, ...): {before:.3f} us without the hook, {after:.3f} us with it")
 
 

@@ -136,7 +136,10 @@ class Settings:
         most=300,
     )
     resources: tuple[str, ...] = _setting(
-        tuple, "What else is measured of each attempt: `network` (connections opened), `io` (read and write calls).", ()
+        tuple,
+        "What else is measured of each attempt: `network` (connections opened, bytes sent and received by Python's "
+        "sockets), `io` (read and write calls).",
+        (),
     )
     build: str | None = _setting(
         str,

@@ -120,7 +120,9 @@ class Traffic(NamedTuple):
     run: bytes
     uid: bytes
     task: str
-    connections: int  # to addresses of the internet, opened by Python in the attempt's own thread
+    connections: int  # to addresses of the internet, opened by Python in the attempt's thread and those it started
+    network_sent_bytes: int  # by Python's sockets there; of TLS what goes over the wire
+    network_received_bytes: int
     reads: int  # calls of the kernel that read
     writes: int
     at_us: int

@@ -25,8 +25,9 @@ LOG: Final = Struct("<qI")
 """at us, level."""
 CONTENT: Final = Struct("<q")
 """at us."""
-TRAFFIC: Final = Struct("<qiqq")
-"""at us, connections, calls that read, calls that write (each -1 unknown); the owner follows, and no texts."""
+TRAFFIC: Final = Struct("<qiqqqq")
+"""at us, connections, bytes sent, bytes received, calls that read, calls that write (each -1 unknown); the owner
+follows, and no texts."""
 
 KINDS: Final = ("sum", "gauge", "histogram")
 _UUID: Final = 16

@@ -35,7 +35,7 @@ class Kind(enum.IntEnum):
     MEASURE = 8  # a number that was reported
     LOG = 9  # a log record that was emitted inside an attempt
     CONTENT = 10  # arguments or result of an attempt, when asked for
-    TRAFFIC = 11  # connections and calls of I/O of an attempt, when asked for
+    TRAFFIC = 11  # network traffic and calls of I/O of an attempt, when asked for
     FIRE = 12  # a beat has sent an entry
 
 

@@ -101,9 +101,11 @@ def content(data: bytes, ring_id: bytes, worker: str) -> Content:  # noqa: ARG00
 
 def traffic(data: bytes, ring_id: bytes, worker: str) -> Traffic:  # noqa: ARG001 - as every decoder
     """Decode a TRAFFIC payload."""
-    at_us, connections, reads, writes = TRAFFIC.unpack_from(data, 0)
+    at_us, connections, sent, received, reads, writes = TRAFFIC.unpack_from(data, 0)
     whose, _ = unpack_owner(data, TRAFFIC.size)
-    return Traffic(whose.id, _run(whose), _uid(whose, ring_id), whose.task, connections, reads, writes, at_us)
+    return Traffic(
+        whose.id, _run(whose), _uid(whose, ring_id), whose.task, connections, sent, received, reads, writes, at_us
+    )
 
 
 def labels(data: bytes, ring_id: bytes, worker: str) -> Labelled:  # noqa: ARG001 - as every decoder

@@ -1,4 +1,4 @@
-"""Adds up what attempts took beside time, by task name: growth of memory, I/O, context switches, connections.
+"""Adds up what attempts took beside time, by task name: growth of memory, I/O, context switches, network traffic.
 
 They travel as gauges of the series ``("usage", task)``: sums are what a gauge has anyway, most tasks have none of them,
 and who adds gauges up needs to know nothing of this.
@@ -23,7 +23,9 @@ from celery_monitor.details import Traffic
 from celery_monitor.model import Attempt, Gauge, Metrics
 from celery_monitor.signals.record import Flag, State
 
-SUMS: Final = ("read_bytes", "write_bytes", "switches", "involuntary_switches", "connections", "reads", "writes")
+TRAFFIC: Final = ("connections", "network_sent_bytes", "network_received_bytes", "reads", "writes")
+"""Columns of `details.Traffic` that are added up."""
+SUMS: Final = ("read_bytes", "write_bytes", "switches", "involuntary_switches", *TRAFFIC)
 """What is added up: columns of an attempt, where it has them, and of `details.Traffic`; -1 is unknown."""
 SHARED: Final = "shared"
 GROWTH: Final = "growth_kib"
@@ -84,7 +86,7 @@ class Usage:
     def traffic(self, metrics: Metrics, rows: Sequence[Traffic]) -> None:
         """Add what was measured because somebody asked for it."""
         for row in rows:
-            for name in ("connections", "reads", "writes"):
+            for name in TRAFFIC:
                 value = getattr(row, name)
                 if value > 0:
                     _add(metrics, tally.bucket_of(row.at_us), row.task, name, value)

@@ -9,6 +9,7 @@ from functools import partial
 from heapq import merge
 from typing import Any, Final, NamedTuple
 
+from celery_monitor.agent.usage import TRAFFIC
 from celery_monitor.analytics.executions import end_of, last_word, real
 from celery_monitor.details import Content, Traffic
 from celery_monitor.errors import BadRequest
@@ -30,7 +31,6 @@ _SEARCHED: Final = 20_000
 """Candidates looked at for one page: a filter that almost nothing matches ends with a cursor to go on from."""
 
 _SIZES: Final = {int(s): s.name.lower() for s in ResultSize if s is not ResultSize.UNKNOWN}
-_TRAFFIC: Final = ("connections", "reads", "writes")
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 
 Runnings = dict[bytes, Running]
@@ -218,8 +218,8 @@ def _content(uid: bytes, contents: Iterable[Content]) -> dict[str, Any]:
 def _traffic(row: Traffic | None) -> dict[str, int | None]:
     """Return what is counted when it is asked for."""
     if row is None:
-        return dict.fromkeys(_TRAFFIC)
-    return {name: known if (known := getattr(row, name)) >= 0 else None for name in _TRAFFIC}
+        return dict.fromkeys(TRAFFIC)
+    return {name: known if (known := getattr(row, name)) >= 0 else None for name in TRAFFIC}
 
 
 def _attempt(a: Attempt) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""Tasks ranked by what they cost: CPU, memory, its growth, I/O, connections or time."""
+"""Tasks ranked by what they cost: CPU, memory, its growth, I/O, network traffic or time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any, Final
 
 from celery_monitor.agent.usage import FAILED_GROWTH, GROWTH, SHARED, SQUARES, SUMS
@@ -20,12 +21,15 @@ MOST_ROWS: Final = 500
 _KIB: Final = 1024
 Sums = Mapping[str, float]
 
-ORDERS: Final[Mapping[str, Callable[[dict[str, Any]], float]]] = {
+ORDERS: Final[Mapping[str, Callable[[dict[str, Any]], Any]]] = {
     "cpu": lambda row: row["cpu_seconds"]["total"] or 0.0,
     "memory": lambda row: row["memory_bytes"]["peak"] or 0,
     "growth": lambda row: row["growth"]["bytes_per_1000_runs"] if row["growth"]["confidence"] != "none" else 0.0,
     "io": lambda row: (row["read_bytes"] or 0) + (row["written_bytes"] or 0),
-    "network": lambda row: row["connections"] or 0,
+    "network": lambda row: (
+        (row["network_sent_bytes"] or 0) + (row["network_received_bytes"] or 0),
+        row["connections"] or 0,
+    ),
     "time": lambda row: row["runtime_seconds"]["total"] or 0.0,
 }
 
@@ -49,7 +53,8 @@ def rows(reader: RollupReader, window: Window, by: str) -> list[dict[str, Any]]:
     found = [_row(name, cell, used.get(name, {}), growths, queues) for name, cell in by_name.items() if cell.ended]
     _share(found, "cpu_seconds")
     _share(found, "runtime_seconds")
-    found.sort(key=lambda row: (-order(row), row["task"]))
+    found.sort(key=itemgetter("task"))
+    found.sort(key=order, reverse=True)
     return found[:MOST_ROWS]
 
 
@@ -116,6 +121,8 @@ def _row(
         "switches": known["switches"],
         "involuntary_switches": known["involuntary_switches"],
         "connections": known["connections"],
+        "network_sent_bytes": known["network_sent_bytes"],
+        "network_received_bytes": known["network_received_bytes"],
     }
 
 

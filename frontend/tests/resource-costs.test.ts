@@ -9,6 +9,7 @@ function row(changes: Partial<ResourceRow> = {}): ResourceRow {
   const known = {
     task: "shop.charge", cpu_seconds: { total: 90, share: 0.67 }, runtime_seconds: { total: 0, share: null }, memory_bytes: { peak: 512 * 2 ** 20 },
     growth: { bytes_per_1000_runs: 0, confidence: "none", max_tasks_per_child: null, note: null }, read_bytes: null, written_bytes: 2048, connections: null,
+    network_sent_bytes: null, network_received_bytes: null,
   };
   return { ...known, ...changes } as unknown as ResourceRow;
 }
@@ -17,6 +18,9 @@ test("the sentence on top names the first of the ranking", () => {
   assert.equal(plain(costliest([row(), row({ task: "other" })], "cpu")), "shop.charge takes 67 % of all CPU time, 1 m 30 s");
   assert.equal(plain(costliest([row()], "memory")), "shop.charge reaches the highest memory, 512 MiB");
   assert.equal(plain(costliest([row()], "io")), "shop.charge moves most bytes from and to disk, 2 KiB");
+  assert.equal(plain(costliest([row({ network_sent_bytes: 1024, network_received_bytes: null })], "network")), "shop.charge moves most bytes over the network, 1 KiB");
+  assert.equal(costliest([row({ connections: 7 })], "network"), "shop.charge opens most connections, 7");
+  assert.match(costliest([row()], "network") ?? "", /^Network traffic is not counted, or there was none; ask/);
   assert.equal(costliest([row()], "time"), null);
   assert.equal(costliest([], "cpu"), null);
 });
@@ -37,5 +41,7 @@ test("columns of what nobody counted are left out, zeros are not", () => {
   assert.equal(hidden("read", [row()]), true);
   assert.equal(hidden("written", [row()]), false);
   assert.equal(hidden("connections", [row(), row({ connections: 0 })]), false);
+  assert.equal(hidden("network", [row()]), true);
+  assert.equal(hidden("network", [row(), row({ network_received_bytes: 0 })]), false);
   assert.equal(hidden("task", [row()]), false);
 });

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable
 
 from celery_monitor.agent.usage import FAILED_GROWTH, GROWTH, SHARED, SQUARES, Usage
+from celery_monitor.details import Traffic
 from celery_monitor.model import Attempt, Metrics
 from celery_monitor.signals.record import Flag, State
 
@@ -47,6 +48,21 @@ def test_long_attempts_keep_their_own_growth() -> None:
     found = added([row(1, "leaks", 1024), row(2, "quiet"), row(3, "leaks", 1024), row(4, "frees", -512)])
     assert found == {("leaks", GROWTH): 2048, ("leaks", SQUARES): 2 * 1024**2,
                      ("frees", GROWTH): -512, ("frees", SQUARES): 512**2}  # fmt: skip
+
+
+def test_what_was_asked_for_is_added_up_and_what_is_unknown_is_not() -> None:
+    usage, metrics = Usage(), Metrics()
+    one = Traffic(b"id", b"", RING + bytes(4), "fetch", 1, 3000, 5000, -1, -1, 0)
+    usage.traffic(
+        metrics,
+        [
+            one,
+            one._replace(connections=0, network_sent_bytes=-1),
+            one._replace(task="idle")._replace(connections=0, network_sent_bytes=0, network_received_bytes=0),
+        ],
+    )
+    assert sums(metrics) == {("fetch", "connections"): 1, ("fetch", "network_sent_bytes"): 3000,
+                             ("fetch", "network_received_bytes"): 10_000}  # fmt: skip
 
 
 def short_ones(leaking: str, names: list[str], runs: int) -> list[Attempt]:

@@ -179,7 +179,7 @@ def test_another_ranking_stands_in_the_address_and_in_the_sentence(spent: Site, 
     page.wait_for_url("**/resources?window=1h&by=memory")
     page.locator(".cm-finding", has_text="reaches the highest memory").wait_for()
     page.get_by_role("link", name="network").click()
-    page.locator(".cm-finding", has_text="Connections are not counted").wait_for()
+    page.locator(".cm-finding", has_text="Network traffic is not counted").wait_for()
     page.locator("tbody tr", has_text=MARKUP).wait_for()
     assert page.locator("#celery-monitor img").count() == 0
     page.locator("tbody").get_by_role("link", name="shop.charge", exact=True).click()

@@ -89,7 +89,7 @@ def test_an_execution_has_all_its_attempts_and_when_it_was_published(store: Stor
         "runtime_seconds": 0.1, "cpu_seconds": 0.01, "rss_bytes": 51_200 * 1024, "rss_growth_bytes": 4096,
         "read_bytes": None, "written_bytes": None, "switches": None, "involuntary_switches": None,
         "result_size_class": None, "exception": None, "fingerprint": None, "arguments": None, "result": None,
-        "connections": None, "reads": None, "writes": None,
+        "connections": None, "network_sent_bytes": None, "network_received_bytes": None, "reads": None, "writes": None,
     }  # fmt: skip
 
 

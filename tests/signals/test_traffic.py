@@ -83,8 +83,8 @@ def counted(*asked: str) -> dict[str, tuple[int, int, int]]:
     return {row.id[1:].decode(): (row.connections, row.reads, row.writes) for row in found().values()}
 
 
-def test_connections_are_those_of_the_attempts_own_thread_and_who_has_none_writes_nothing() -> None:
-    assert apart(counted, "network") == {"five": (5, -1, -1), "refused": (1, -1, -1)}
+def test_connections_are_those_of_the_attempts_thread_and_of_those_it_starts_and_who_has_none_writes_nothing() -> None:
+    assert apart(counted, "network") == {"five": (5, -1, -1), "thread": (2, -1, -1), "refused": (1, -1, -1)}
 
 
 def test_calls_of_io_are_counted_without_our_own_look() -> None:

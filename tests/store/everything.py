@@ -45,7 +45,7 @@ def details(now_us: int, n: int = 1) -> dict[str, list[Any]]:
         "logs": [Log(own, RUN, uid, 40, "shop", "it broke", '{"a":1}', "Traceback", "shop.charge", "report",
                      "celery@a", now_us)],
         "contents": [Content(own, RUN, uid, '{"a":1}', "", now_us), Content(own, RUN, uid, "", "[1]", now_us)],
-        "traffic": [Traffic(own, RUN, uid, "shop.charge", 1, 2, 3, now_us)],
+        "traffic": [Traffic(own, RUN, uid, "shop.charge", 1, 2, 3, 4, 5, now_us)],
         "plans": [Plan(task_id(99), RUN, own, b"", 0, "shop.mail", "default", "report", 1, now_us)],
         "labels": [Labelled(b"", RUN, "customer=acme", "report", "the daily one", now_us)],
         "runs": [run(now_us)],

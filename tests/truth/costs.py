@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,11 +18,14 @@ from typing import Any
 from celery import Celery
 
 from celery_monitor import Monitor
+from tests.peer import connected, exchange, trusting, wire
 
 MIB = 1024 * 1024
 INNOCENT = 20
 FILE = "COSTS_TRUTH"
 PORT = "COSTS_PORT"
+TLS_PORT = "COSTS_TLS_PORT"
+CERTIFICATE = "COSTS_CERTIFICATE"
 DISK = "COSTS_DISK"
 
 app = Celery("costs")
@@ -82,6 +86,17 @@ def connect(about: dict[str, Any]) -> None:
     time.sleep(0.03)
 
 
+def transfer(about: dict[str, Any], tls: ssl.SSLContext | None = None) -> None:
+    port = int(os.environ[PORT if tls is None else TLS_PORT])
+    with connected(port, tls) as connection:
+        exchange(connection, 3 * MIB, 5 * MIB)
+        about["sent"], about["received"] = wire(connection)
+
+
+def transfer_tls(about: dict[str, Any]) -> None:
+    transfer(about, trusting(Path(os.environ[CERTIFICATE])))
+
+
 def leak(_: dict[str, Any]) -> None:
     kept.append(mmap.mmap(-1, MIB))  # the allocator would reuse what a greedy task gave back
     kept[-1].write(b"\1" * MIB)
@@ -118,7 +133,7 @@ def nothing(_: dict[str, Any]) -> None:
     time.sleep(0.021)
 
 
-for costly in (allocate, burn, connect, fail, leak, save, write):
+for costly in (allocate, burn, connect, fail, leak, save, transfer, transfer_tls, write):
     task(costly, costly.__name__)
 for number in range(INNOCENT):
     task(nothing, f"innocent{number}")

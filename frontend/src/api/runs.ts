@@ -28,6 +28,10 @@ export interface Attempt {
   rss_growth_bytes: Num;
   read_bytes?: Num;
   written_bytes?: Num;
+  /** Of the network: null when nobody asked, or none were moved. */
+  connections?: Num;
+  network_sent_bytes?: Num;
+  network_received_bytes?: Num;
   result_size_class: string | null;
   exception: Fault | null;
   fingerprint: string | null;

@@ -115,6 +115,8 @@ export interface TaskResources {
   growth: { bytes_per_1000_runs: Num; confidence: string; max_tasks_per_child: Num; note: string | null };
   read_bytes: Num;
   written_bytes: Num;
+  network_sent_bytes: Num;
+  network_received_bytes: Num;
 }
 
 export interface Resources {

@@ -163,6 +163,8 @@ export interface ResourceRow {
   switches: Num;
   involuntary_switches: Num;
   connections: Num;
+  network_sent_bytes: Num;
+  network_received_bytes: Num;
 }
 
 export interface Resources {

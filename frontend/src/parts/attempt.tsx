@@ -2,7 +2,7 @@
 
 import { failure, worker } from "../address/links.ts";
 import type { Attempt } from "../api/runs.ts";
-import { bytes, clock, count, duration } from "../words/format.ts";
+import { bytes, clock, count, duration, NETWORK_SEEN } from "../words/format.ts";
 import { because, executionMark } from "../words/states.ts";
 import { Badge } from "./badge.tsx";
 import { type Fact, Facts } from "./facts.tsx";
@@ -61,6 +61,9 @@ function facts(a: Attempt): (Fact | null)[] {
     { name: "peak memory", value: bytes(a.rss_bytes) + growth, hint: a.rss_bytes == null ? "this pool cannot tell tasks apart" : "of the process that ran it, and what it grew by meanwhile" },
     a.read_bytes != null ? { name: "read", value: bytes(a.read_bytes) } : null,
     a.written_bytes != null ? { name: "written", value: bytes(a.written_bytes) } : null,
+    a.connections != null ? { name: "connections", value: count(a.connections), hint: `opened ${NETWORK_SEEN}` } : null,
+    a.network_sent_bytes != null ? { name: "sent", value: bytes(a.network_sent_bytes), hint: `over the network, ${NETWORK_SEEN}` } : null,
+    a.network_received_bytes != null ? { name: "received", value: bytes(a.network_received_bytes), hint: `over the network, ${NETWORK_SEEN}` } : null,
     { name: "result", value: a.result_size_class && (SIZES[a.result_size_class] ?? a.result_size_class), hint: "size in the result backend" },
   ];
 }

@@ -21,10 +21,22 @@ export function costliest(rows: readonly ResourceRow[], by: Order): string | nul
     case "io":
       return moved ? `${row.task} moves most bytes from and to disk, ${bytes(moved)}` : null;
     case "network":
-      return row.connections ? `${row.task} opens most connections, ${count(row.connections)}` : "Connections are not counted; ask for them with monitor_resources = {\"network\"}";
+      return carried(row) || `Network traffic is not counted, or there was none; ask for it with monitor_resources = {"network"}`;
     default:
       return row.cpu_seconds.total ? `${row.task} takes ${percent(row.cpu_seconds.share)} of all CPU time, ${duration(row.cpu_seconds.total)}` : null;
   }
+}
+
+/** What the sockets of a task's own moved, both ways; null when nobody counted. */
+export function network(row: Pick<ResourceRow, "network_sent_bytes" | "network_received_bytes">): number | null {
+  const { network_sent_bytes: sent, network_received_bytes: received } = row;
+  return sent == null && received == null ? null : (sent ?? 0) + (received ?? 0);
+}
+
+function carried(row: ResourceRow): string {
+  const moved = network(row);
+  if (moved) return `${row.task} moves most bytes over the network, ${bytes(moved)}`;
+  return row.connections ? `${row.task} opens most connections, ${count(row.connections)}` : "";
 }
 
 /** Whether it is more than a guess that a task makes memory grow. */
@@ -58,6 +70,9 @@ const OPTIONAL: Record<string, (row: ResourceRow) => number | null> = {
   switches: (r) => r.switches,
   involuntary: (r) => r.involuntary_switches,
   connections: (r) => r.connections,
+  network,
+  sent: (r) => r.network_sent_bytes,
+  received: (r) => r.network_received_bytes,
 };
 
 /** Whether a column has nothing to show in any row. */

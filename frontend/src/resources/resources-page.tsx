@@ -12,10 +12,10 @@ import { Notice } from "../parts/notice.tsx";
 import { Ending } from "../parts/quiet.tsx";
 import { ShareBar } from "../parts/share.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { bytes, count, duration, percent } from "../words/format.ts";
+import { bytes, count, duration, NETWORK_SEEN, percent } from "../words/format.ts";
 import { stretch } from "../words/stretch.ts";
 import { workerMark } from "../words/worker-states.ts";
-import { costliest, growth, hidden, leaks, ORDERS, type Order } from "./resource-costs.ts";
+import { costliest, growth, hidden, leaks, network, ORDERS, type Order } from "./resource-costs.ts";
 
 const WINDOW = "24h";
 
@@ -56,7 +56,7 @@ export function ResourcesPage({ search }: PageProps) {
 }
 
 /** The column that a ranking is sorted by. */
-const COLUMN: Record<Order, string> = { cpu: "cpu", time: "time", memory: "peak", growth: "growth", io: "written", network: "connections" };
+const COLUMN: Record<Order, string> = { cpu: "cpu", time: "time", memory: "peak", growth: "growth", io: "written", network: "network" };
 
 function Costs({ rows, by, time }: { rows: readonly ResourceRow[]; by: Order; time: string }) {
   const growing = rows.filter(leaks).sort((a, b) => b.growth.bytes_per_1000_runs - a.growth.bytes_per_1000_runs);
@@ -112,7 +112,10 @@ function columns(range: Range, rows: readonly ResourceRow[], ranked: string): Co
     { id: "written", title: "Written", hint: "to disk", minor: 1, key: (r) => r.written_bytes, cell: (r) => bytes(r.written_bytes) },
     { id: "switches", title: "Switches", hint: "times it waited and gave the CPU away", minor: 1, key: (r) => r.switches, cell: (r) => count(r.switches) },
     { id: "involuntary", title: "Pushed off", hint: "times the kernel took the CPU from it", minor: 1, key: (r) => r.involuntary_switches, cell: (r) => count(r.involuntary_switches) },
-    { id: "connections", title: "Connections", hint: "opened to the network", minor: 1, key: (r) => r.connections, cell: (r) => count(r.connections) },
+    { id: "network", title: "Network", hint: `sent and received ${NETWORK_SEEN}`, minor: 1, key: network, cell: (r) => bytes(network(r)) },
+    { id: "sent", title: "Sent", hint: `over the network, ${NETWORK_SEEN}`, minor: 1, key: (r) => r.network_sent_bytes, cell: (r) => bytes(r.network_sent_bytes) },
+    { id: "received", title: "Received", hint: `over the network, ${NETWORK_SEEN}`, minor: 1, key: (r) => r.network_received_bytes, cell: (r) => bytes(r.network_received_bytes) },
+    { id: "connections", title: "Connections", hint: `opened to the network, ${NETWORK_SEEN}`, minor: 1, key: (r) => r.connections, cell: (r) => count(r.connections) },
     {
       id: "attributed",
       title: "Attributed",

@@ -4,7 +4,7 @@ import { search as query, type Query } from "../address/links.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { Resources as Answer, TaskDetail, TaskResources } from "../api/tasks.ts";
 import { type Fact, Facts } from "../parts/facts.tsx";
-import { bytes, duration, percent } from "../words/format.ts";
+import { bytes, duration, NETWORK_SEEN, percent } from "../words/format.ts";
 
 const EVERY_MS = 60_000; // it is a table of all tasks
 
@@ -39,6 +39,8 @@ function facts(found: TaskDetail, row: TaskResources | undefined): (Fact | null)
       : null,
     row?.read_bytes != null ? { name: "read", value: bytes(row.read_bytes) } : null,
     row?.written_bytes != null ? { name: "written", value: bytes(row.written_bytes) } : null,
+    row?.network_sent_bytes != null ? { name: "sent", value: bytes(row.network_sent_bytes), hint: `over the network, ${NETWORK_SEEN}` } : null,
+    row?.network_received_bytes != null ? { name: "received", value: bytes(row.network_received_bytes), hint: `over the network, ${NETWORK_SEEN}` } : null,
     shared ? { name: "told apart", value: percent(row?.attributed_ratio), hint: "runs in pools that can tell what one attempt took" } : null,
   ];
 }

@@ -47,6 +47,9 @@ function pair(major: number, majorUnit: string, minor: number, minorUnit: string
   return minor ? `${head} ${minor}${THIN}${minorUnit}` : head;
 }
 
+/** Which traffic of a task is counted, wherever its figure stands. */
+export const NETWORK_SEEN = "by Python's sockets; what a C library (libpq, gRPC, …) moves is not seen, Celery's own is left out";
+
 /** Bytes in binary units: 512 MiB, 1.9 GiB. */
 export function bytes(n: Num | undefined): string {
   if (n == null) return UNKNOWN;
