@@ -349,3 +349,26 @@ def test_a_step_is_chosen_and_the_graph_gone_through_by_keys(shop: Site, run: st
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
     assert name_of(page) != before
+
+
+def test_what_is_told_by_colour_is_still_there_where_colours_are_forced(
+    shop: Site, run: str, open_page: OpenPage
+) -> None:
+    page = open_page("about:blank")
+    page.emulate_media(forced_colors="active", color_scheme="dark")
+    ground = "e => getComputedStyle(e).backgroundColor"
+    page.goto(f"{shop.url}/monitor/runs/{run}")
+    bar = page.locator(".cm-wf-bar-run").first
+    bar.wait_for()
+    canvas = page.locator("body").evaluate(ground)
+    assert contrast(bar.evaluate(ground), canvas) >= LEAST_CONTRAST
+    chosen = page.get_by_role("link", name="Waterfall")
+    assert contrast(chosen.evaluate(ground), canvas) >= LEAST_CONTRAST
+    assert page.locator(".cm-card").first.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+    tab_to(page, "shop.fetch")
+    assert faults(stop(page) or {}) == []
+    page.goto(f"{shop.url}/monitor?window=15m")
+    page.locator(".cm-plot canvas").wait_for()
+    assert contrast(page.locator(".cm-swatch.cm-fill-succeeded").evaluate(ground), canvas) >= LEAST_CONTRAST
+    drawn = "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
+    assert page.locator(".cm-plot canvas").evaluate(drawn) > 4
