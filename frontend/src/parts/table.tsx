@@ -8,6 +8,7 @@ import { plural } from "../words/format.ts";
 import { csv, type Value } from "./csv.ts";
 import { download } from "./download.ts";
 import { useHeld } from "./held.ts";
+import { useNear } from "./near.ts";
 import { pressedIn } from "./rows.ts";
 import { kept, type Key, type Order, sorted } from "./sort.ts";
 
@@ -69,6 +70,8 @@ export function Table<Row>(props: Props<Row>) {
     : sorted(rows, column?.key ?? name, name, order.descending);
   shown.current = ordered.map(name);
   const visible = all ? ordered : ordered.slice(0, screenful);
+  const body = useRef<HTMLTableSectionElement>(null);
+  const { first, last, above, below } = useNear(body, visible.length);
 
   function sortBy(next: Column<Row>): void {
     release();
@@ -98,18 +101,20 @@ export function Table<Row>(props: Props<Row>) {
       {rows.length === 0 && <p class="cm-none">{wanted ? "No row has this in it." : empty}</p>}
       {rows.length > 0 && (
         <div class="cm-scroll" tabIndex={0} role="region" aria-label={title}>
-          <table onKeyDown={pressedIn}>
+          <table onKeyDown={pressedIn} aria-rowcount={visible.length + 1}>
             <thead>
               <tr>{columns.map((c) => <Head key={c.id} column={c} order={order} sort={() => sortBy(c)} />)}</tr>
             </thead>
-            <tbody {...hands}>
-              {visible.map((row) => (
-                <tr key={name(row)}>
+            <tbody ref={body} {...hands}>
+              {above > 0 && <Room key="above" height={above} />}
+              {visible.slice(first, last).map((row, i) => (
+                <tr key={name(row)} aria-rowindex={first + i + 2}>
                   {columns.map((c) => (
                     <td key={c.id} class={classes(c)}>{c.cell(row)}</td>
                   ))}
                 </tr>
               ))}
+              {below > 0 && <Room key="below" height={below} />}
             </tbody>
           </table>
         </div>
@@ -121,6 +126,11 @@ export function Table<Row>(props: Props<Row>) {
       )}
     </section>
   );
+}
+
+/** The place of rows that are not drawn. */
+function Room({ height }: { height: number }) {
+  return <tr aria-hidden="true" class="cm-room"><td style={{ height: `${height}px` }} /></tr>;
 }
 
 /** Whether one of the texts of a row has a text in it, whatever its case. */
