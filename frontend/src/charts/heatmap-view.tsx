@@ -32,7 +32,9 @@ export function TimeChart({ title, picture, words, children }: Props) {
   const { at, place } = useLayout(Boolean(picture.heatmap));
   const [pointed, setPointed] = useState<Place | null>(null);
   const [drag, setDrag] = useState<{ from: number; to: number } | null>(null);
-  const [row, setRow] = useState<number | null>(null); // of the heatmap, chosen by keys
+  const [raised, setRow] = useState<number | null>(null); // row of the heatmap, chosen by keys
+  const rows = (picture.heatmap?.bounds.length ?? 0) - 1;
+  const row = raised === null || rows < 1 ? null : Math.min(raised, rows - 1);
   const theme = useTheme();
   const utc = useUtc();
   const cursor = useCursor(picture.t, picture.step, words, (column) => told(picture, { column, row }));
@@ -69,7 +71,6 @@ export function TimeChart({ title, picture, words, children }: Props) {
     onPointerLeave: () => setPointed(null),
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    const rows = (picture.heatmap?.bounds.length ?? 0) - 1;
     const up = { ArrowUp: 1, ArrowDown: -1 }[event.key];
     if (!up || rows < 1 || cursor.at === null) return cursor.keys.onKeyDown(event);
     const next = Math.min(rows - 1, (row ?? -1) + up);

@@ -8,7 +8,7 @@ import { type Pace, Refresh } from "../answers/refresh.ts";
 import { Notice } from "../parts/notice.tsx";
 import { useUtc } from "../words/zone.ts";
 import { Boundary } from "./boundary.tsx";
-import { bringIntoSight, land, useFocus } from "./focus.ts";
+import { bringIntoSight, closeByEscape, land, useFocus } from "./focus.ts";
 import { Navigation } from "./navigation.tsx";
 import { type Page, PAGES } from "./pages.ts";
 import { useView } from "./view.ts";
@@ -26,7 +26,7 @@ export function App() {
   useFocus(content, pathname);
   return (
     <Refresh.Provider value={{ pace, choose }}>
-      <div class="cm-page" onClick={follow} onFocusIn={bringIntoSight}>
+      <div class="cm-page" onClick={follow} onFocusIn={bringIntoSight} onKeyDown={closeByEscape}>
         <button type="button" class="cm-button cm-skip" onClick={() => land(content.current)}>Skip the navigation</button>
         <Navigation path={page?.path ?? null} search={search} />
         <div ref={content} role="group" aria-label={place?.name || page?.title || "Page"}>

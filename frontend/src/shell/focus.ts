@@ -3,6 +3,7 @@
 import type { RefObject } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { followed } from "../address/location.ts";
+import { isTyping } from "./typing.ts";
 
 const PATIENCE_MS = 5_000; // until the figures of a page that one comes back to
 
@@ -20,6 +21,16 @@ export function land(place: HTMLElement | null | undefined): void {
 export function bringIntoSight({ target }: FocusEvent): void {
   const stop = target as Element;
   if (stop.matches(":is(.cm-scroll, .cm-pages) :focus-visible")) stop.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+}
+
+/** Escape closes the details that a row has opened; who was in them is on the row again. */
+export function closeByEscape(event: KeyboardEvent): void {
+  const [page, at] = [event.currentTarget as Element, event.target as Element];
+  if (event.key !== "Escape" || event.defaultPrevented || isTyping(event) || at.closest("dialog, details")) return;
+  const close = page.querySelector<HTMLElement>("[role='group'] .cm-close");
+  const row = close?.closest("section, aside")?.contains(at) && page.querySelector<HTMLElement>(".cm-run [aria-pressed='true']");
+  close?.click();
+  if (row) row.focus();
 }
 
 /** Follow the keyboard within the content of a page. */

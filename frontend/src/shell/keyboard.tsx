@@ -25,7 +25,7 @@ const KEYS: readonly [string, readonly [keys: string, does: string][]][] = [
     ["↑ ↓", "in the waterfall: the next step"],
     ["← → ↑ ↓", "in the graph: from step to step"],
     ["+ − 0", "in the graph: zoom, and all of it"],
-    ["Enter", "the step's details"],
+    ["Enter", "the step's details; Escape closes them"],
   ]],
 ];
 
