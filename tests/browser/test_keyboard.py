@@ -124,7 +124,7 @@ def faults(at: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize(
     ("theme", "width", "paths"),
     [
-        ("light", 1280, ("", "/runs/{run}", "/executions?limit=100", "/tasks/shop.charge", "/resources")),
+        ("light", 1280, ("", "/runs/{run}", "/executions?task=shop.deliver", "/tasks/shop.charge", "/resources")),
         ("dark", 390, ("/workers", "/runs/{run}?view=graph", "/failures", "/logs", "/queues/orders")),
     ],
     ids=["light", "dark"],
