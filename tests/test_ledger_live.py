@@ -165,7 +165,7 @@ def test_an_embedded_beat_tells_its_entries_in_plain_words(
     assert {name: row["schedule"] for name, row in rows.items()} == {
         "each second": "every second", "slow one": "every 2 seconds", "nightly": "every day at 04:00 UTC",
     }  # fmt: skip
-    assert rows["nightly"]["next_due_at"].endswith("T04:00:00Z")
+    assert rows["nightly"]["next_due_at"].endswith("T04:00:00.000000Z")
     assert rows["nightly"]["last_sent_at"] is None
     assert (rows["slow one"]["queue"], rows["each second"]["task"]) == ("slow", "clock.note")
     (beat,) = found["beats"]

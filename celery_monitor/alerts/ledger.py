@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, fields
-from datetime import datetime, timezone
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -13,6 +12,7 @@ from celery_monitor.alerts.judge import States, Transition
 from celery_monitor.alerts.rules import OF_HOSTS, OF_QUEUES, OF_WORKERS
 from celery_monitor.alerts.state import FIRING, PENDING, RESOLVED, AlertState
 from celery_monitor.store.connection import Store
+from celery_monitor.timestamps import iso
 
 KEPT: Final = 200
 """Transitions that are kept."""
@@ -137,11 +137,6 @@ def _row(state: AlertState) -> dict[str, Any]:
 
 def _named(row: dict[str, Any], *, changed: str) -> dict[str, Any]:
     """Return a row with its two points in time under the API's names, as ISO-8601 UTC."""
-    row["since"] = _iso(row.pop("since_us"))
-    row["changed_at"] = _iso(row.pop(changed))
+    row["since"] = iso(row.pop("since_us"))
+    row["changed_at"] = iso(row.pop(changed))
     return row
-
-
-def _iso(us: int) -> str:
-    moment = datetime.fromtimestamp(us // 1_000_000, timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
 from typing import Any, Final
 
 from celery_monitor.model import AgentState, Pace
@@ -219,10 +220,14 @@ def _budget_notes(facts: Facts, now_us: int) -> list[str]:
         cut = facts.cut.get(tier.step_s, 0)
         if tiers.expires_in(tier, cut, now_us // 1_000_000, facts.rollup_days) > 0:
             notes.append(
-                f"figures in steps of {_UNITS[tier.step_s]} go back to {iso(cut * 1_000_000)} only: rollups have used "
+                f"figures in steps of {_UNITS[tier.step_s]} go back to {_minute(cut)} only: rollups have used "
                 f"up their {_mb(mine.rollups(used.rest))}; more maxmemory or monitor_rollup_bytes keeps more"
             )
     return notes
+
+
+def _minute(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, timezone.utc):%Y-%m-%d %H:%M} UTC"
 
 
 def _mb(n: int) -> str:

@@ -5,21 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 from celery_monitor.errors import BadRequest
+from celery_monitor.timestamps import iso
+
+__all__ = ["iso", "parse_iso", "seconds"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
-def iso(at_us: int | None) -> str | None:
-    """Return a point in time (us since the epoch) as ISO-8601 in UTC, to the millisecond; None for none.
-
-    >>> iso(1763640003_120_000), iso(1763640000_000_000), iso(0)
-    ('2025-11-20T12:00:03.120Z', '2025-11-20T12:00:00Z', None)
-    """
-    if not at_us or not 0 < at_us < 1 << 57:
-        return None
-    moment = _EPOCH + timedelta(microseconds=at_us // 1000 * 1000)
-    whole = "seconds" if moment.microsecond == 0 else "milliseconds"
-    return moment.replace(tzinfo=None).isoformat(timespec=whole) + "Z"
 
 
 def parse_iso(name: str, text: str) -> int:

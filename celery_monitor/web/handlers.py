@@ -48,6 +48,7 @@ class Page(Handler):
         return _Overlay(template_path, self.settings["template_path"])
 
     @tornado.web.authenticated
+    @tornado.web.removeslash
     def get(self, *_: str) -> None:
         self.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         home = self.reverse_url("celery-monitor")

@@ -51,7 +51,8 @@ def routes(site: Site, prefix: str) -> list[Any]:
 
     return [
         url(root, handlers.Page, shared, name="celery-monitor"),
-        *(url(root + _pattern(path), handlers.Page, shared) for path in PAGES),
+        # Slashes at the end are taken off by a redirect; the named rule has none, so that it can be reversed.
+        *(url(root + _pattern(path) + "/*", handlers.Page, shared) for path in ("", *PAGES)),
         *(question(_pattern(path), answer) for path, answer in answers.PATHS.items()),
         url(root + "/api(?:/.*)?", handlers.NoSuchPath, shared),
         url(root + "/metrics", handlers.Metrics, shared),

@@ -49,8 +49,8 @@ def test_a_reader_gets_the_rows_of_the_json_api(store: Store) -> None:
             "threshold": 200,
             "unit": "messages",
             "text": "mail: 212 messages waiting (rule backlog: > 200)",
-            "since": "2025-11-20T11:58:00Z",
-            "changed_at": "2025-11-20T11:58:00Z",
+            "since": "2025-11-20T11:58:00.000000Z",
+            "changed_at": "2025-11-20T11:58:00.000000Z",
         }
     ]
 

@@ -110,7 +110,7 @@ def test_new_records_wait_while_the_list_is_pointed_at(
     before = lines.count()
     lines.first.hover()
     publish(shop, "shop.fetch", 1, "orders")
-    page.get_by_text("1\u202fnew record when you point elsewhere").wait_for()
+    page.get_by_text("1\u202fnew record when you go elsewhere").wait_for()
     assert lines.count() == before
     page.mouse.move(2, 2)
     until(lambda: lines.count() == before + 1, what="the new record")

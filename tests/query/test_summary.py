@@ -122,7 +122,7 @@ def test_tasks_queues_workers_and_workflows_are_told_apart(store: Store) -> None
     assert sum(charge["spark"]) == 22
     assert charge["errors"] == {"PaymentDeclined": 1}
     assert charge["memory_peak_bytes"] == 51_200 * 1024
-    assert charge["last_at"] == "2025-11-20T12:00:03Z"
+    assert charge["last_at"] == "2025-11-20T12:00:03.000000Z"
     assert (mail["task"], mail["ended"]) == ("shop.mail", 1)
     lonely, payments = found["queues"]
     assert (lonely["queue"], lonely["backlog"], lonely["consumers"]) == ("mail", None, 0)

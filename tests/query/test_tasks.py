@@ -65,7 +65,7 @@ def test_a_task_that_is_quiet_now_is_known_and_one_never_seen_is_not(reader: Rea
 
 
 def test_a_stretch_of_time_has_its_own_figures(reader: Reader) -> None:
-    since, until = "2025-11-20T11:30:00Z", "2025-11-20T11:45:00Z"
+    since, until = "2025-11-20T11:30:00.000000Z", "2025-11-20T11:45:00.000000Z"
     found = reader.task("shop.charge", now_us=NOW_US, since=since, until=until)
     assert found is not None
     assert (found["window"]["start"], found["window"]["end"], found["window"]["step_seconds"]) == (since, until, 10)

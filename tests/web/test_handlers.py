@@ -174,6 +174,14 @@ class TestAccess:
         assert guarded.get(f"/flw/monitor{page}").status == 401
         assert guarded.get(f"/flw/monitor{page}", user=USER).text == guarded.get("/flw/monitor", user=USER).text
 
+    @pytest.mark.parametrize("page", ["", "/runs", "/runs/a%2Fb", "/workflows/report%20%28chain%29", "/executions/5%"])
+    @pytest.mark.parametrize("end", ["/", "//", "/?window=6h&q=a%2Fb"])
+    def test_slashes_at_the_end_of_a_page_lead_to_it_with_its_query(self, guarded: Site, page: str, end: str) -> None:
+        assert guarded.get(f"/flw/monitor{page}{end}").status == 401
+        answer = guarded.get(f"/flw/monitor{page}{end}", user=USER)
+        assert answer.status == 301
+        assert answer.headers["Location"] == f"/flw/monitor{page}{end.lstrip('/')}"
+
     def test_an_address_that_is_no_page_is_not_found(self, guarded: Site) -> None:
         assert guarded.get("/flw/monitor/nothing", user=USER).status == 404
 
@@ -191,6 +199,7 @@ class TestAccess:
         page = oauth.get("/monitor")
         assert page.status == 302
         assert page.headers["Location"].startswith("/login?next=")
+        assert oauth.get("/monitor/runs/").headers["Location"] == "/login?next=%2Fmonitor%2Fruns%2F"
         answer = oauth.get("/monitor/api/v1/summary")
         assert (answer.status, answer.json["error"]["code"]) == (401, "unauthorized")
 

@@ -5,6 +5,9 @@ import { base } from "./links.ts";
 
 const CHANGED = "cm-address";
 
+/** Addresses that were left by a link, and where that led: who comes back finds the place again. */
+export const followed = new Map<string, string>();
+
 /** Go to an address of ours; `replace` leaves no step to go back to, as a filter's every letter should. */
 export function go(address: string, replace = false): void {
   history[replace ? "replaceState" : "pushState"](null, "", address);
@@ -35,6 +38,7 @@ export function follow(event: MouseEvent): void {
   if (link.pathname.startsWith(`${base.home}/api/`)) return;
   event.preventDefault();
   const other = link.pathname !== location.pathname;
+  if (other) followed.set(location.href, link.getAttribute("href") ?? "");
   go(link.href, link.href === location.href);
   if (other) scrollTo(0, 0);
 }

@@ -2,14 +2,13 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { go, useAddress } from "../address/location.ts";
-import { withRange } from "../address/window.ts";
-import { serverNow } from "../words/clock.ts";
 import { clock, count, duration } from "../words/format.ts";
 import { useUtc } from "../words/zone.ts";
 import { layout, type Layout, paint, type Picture, shade } from "./heatmap-draw.ts";
-import { type Box, chosen, columnAt, LEVELS, logScale, rowAt, stretch, xOf } from "./heatmap.ts";
+import { useCursor } from "./cursor.ts";
+import { type Box, chosen, columnAt, LEVELS, logScale, rowAt, type Stretch, stretch, xOf, yOf } from "./heatmap.ts";
 import { useTheme } from "./theme.ts";
+import { zoom } from "./zoom.ts";
 
 /** A column, and the heatmap's row when the pointer is in it. */
 interface Place {
@@ -31,11 +30,15 @@ interface Props {
 export function TimeChart({ title, picture, words, children }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const { at, place } = useLayout(Boolean(picture.heatmap));
-  const { search } = useAddress();
   const [pointed, setPointed] = useState<Place | null>(null);
   const [drag, setDrag] = useState<{ from: number; to: number } | null>(null);
+  const [raised, setRow] = useState<number | null>(null); // row of the heatmap, chosen by keys
+  const rows = (picture.heatmap?.bounds.length ?? 0) - 1;
+  const row = raised === null || rows < 1 ? null : Math.min(raised, rows - 1);
   const theme = useTheme();
   const utc = useUtc();
+  const cursor = useCursor(picture.t, picture.step, words, (column) => told(picture, { column, row }));
+  const keyed = cursor.at === null ? null : { column: cursor.at, row };
 
   useEffect(() => {
     if (canvas.current && at) paint(canvas.current, picture, at);
@@ -43,12 +46,11 @@ export function TimeChart({ title, picture, words, children }: Props) {
 
   const x = (event: PointerEvent) => event.clientX - (canvas.current?.getBoundingClientRect().left ?? 0);
   const y = (event: PointerEvent) => event.clientY - (canvas.current?.getBoundingClientRect().top ?? 0);
-  const zoom = (from: number, to: number) => {
+  const dragged = (from: number, to: number) => {
     if (!at) return;
     const over = chosen(from, to, picture.t, picture.step, at.bars);
-    const end = Math.min(over.end, Math.ceil(serverNow().getTime() / 1000));
     setPointed(null);
-    go(withRange(search, moment(over.start), moment(end)));
+    zoom(over.start, over.end);
   };
   const handlers = at && {
     onPointerDown: (event: PointerEvent) => {
@@ -57,36 +59,37 @@ export function TimeChart({ title, picture, words, children }: Props) {
       setDrag({ from: x(event), to: x(event) });
     },
     onPointerMove: (event: PointerEvent) => {
+      cursor.clear();
       setPointed(placeAt(x(event), y(event), picture, at));
       if (drag) setDrag({ ...drag, to: x(event) });
     },
     onPointerUp: (event: PointerEvent) => {
-      if (drag && Math.abs(x(event) - drag.from) >= LEAST_DRAG) zoom(drag.from, x(event));
+      if (drag && Math.abs(x(event) - drag.from) >= LEAST_DRAG) dragged(drag.from, x(event));
       setDrag(null);
     },
     onPointerCancel: () => setDrag(null),
     onPointerLeave: () => setPointed(null),
-    onBlur: () => setPointed(null),
-    onKeyDown: (event: KeyboardEvent) => {
-      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      const column = pointed?.column ?? picture.t.length;
-      if (step) setPointed({ column: Math.max(0, Math.min(picture.t.length - 1, column + step)), row: null });
-      else if (event.key === "Enter" && pointed) zoom(...middle(pointed.column, picture, at.bars));
-      else return;
-      event.preventDefault();
-    },
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const up = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    if (!up || rows < 1 || cursor.at === null) return cursor.keys.onKeyDown(event);
+    const next = Math.min(rows - 1, (row ?? -1) + up);
+    setRow(next < 0 ? null : next);
+    event.preventDefault();
   };
   return (
     <section class={`cm-card cm-chart ${picture.heatmap ? "cm-chart-heat" : ""}`}>
       <header>
         <h2>{title}</h2>
         {children}
-        <Legend picture={picture} at={pointed} />
+        <Legend picture={picture} at={keyed ?? pointed} />
       </header>
       <div class="cm-chart-place" ref={place} style={at ? { height: `${at.height}px` } : undefined}>
-        <canvas ref={canvas} role="img" aria-label={words} tabIndex={0} title="Drag to zoom" {...handlers} />
-        {at && drag && <Selected drag={drag} picture={picture} at={at} />}
-        {at && pointed && !drag && <Hair column={pointed.column} picture={picture} at={at} />}
+        <canvas ref={canvas} title="Drag to zoom" {...cursor.keys} {...handlers} onKeyDown={onKeyDown} />
+        {at && drag && <Selected part={chosen(drag.from, drag.to, picture.t, picture.step, at.bars)} picture={picture} at={at} />}
+        {at && cursor.stretch && <Selected part={part(cursor.stretch, picture)} picture={picture} at={at} />}
+        {at && (keyed ?? (drag ? null : pointed)) && <Hair column={(keyed ?? pointed!).column} picture={picture} at={at} />}
+        {at && keyed && <Mark place={keyed} picture={picture} at={at} />}
       </div>
     </section>
   );
@@ -120,11 +123,27 @@ function middle(column: number, picture: Picture, box: Box): [number, number] {
   return [x, x];
 }
 
-function Selected({ drag, picture, at }: { drag: { from: number; to: number }; picture: Picture; at: Layout }) {
+/** From the start of a point to the end of another. */
+function part([first, last]: [number, number], picture: Picture): Stretch {
+  return { start: picture.t[first] ?? 0, end: (picture.t[last] ?? 0) + picture.step };
+}
+
+function Selected({ part, picture, at }: { part: Stretch; picture: Picture; at: Layout }) {
   const over = stretch(picture.t, picture.step);
-  const part = chosen(drag.from, drag.to, picture.t, picture.step, at.bars);
   const [left, right] = [xOf(part.start, over, at.bars), xOf(part.end, over, at.bars)];
   return <div class="cm-chart-chosen" style={{ left: `${left}px`, width: `${right - left}px`, ...upright(at) }} />;
+}
+
+/** The cell of the heatmap that keys have led to. */
+function Mark({ place, picture, at }: { place: Place; picture: Picture; at: Layout }) {
+  const { heatmap } = picture;
+  if (!at.heat || !heatmap || place.row === null) return null;
+  const scale = logScale(heatmap.bounds);
+  const [low, high] = [0, 1].map((n) => yOf(heatmap.bounds[(place.row ?? 0) + n] ?? 0, scale, at.heat!));
+  const over = stretch(picture.t, picture.step);
+  const { start, end } = part([place.column, place.column], picture);
+  const [left, right] = [xOf(start, over, at.heat), xOf(end, over, at.heat)];
+  return <div class="cm-chart-mark" style={{ left: `${left}px`, width: `${right - left}px`, top: `${high}px`, height: `${(low ?? 0) - (high ?? 0)}px` }} />;
 }
 
 function Hair({ column, picture, at }: { column: number; picture: Picture; at: Layout }) {
@@ -143,7 +162,7 @@ function Legend({ picture, at }: { picture: Picture; at: Place | null }) {
   const figure = (values: readonly (number | null)[]) =>
     at ? (values[at.column] ?? null) : values.reduce<number>((sum, v) => sum + (v ?? 0), 0);
   return (
-    <ul class="cm-legend" aria-live={at ? "polite" : undefined}>
+    <ul class="cm-legend">
       {at && start !== undefined && (
         <li class="cm-when">{clock(moment(start), new Date())} – {clock(moment(start + picture.step), new Date(start * 1000))}</li>
       )}
@@ -157,6 +176,14 @@ function Legend({ picture, at }: { picture: Picture; at: Place | null }) {
       {!at && picture.heatmap && <Shades picture={picture} />}
     </ul>
   );
+}
+
+/** The legend of one column in a sentence. */
+function told(picture: Picture, { column, row }: Place): string {
+  const { heatmap } = picture;
+  const took = heatmap && row !== null && `${count(heatmap.counts[column]?.[row] ?? 0)} took ${duration(heatmap.bounds[row])} – ${duration(heatmap.bounds[row + 1])}`;
+  const layers = [...picture.layers].reverse().map((l) => `${l.name} ${count(l.values[column] ?? null)}`);
+  return [took, ...layers, ...(picture.lines ?? []).map((l) => `${l.name} ${duration(l.values[column])}`)].filter(Boolean).join(", ");
 }
 
 function Took({ picture, at }: { picture: Picture; at: Place }) {

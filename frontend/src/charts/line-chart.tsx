@@ -2,13 +2,14 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import { go, useAddress } from "../address/location.ts";
-import { withRange } from "../address/window.ts";
 import type { Num } from "../api/basics.ts";
 import { clock, day } from "../words/format.ts";
 import { isUtc, useUtc } from "../words/zone.ts";
+import { useCursor } from "./cursor.ts";
+import { usePlotCursor } from "./plot-cursor.ts";
 import { bridged } from "./scale.ts";
 import { colour, useTheme } from "./theme.ts";
+import { zoom } from "./zoom.ts";
 
 const HEIGHT = 128; // px
 const DAY = 86_400;
@@ -52,12 +53,10 @@ export function LineChart({ title, hint, t, lines, unit, floor = 0, of }: ChartP
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [pointed, setPointed] = useState<number | null>(null);
-  const { search } = useAddress();
-  const address = useRef(search);
   const theme = useTheme();
   const utc = useUtc();
-  address.current = search;
   const step = (t[1] ?? 0) - (t[0] ?? 0);
+  const cursor = useCursor(t, step, describe(title, lines, unit), (i) => lines.map((l) => `${l.name} ${unit(l.values[i] ?? null)}`).join(", "));
   const data = [t, ...lines.map((l) => bridged(l.values))] as unknown as uPlot.AlignedData;
 
   useEffect(() => {
@@ -65,7 +64,7 @@ export function LineChart({ title, hint, t, lines, unit, floor = 0, of }: ChartP
     if (!box) return;
     const chart = new uPlot({ ...options(box, lines, unit, floor, of, step), width: box.clientWidth }, data, box);
     chart.hooks.setCursor = [(u) => setPointed(u.cursor.idx ?? null)];
-    chart.hooks.setSelect = [(u) => u.select.width > 2 && zoom(u, address.current)];
+    chart.hooks.setSelect = [(u) => u.select.width > 2 && dragged(u)];
     plot.current = chart;
     const resize = new ResizeObserver(() => chart.setSize({ width: box.clientWidth, height: HEIGHT }));
     resize.observe(box);
@@ -78,14 +77,15 @@ export function LineChart({ title, hint, t, lines, unit, floor = 0, of }: ChartP
   }, [theme, utc, step, lines.length]);
 
   useEffect(() => plot.current?.setData(data), [t, lines]);
+  usePlotCursor(plot, t, cursor.at, cursor.stretch);
 
   return (
     <section class="cm-card cm-over-time">
       <header title={hint}>
         <h3>{title}</h3>
-        <Legend lines={lines} unit={unit} at={pointed} t={t} />
+        <Legend lines={lines} unit={unit} at={cursor.at ?? pointed} t={t} />
       </header>
-      <div ref={place} class="cm-line-plot" role="img" aria-label={describe(title, lines, unit)} />
+      <div ref={place} class="cm-line-plot" onPointerMove={cursor.clear} {...cursor.keys} />
     </section>
   );
 }
@@ -133,11 +133,10 @@ function tick(seconds: number): string {
   return time === "00:00:00" ? day(at).slice(5) : time.endsWith(":00") ? time.slice(0, 5) : time;
 }
 
-function zoom(u: uPlot, search: string): void {
-  const moment = (x: number) => new Date(Math.round(u.posToVal(x, "x")) * 1000).toISOString();
-  const [since, until] = [moment(u.select.left), moment(u.select.left + u.select.width)];
+function dragged(u: uPlot): void {
+  const { left, width } = u.select;
   u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-  if (since < until) go(withRange(search, since, until));
+  zoom(u.posToVal(left, "x"), u.posToVal(left + width, "x"));
 }
 
 interface LegendProps {

@@ -3,14 +3,16 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { executions } from "../address/links.ts";
-import { go, useAddress } from "../address/location.ts";
-import { type Range, withRange } from "../address/window.ts";
+import type { Range } from "../address/window.ts";
 import type { Num } from "../api/basics.ts"
 import type { Series, Summary } from "../api/summary.ts";
 import { clock, count, day, duration, rate } from "../words/format.ts";
 import { isUtc, useUtc } from "../words/zone.ts";
+import { useCursor } from "./cursor.ts";
+import { usePlotCursor } from "./plot-cursor.ts";
 import { stack, top } from "./scale.ts";
 import { colour, useTheme } from "./theme.ts";
+import { zoom } from "./zoom.ts";
 
 /** From the ground up: failures stand on the axis, where their size can be compared. */
 const LAYERS = ["failed", "retried", "other", "succeeded"] as const;
@@ -27,11 +29,10 @@ function table(series: Series, step: number): Table {
 }
 
 /** Makes what was dragged over the range of the page. */
-function zoom(u: uPlot, search: string): void {
-  const moment = (x: number) => new Date(Math.round(u.posToVal(x, "x")) * 1000).toISOString();
-  const [since, until] = [moment(u.select.left), moment(u.select.left + u.select.width)];
+function dragged(u: uPlot): void {
+  const { left, width } = u.select;
   u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-  if (since < until) go(withRange(search, since, until));
+  zoom(u.posToVal(left, "x"), u.posToVal(left + width, "x"));
 }
 
 /** Midnight as a date, every other time as hours and minutes. */
@@ -79,12 +80,11 @@ export function Outcomes({ summary, range }: { summary: Summary; range: Range })
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [pointed, setPointed] = useState<number | null>(null);
-  const { search } = useAddress();
-  const address = useRef(search);
-  address.current = search;
   const theme = useTheme();
   const utc = useUtc();
   const { seconds, step_seconds: step } = summary.window;
+  const { series } = summary;
+  const cursor = useCursor(series.t, step, describe(summary), (i) => told(series, i));
 
   useEffect(() => {
     const box = place.current;
@@ -94,7 +94,7 @@ export function Outcomes({ summary, range }: { summary: Summary; range: Range })
       table(summary.series, step) as uPlot.AlignedData,
       box,
     );
-    chart.hooks.setSelect = [(u) => u.select.width > 2 && zoom(u, address.current)];
+    chart.hooks.setSelect = [(u) => u.select.width > 2 && dragged(u)];
     plot.current = chart;
     const resize = new ResizeObserver(() => chart.setSize({ width: box.clientWidth, height: HEIGHT }));
     resize.observe(box);
@@ -108,15 +108,16 @@ export function Outcomes({ summary, range }: { summary: Summary; range: Range })
   useEffect(() => {
     plot.current?.setData(table(summary.series, step) as uPlot.AlignedData);
   }, [summary]);
+  usePlotCursor(plot, series.t.map((t) => t + step / 2), cursor.at, cursor.stretch, step / 2);
 
   return (
     <section class="cm-card cm-outcomes">
       <header>
         <h2>Executions by outcome</h2>
         <a href={executions(range)}>executions</a>
-        <Legend summary={summary} at={pointed} />
+        <Legend summary={summary} at={cursor.at ?? pointed} />
       </header>
-      <div ref={place} class="cm-plot" role="img" aria-label={describe(summary)} />
+      <div ref={place} class="cm-plot" onPointerMove={cursor.clear} {...cursor.keys} />
     </section>
   );
 }
@@ -145,6 +146,12 @@ function Legend({ summary, at }: { summary: Summary; at: number | null }) {
 
 function sum(values: readonly Num[]): number {
   return values.reduce<number>((all, v) => all + (v ?? 0), 0);
+}
+
+/** The figures of one step, as the legend has them. */
+function told(series: Series, at: number): string {
+  const counts = [...LAYERS].reverse().map((name) => `${count(series[name][at] ?? null)} ${name}`);
+  return [...counts, `p95 runtime ${duration(series.runtime_p95[at])}`].join(", ");
 }
 
 function describe(summary: Summary): string {

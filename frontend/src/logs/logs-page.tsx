@@ -1,6 +1,6 @@
 /** Log records of all executions, the newest first: by text, level, task and run. */
 
-import { useState } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { changed, execution, search as query } from "../address/links.ts";
 import type { PageProps } from "../address/route.ts";
 import { limits, rangeOf } from "../address/window.ts";
@@ -11,6 +11,7 @@ import { csv } from "../parts/csv.ts";
 import { download } from "../parts/download.ts";
 import { Filters } from "../parts/filters.tsx";
 import { Sheet } from "../parts/head.tsx";
+import { useHeld } from "../parts/held.ts";
 import { limitOf, More } from "../parts/more.tsx";
 import { clock, plural } from "../words/format.ts";
 import { levelMark, LEVELS } from "./log-levels.ts";
@@ -56,10 +57,12 @@ interface TailProps {
   text: string;
 }
 
-/** The records; they stand still while pointed at, and tell how many have come. */
+/** The records; they stand still while pointed at or gone through by keyboard, and tell how many have come. */
 function Tail({ found, search, filtered, text }: TailProps) {
-  const [held, setHeld] = useState<{ logs: Logs; search: string } | null>(null);
-  const shown = held?.search === search ? held.logs.logs : found.logs;
+  const { held, hands } = useHeld();
+  const kept = useRef({ logs: found, search });
+  if (!held || kept.current.search !== search) kept.current = { logs: found, search };
+  const shown = kept.current.logs.logs;
   const newer = shown === found.logs ? 0 : newerThan(shown[0], found.logs);
   const short = found.next !== null && found.logs.length < limitOf(search);
   return (
@@ -68,12 +71,12 @@ function Tail({ found, search, filtered, text }: TailProps) {
         <h2>Newest first</h2>
         {shown.length > 0 && <span class="cm-muted">{plural(shown.length, "record")}</span>}
         {short && <span class="cm-warn">many records were looked through; “Older” goes on</span>}
-        {newer > 0 && <span class="cm-warn" role="status">{plural(newer, "new record")} when you point elsewhere</span>}
+        {newer > 0 && <span class="cm-warn" role="status">{plural(newer, "new record")} when you go elsewhere</span>}
         {shown.length > 0 && <Files rows={shown} />}
       </header>
       {shown.length === 0 && <Nothing filtered={filtered} search={search} short={short} />}
       {shown.length > 0 && (
-        <div class="cm-tail" onMouseEnter={() => setHeld({ logs: found, search })} onMouseLeave={() => setHeld(null)}>
+        <div class="cm-tail" {...hands}>
           <ol aria-label="Log records">{keyed(shown).map(([key, r]) => <Line key={key} record={r} text={text} />)}</ol>
         </div>
       )}

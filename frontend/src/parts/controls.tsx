@@ -81,13 +81,22 @@ function Custom() {
   const [last, setLast] = useState("");
   const [since, setSince] = useState("");
   const [until, setUntil] = useState("");
+  const close = () => {
+    if (!place.current?.open) return;
+    place.current.open = false;
+    place.current.querySelector("summary")?.focus();
+  };
   const choose = (address: string) => {
-    if (place.current) place.current.open = false;
+    close();
     go(address);
+  };
+  const left = (event: FocusEvent) => {
+    const to = event.relatedTarget as Node | null; // null: another window, or the browser's own calendar
+    if (place.current && to && !place.current.contains(to)) place.current.open = false;
   };
   const moment = (text: string) => new Date(isUtc() ? `${text}Z` : text).toISOString();
   return (
-    <details class="cm-custom" ref={place} onKeyDown={(e) => e.key === "Escape" && (e.currentTarget.open = false)}>
+    <details class="cm-custom" ref={place} onKeyDown={(e) => e.key === "Escape" && close()} onFocusOut={left}>
       <summary aria-label="Another range">⋯</summary>
       <div class="cm-popover">
         <form

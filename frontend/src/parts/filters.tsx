@@ -1,5 +1,6 @@
 /** The filters of a list: each stands in the address, and what is set can be taken off. */
 
+import { useEffect, useRef } from "preact/hooks";
 import { changed } from "../address/links.ts";
 import { go, useAddress } from "../address/location.ts";
 
@@ -18,7 +19,7 @@ export function Filters({ filters }: { filters: readonly Filter[] }) {
   const choose = (name: string, value: string) => go(changed(search, { [name]: value.trim(), cursor: null }));
   const set = filters.some((f) => query.get(f.name));
   return (
-    <div class="cm-filters" role="group" aria-label="Filters">
+    <div class="cm-filters" role="group" aria-label="Filters" tabIndex={-1}>
       {filters.map((f) => (
         <label key={f.name} class={query.get(f.name) ? "cm-set" : ""}>
           <span>{f.name}</span>
@@ -28,16 +29,7 @@ export function Filters({ filters }: { filters: readonly Filter[] }) {
               {f.values.map((v) => <option key={v.value} value={v.value}>{v.title}</option>)}
             </select>
           ) : (
-            <input
-              // Another address brings another field: what was typed into the old one is not its value.
-              key={query.get(f.name) ?? ""}
-              type="search"
-              aria-label={f.name}
-              defaultValue={query.get(f.name) ?? ""}
-              placeholder={f.example ?? "any"}
-              maxLength={500}
-              onChange={(e) => choose(f.name, e.currentTarget.value)}
-            />
+            <Text filter={f} value={query.get(f.name) ?? ""} choose={choose} />
           )}
         </label>
       ))}
@@ -47,5 +39,23 @@ export function Filters({ filters }: { filters: readonly Filter[] }) {
         </a>
       )}
     </div>
+  );
+}
+
+function Text({ filter, value, choose }: { filter: Filter; value: string; choose: (name: string, value: string) => void }) {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    // Another address brings another value; what is being typed stays until then, and the field is the same.
+    if (field.current) field.current.value = value;
+  }, [value]);
+  return (
+    <input
+      ref={field}
+      type="search"
+      aria-label={filter.name}
+      placeholder={filter.example ?? "any"}
+      maxLength={500}
+      onChange={(e) => choose(filter.name, e.currentTarget.value)}
+    />
   );
 }

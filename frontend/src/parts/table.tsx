@@ -1,4 +1,4 @@
-/** A table that can be sorted, filtered and saved, keeps its order while pointed at, and is cut after a screenful. */
+/** A table that can be sorted, filtered and saved, keeps its order while pointed at or gone through by keyboard, and is cut after a screenful. */
 
 import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
@@ -7,6 +7,9 @@ import { go, useAddress } from "../address/location.ts";
 import { plural } from "../words/format.ts";
 import { csv, type Value } from "./csv.ts";
 import { download } from "./download.ts";
+import { useHeld } from "./held.ts";
+import { useNear } from "./near.ts";
+import { pressedIn } from "./rows.ts";
 import { kept, type Key, type Order, sorted } from "./sort.ts";
 
 export interface Column<Row> {
@@ -59,17 +62,19 @@ export function Table<Row>(props: Props<Row>) {
   const wanted = main ? (new URLSearchParams(search).get("q") ?? "") : "";
   const rows = wanted ? props.rows.filter((row) => holds(row, columns, wanted)) : props.rows;
   const [all, setAll] = useState(false);
-  const [pointed, setPointed] = useState(false);
+  const { held, release, hands } = useHeld();
   const shown = useRef<string[]>([]);
   const column = columns.find((c) => c.id === order.column) ?? columns[0];
-  const ordered = pointed
+  const ordered = held
     ? kept(rows, name, shown.current)
     : sorted(rows, column?.key ?? name, name, order.descending);
   shown.current = ordered.map(name);
   const visible = all ? ordered : ordered.slice(0, screenful);
+  const body = useRef<HTMLTableSectionElement>(null);
+  const { first, last, above, below } = useNear(body, visible.length);
 
   function sortBy(next: Column<Row>): void {
-    setPointed(false);
+    release();
     const descending = order.column === next.id ? !order.descending : !next.text;
     if (main) go(changed(search, { sort: `${descending ? "-" : ""}${next.id}` }), true);
     else setOrder({ column: next.id, descending });
@@ -96,18 +101,20 @@ export function Table<Row>(props: Props<Row>) {
       {rows.length === 0 && <p class="cm-none">{wanted ? "No row has this in it." : empty}</p>}
       {rows.length > 0 && (
         <div class="cm-scroll" tabIndex={0} role="region" aria-label={title}>
-          <table>
+          <table onKeyDown={pressedIn} aria-rowcount={visible.length + 1}>
             <thead>
               <tr>{columns.map((c) => <Head key={c.id} column={c} order={order} sort={() => sortBy(c)} />)}</tr>
             </thead>
-            <tbody onMouseEnter={() => setPointed(true)} onMouseLeave={() => setPointed(false)}>
-              {visible.map((row) => (
-                <tr key={name(row)}>
+            <tbody ref={body} {...hands}>
+              {above > 0 && <Room key="above" height={above} />}
+              {visible.slice(first, last).map((row, i) => (
+                <tr key={name(row)} aria-rowindex={first + i + 2}>
                   {columns.map((c) => (
                     <td key={c.id} class={classes(c)}>{c.cell(row)}</td>
                   ))}
                 </tr>
               ))}
+              {below > 0 && <Room key="below" height={below} />}
             </tbody>
           </table>
         </div>
@@ -119,6 +126,11 @@ export function Table<Row>(props: Props<Row>) {
       )}
     </section>
   );
+}
+
+/** The place of rows that are not drawn. */
+function Room({ height }: { height: number }) {
+  return <tr aria-hidden="true" class="cm-room"><td style={{ height: `${height}px` }} /></tr>;
 }
 
 /** Whether one of the texts of a row has a text in it, whatever its case. */

@@ -1,6 +1,6 @@
 /** The tab: navigation, and the page that the address names. */
 
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { base, overview } from "../address/links.ts";
 import { follow, useAddress } from "../address/location.ts";
 import { match } from "../address/route.ts";
@@ -8,6 +8,7 @@ import { type Pace, Refresh } from "../answers/refresh.ts";
 import { Notice } from "../parts/notice.tsx";
 import { useUtc } from "../words/zone.ts";
 import { Boundary } from "./boundary.tsx";
+import { bringIntoSight, closeByEscape, land, useFocus } from "./focus.ts";
 import { Navigation } from "./navigation.tsx";
 import { type Page, PAGES } from "./pages.ts";
 import { useView } from "./view.ts";
@@ -21,13 +22,18 @@ export function App() {
   const place = match(pathname, base.home, PATHS);
   const page = PAGES.find((p) => p.path === place?.page);
   const { view: View, gone } = useView(page);
+  const content = useRef<HTMLDivElement>(null);
+  useFocus(content, pathname);
   return (
     <Refresh.Provider value={{ pace, choose }}>
-      <div class="cm-page" onClick={follow}>
+      <div class="cm-page" onClick={follow} onFocusIn={bringIntoSight} onKeyDown={closeByEscape}>
+        <button type="button" class="cm-button cm-skip" onClick={() => land(content.current)}>Skip the navigation</button>
         <Navigation path={page?.path ?? null} search={search} />
-        <Boundary key={pathname}>
-          {!page || !place ? <NoPage /> : View ? <View name={place.name} search={search} /> : gone ? <Gone /> : <Coming page={page} />}
-        </Boundary>
+        <div ref={content} role="group" aria-label={place?.name || page?.title || "Page"}>
+          <Boundary key={pathname}>
+            {!page || !place ? <NoPage /> : View ? <View name={place.name} search={search} /> : gone ? <Gone /> : <Coming page={page} />}
+          </Boundary>
+        </div>
       </div>
     </Refresh.Provider>
   );

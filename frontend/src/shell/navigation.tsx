@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { to } from "../address/links.ts";
 import { rangeIn } from "../address/window.ts";
 import { setUtc, useUtc } from "../words/zone.ts";
+import { Keyboard } from "./keyboard.tsx";
 import { PAGES } from "./pages.ts";
 import { Search } from "./search.tsx";
 
@@ -39,6 +40,7 @@ export function Navigation({ path, search }: { path: string | null; search: stri
         >
           {utc ? "UTC" : "Local"}
         </button>
+        <Keyboard />
         <Search />
       </div>
     </div>

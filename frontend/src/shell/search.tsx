@@ -8,6 +8,7 @@ import type { Execution, Executions } from "../api/runs.ts";
 import type { Summary } from "../api/summary.ts";
 import type { Hosts, Workers } from "../api/workers.ts";
 import { byName, type Named, names, ofRun } from "./find.ts";
+import { isTyping } from "./typing.ts";
 
 const OFFERED = 200; // names in the list; a browser draws no more at once
 
@@ -16,11 +17,13 @@ export function Search() {
   const [missed, setMissed] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const field = useRef<HTMLInputElement>(null);
+  const from = useRef<Element | null>(null); // had the keyboard before
 
   useEffect(() => {
     const slash = (event: KeyboardEvent) => {
-      if (event.key !== "/" || event.ctrlKey || event.metaKey || (event.target as Element).closest("input, textarea, select")) return;
+      if (event.key !== "/" || isTyping(event)) return;
       event.preventDefault();
+      from.current = document.activeElement;
       field.current?.focus();
     };
     addEventListener("keydown", slash);
@@ -86,7 +89,13 @@ export function Search() {
         maxLength={500}
         onFocus={() => void learn()}
         onInput={() => setMissed(null)}
-        onKeyDown={(e) => e.key === "Escape" && e.currentTarget.blur()}
+        onKeyDown={(e) => {
+          if (e.key !== "Escape") return;
+          const place = from.current;
+          e.currentTarget.blur();
+          if (place?.isConnected) (place as HTMLElement).focus();
+        }}
+        onBlur={() => (from.current = null)}
       />
       <datalist id="cm-names">
         {known.slice(0, OFFERED).map((n) => <option key={n.name} value={n.name}>{n.kind}</option>)}
