@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import http.client
+import json
 import os
 import random
 import signal
@@ -32,6 +33,7 @@ from celery_monitor.model import AgentState
 from celery_monitor.store import inbox, lease
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
+from tests.browser import large_run
 
 NAMESPACE: Final = "bench"  # of workload.py's app
 WORKERS: Final = 50
@@ -55,6 +57,7 @@ PAGES: Final = (
     "", "/workflows", "/runs", "/executions", "/tasks", f"/tasks/{NAMES[0]}", "/failures", "/logs", "/queues",
     f"/queues/{QUEUES[0]}", "/workers", "/workers/celery@w0", "/hosts/host-0", "/resources", "/schedule",
 )  # fmt: skip
+CHROMIUM: Final = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 ANSWERED: Final = ".cm-verdict, .cm-card, .cm-notice:not(:has-text('Loading'))"
 """What a page shows when it has its figures, or knows that there are none."""
 
@@ -252,7 +255,6 @@ def table_of_paints(flowers: dict[str, Flower]) -> None:
     """
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - of the test extra
 
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
     print(f"{'page, ms':<30}{'first paint':>14}{'figures':>10}{'Flower /broker':>16}")
     theirs, ours = (f"http://127.0.0.1:{of.port}" for of in flowers.values())
 
@@ -267,7 +269,7 @@ def table_of_paints(flowers: dict[str, Flower]) -> None:
         return first, figures
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
         for path in ("", *PAGES):  # the first warms up
             beside, _ = paint(browser, f"{theirs}/broker", "nav")
             first, figures = paint(browser, f"{ours}/monitor{path}", f"#celery-monitor :is({ANSWERED})")
@@ -276,13 +278,100 @@ def table_of_paints(flowers: dict[str, Flower]) -> None:
     print("\nBudget: first paint <= 1000 ms of any page on a store with 1M tasks.")
 
 
+TRACED: Final = ["toplevel", "disabled-by-default-devtools.timeline"]
+LONG_MS: Final = 50
+QUIET_MS: Final = 1_500  # after the last thing that was done: a task is told when it is over
+LIVE_MS: Final = 10_000  # of refreshes
+TO_ITS_END: Final = """
+    async (list) => {
+        while (list.scrollTop + list.clientHeight < list.scrollHeight - 1) {
+            list.scrollTop += 5_000;
+            await new Promise(requestAnimationFrame);
+        }
+    }
+"""
+
+
+class Task(NamedTuple):
+    """What kept the main thread of a page: its CPU time, and how long it lasted (ms)."""
+
+    cpu: float
+    lasted: float
+
+
+def tasks_of(trace: bytes) -> list[Task]:
+    """Return the tasks of pages' main threads in a trace of Chromium."""
+    events = json.loads(trace)["traceEvents"]
+    mains = {(e["pid"], e["tid"]) for e in events if e.get("args", {}).get("name") == "CrRendererMain"}
+    return [
+        Task(e.get("tdur", 0) / 1000, e.get("dur", 0) / 1000)
+        for e in events
+        if e["name"].endswith("RunTask") and (e["pid"], e["tid"]) in mains
+    ]
+
+
+def table_of_runs(with_tab: Flower, store: Store, throttle: float) -> None:
+    """Print how long the page of a run of 10,000 steps keeps the browser's main thread, by what is done on it."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - of the test extra
+
+    now_us = lease.now_us(store)
+    over = large_run.hand_in(store, now_us - 3600 * SECOND)
+    lasting = large_run.hand_in(store, now_us, lasting=True)
+    fold(store, now_us)
+    head = f"10,000 steps, main thread (CPU / {throttle:g})"
+    print(f"{head:<44}{'longest':>10}{'most CPU':>10}{'long ones':>11}{'elements':>10}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        page = browser.new_context(viewport={"width": 1600, "height": 900}).new_page()
+        page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": throttle})
+        page.set_default_timeout(120_000)
+
+        def told(what: str) -> None:
+            page.wait_for_timeout(QUIET_MS)
+            found = tasks_of(browser.stop_tracing())
+            lasted, cpu = max(t.lasted for t in found), max(t.cpu for t in found)
+            long_ = sum(t.lasted > LONG_MS for t in found)
+            elements = page.evaluate("document.querySelectorAll('#celery-monitor *').length")
+            print(f"{what:<44}{lasted:>10.0f}{cpu:>10.0f}{long_:>11}{elements:>10}", flush=True)
+            browser.start_tracing(page=page, categories=TRACED)
+
+        browser.start_tracing(page=page, categories=TRACED)
+
+        for name, run in (("over", over), ("live", lasting)):
+            rows = page.locator(".cm-wf li")
+            page.goto(f"http://127.0.0.1:{with_tab.port}/monitor/runs/{run}")
+            rows.filter(has_text="big.row").first.wait_for()
+            told(f"{name}: loaded")
+            page.get_by_role("link", name="Show all").click()
+            page.get_by_role("link", name="Show all").wait_for(state="detached")
+            told(f"{name}: all steps asked for")
+            for task in ("big.row", "big.load"):
+                rows.filter(has_text=task).first.get_by_role("button").first.click()
+                told(f"{name}: {task} unfolded")
+            page.locator(".cm-wf").evaluate(TO_ITS_END)
+            told(f"{name}: scrolled to the end")
+            if run == lasting:
+                page.wait_for_timeout(LIVE_MS)
+                told(f"{name}: {LIVE_MS / 1000:g} s of refreshes")
+            page.get_by_role("link", name="Graph", exact=True).click()
+            page.locator(".cm-node").first.wait_for()
+            told(f"{name}: graph")
+            page.get_by_role("link", name="Waterfall", exact=True).click()
+            rows.first.wait_for()
+            told(f"{name}: back to the waterfall")
+        browser.stop_tracing()
+        browser.close()
+    print("\nAim: no task over 200 ms on a quiet machine.")
+
+
 def main() -> None:
     """Print every table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seconds", type=float, default=20, help="of each phase")
     parser.add_argument("--rate", type=float, default=1000, help="tasks per second of the stream")
     parser.add_argument("--stored", type=int, default=30_000, help="single tasks that are stored beforehand")
-    parser.add_argument("--only", default="answers,paints", help="tables, with commas between")
+    parser.add_argument("--only", default="answers,paints,run", help="tables, with commas between")
+    parser.add_argument("--throttle", type=float, default=1, help="how much slower Chromium makes the page of a run")
     parser.add_argument("--stream", help=argparse.SUPPRESS)
     parser.add_argument("--look", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--sockets", default="", help=argparse.SUPPRESS)
@@ -300,17 +389,22 @@ def run(asked: argparse.Namespace) -> None:
     """Start everything, and print the tables that are asked for."""
     with EmbeddedServer() as server, ExitStack() as stack:
         store = Store.open(server.url, NAMESPACE, timeout_s=30.0)
-        fill(store, asked.stored)
-        stack.enter_context(started(__file__, "--stream", server.url, "--rate", str(asked.rate)))
+        busy = "answers" in asked.only or "paints" in asked.only
+        if busy:
+            fill(store, asked.stored)
+            stack.enter_context(started(__file__, "--stream", server.url, "--rate", str(asked.rate)))
         flowers = {
             "without": flower(stack, server.url, tab=False),
             "with the tab": flower(stack, server.url, tab=True),
         }
-        print(f"{asked.rate:g} tasks/s of {WORKERS} workers, {asked.stored} tasks stored\n")
+        if busy:
+            print(f"{asked.rate:g} tasks/s of {WORKERS} workers, {asked.stored} tasks stored\n")
         if "answers" in asked.only:
             table_of_answers(flowers, asked.seconds)
         if "paints" in asked.only:
             table_of_paints(flowers)
+        if "run" in asked.only:
+            table_of_runs(flowers["with the tab"], store, asked.throttle)
         store.close()
 
 
