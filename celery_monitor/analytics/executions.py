@@ -107,9 +107,13 @@ class Execution:
 
         Everything is asked for many times of each of ten thousand, so nothing is reckoned when it is asked for.
         """
-        self.publishes.sort()
-        self.attempts = real(self.attempts, published=bool(self.publishes))
-        self.word = last_word(self.attempts)
+        if len(self.publishes) > 1:
+            self.publishes.sort()
+        if len(self.attempts) == 1 and self.attempts[0].state != State.NEVER_PUBLISHED:  # as most are
+            self.word = self.attempts[0]
+        else:
+            self.attempts = real(self.attempts, published=bool(self.publishes))
+            self.word = last_word(self.attempts)
         self.known = self.word or (self.publishes[-1] if self.publishes else None)
         self.standing = self._standing()
         self.state = self._state()
@@ -119,7 +123,7 @@ class Execution:
         self.flags += [r.get("flags", 0) for r in self.running]
         self.infrastructure = all(f & _MACHINERY for f in self.flags)
         told = [p.published_us for p in self.publishes] + [a.published_us for a in self.attempts if a.published_us]
-        self.published_us = min(told, default=0)
+        self.published_us = min(told) if told else 0
         self.ended_us = end_of(self.word) if self.word and self.standing is not Standing.OPEN else 0
 
     def _state(self) -> str:

@@ -36,7 +36,7 @@ class Group:
         """Count an execution in."""
         ran = [a.runtime_us for a in e.attempts if a.runtime_us >= 0]
         if ran:
-            self.runtimes_us.append(sum(ran))
+            self.runtimes_us.append(sum(ran) if len(ran) > 1 else ran[0])
         if not shown:
             self.members.append(e)
             self.parents[parent] += 1

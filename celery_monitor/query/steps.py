@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from celery_monitor.analytics.executions import Execution
@@ -38,6 +39,8 @@ _ATTEMPT: Final = {
     "hold_seconds": _Kind.PLAIN, "retries": _Kind.PLAIN, "exception": _Kind.PLAIN,
 }  # fmt: skip
 Values = tuple[Any, ...]
+_Shown = tuple[Node, Attempt | None]
+"""An attempt in the tree, and its row where it has ended."""
 
 
 def objects(run: Judged, picked: Iterable[Execution]) -> list[dict[str, Any]]:
@@ -47,7 +50,7 @@ def objects(run: Judged, picked: Iterable[Execution]) -> list[dict[str, Any]]:
     for e in picked:
         attempts = _attempts(run, e)
         shown = _named(_EXECUTION, _execution(e, attempts, on_path))
-        found.append(shown | {"attempts": [_named(_ATTEMPT, a) for a in attempts]})
+        found.append(shown | {"attempts": [_named(_ATTEMPT, _attempt(run, *one)) for one in attempts]})
     return found
 
 
@@ -63,7 +66,8 @@ def columns(run: Judged, picked: Sequence[Execution]) -> dict[str, Any]:
     rows = [_execution(e, its, on_path) for e, its in zip(picked, attempts, strict=True)]
     told = _columns(_EXECUTION, rows, texts, base_us)
     of = [position for position, its in enumerate(attempts) for _ in its]
-    told["attempts"] = {"execution": of} | _columns(_ATTEMPT, [a for its in attempts for a in its], texts, base_us)
+    rows = [_attempt(run, *one) for its in attempts for one in its]
+    told["attempts"] = {"execution": of} | _columns(_ATTEMPT, rows, texts, base_us)
     return {"since": iso(base_us), "texts": list(texts), **told}
 
 
@@ -87,30 +91,30 @@ def _named(fields: dict[str, _Kind], values: Values) -> dict[str, Any]:
     }
 
 
-def _execution(e: Execution, attempts: list[Values], on_path: set[bytes]) -> Values:
+def _execution(e: Execution, attempts: list[_Shown], on_path: set[bytes]) -> Values:
     """Return the values of an execution in the order of `_EXECUTION`."""
     known, word = e.known, e.word
     return (
         unpack_id(e.id),
         e.task,
         e.state,
-        name_of(Reason, word.reason).lower() if word and not e.running else None,
+        _reason(word.reason) if word and not e.running else None,
         (known.queue if known else e.running[0]["queue"]) or None,
-        unpack_id(e.parent) or None,
-        unpack_id(known.group if known else b"") or None,
+        _id(e.parent),
+        _id(known.group) if known else None,
         e.published_us,
         e.ended_us,
         e.labels,
         e.infrastructure,
-        any(a[0] and bytes.fromhex(a[0]) in on_path for a in attempts),
+        not on_path.isdisjoint([node.key for node, _ in attempts]),
         len(e.attempts) + len(e.running),
     )
 
 
-def _attempts(run: Judged, e: Execution) -> list[Values]:
-    found = [_attempt(run, run.nodes[a.uid], a) for a in e.attempts[-_MOST_ATTEMPTS:]]
-    running = e.running[-_MOST_ATTEMPTS:]
-    return found + [_attempt(run, run.nodes[bytes.fromhex(r["uid"])], None) for r in running]
+def _attempts(run: Judged, e: Execution) -> list[_Shown]:
+    nodes = run.nodes
+    found: list[_Shown] = [(nodes[a.uid], a) for a in e.attempts[-_MOST_ATTEMPTS:]]
+    return found + [(nodes[bytes.fromhex(r["uid"])], None) for r in e.running[-_MOST_ATTEMPTS:]]
 
 
 def _attempt(run: Judged, node: Node, a: Attempt | None) -> Values:
@@ -133,3 +137,14 @@ def _attempt(run: Judged, node: Node, a: Attempt | None) -> Values:
         a.retries if a else None,
         {"type": a.exception, "message": a.message[:_MESSAGE] or None} if a and a.exception else None,
     )
+
+
+@lru_cache
+def _reason(reason: int) -> str:
+    return name_of(Reason, reason).lower()
+
+
+@lru_cache
+def _id(packed: bytes) -> str | None:
+    """Return the text of an id that many share, None for none."""
+    return unpack_id(packed) or None
