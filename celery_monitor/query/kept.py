@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from celery_monitor.analytics.judged import Rows
 
 MOST_STEPS: Final = 12_000
-"""Of all answers kept, shown one by one; each takes less than 1 kB."""
+"""Of all answers kept, shown one by one; each takes 0.6 kB in columns, 1.6 kB as an object."""
 
 _TABLES: Final = tuple(field.name for field in fields(Rows) if field.name not in {"run", "running"})
 

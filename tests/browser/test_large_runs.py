@@ -119,6 +119,14 @@ def in_sight(page: Page, row: Locator) -> bool:
     return box is not None and frame["y"] <= box["y"] and box["y"] + box["height"] <= frame["y"] + frame["height"] + 1
 
 
+def test_an_answer_that_is_known_is_not_sent_again(shop: Site, run: str) -> None:
+    path = f"/monitor/api/v1/runs/{run}?form=columns&limit={large_run.STEPS}"
+    first = shop.get(path)
+    assert len(first.json["executions"]["id"]) == large_run.STEPS
+    again = shop.get(path, headers={"If-None-Match": str(first.headers["Etag"])})
+    assert (again.status, again.body) == (304, b"")
+
+
 def test_the_graph_is_few_nodes_and_opens_a_group_as_a_frame(shop: Site, run: str, open_page: OpenPage) -> None:
     page = open_page(f"{shop.url}/monitor/runs/{run}?view=graph", width=1600)
     nodes = page.locator(".cm-node")

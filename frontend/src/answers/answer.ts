@@ -55,7 +55,7 @@ export function useAnswer<T>(path: string | null | (() => string), key: string |
         setView((old) => (same && !old.problem && old.link === "live" ? old : { answer: same ? old.answer : outcome.answer, problem: null, link: "live" }));
       }
       asked.current = key;
-      const pauseMs = Math.max(everyMs, PAUSES * tookMs, pace === "slow" ? SLOW_MS : 0);
+      const pauseMs = Math.max(everyMs, Math.min(PAUSES * tookMs, SLOW_MS), pace === "slow" ? SLOW_MS : 0);
       if (everyMs && !paused && !(problem && isFinal(problem))) timer = setTimeout(once, pauseMs);
     };
     const look = () => {
