@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import http.client
-import json
 import os
 import random
 import signal
@@ -27,13 +26,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.fleet import NAMES, QUEUES, SECOND, Fleet
 from benchmarks.rig import ROOT, wait_for
+from benchmarks.run_page import CHROMIUM, table_of_runs
 from celery_monitor.cli.child import die_with_parent
 from celery_monitor.cli.embedded import EmbeddedServer
 from celery_monitor.model import AgentState
 from celery_monitor.store import inbox, lease
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
-from tests.browser import large_run
 
 NAMESPACE: Final = "bench"  # of workload.py's app
 WORKERS: Final = 50
@@ -57,7 +56,6 @@ PAGES: Final = (
     "", "/workflows", "/runs", "/executions", "/tasks", f"/tasks/{NAMES[0]}", "/failures", "/logs", "/queues",
     f"/queues/{QUEUES[0]}", "/workers", "/workers/celery@w0", "/hosts/host-0", "/resources", "/schedule",
 )  # fmt: skip
-CHROMIUM: Final = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 ANSWERED: Final = ".cm-verdict, .cm-card, .cm-notice:not(:has-text('Loading'))"
 """What a page shows when it has its figures, or knows that there are none."""
 
@@ -278,92 +276,6 @@ def table_of_paints(flowers: dict[str, Flower]) -> None:
     print("\nBudget: first paint <= 1000 ms of any page on a store with 1M tasks.")
 
 
-TRACED: Final = ["toplevel", "disabled-by-default-devtools.timeline"]
-LONG_MS: Final = 50
-QUIET_MS: Final = 1_500  # after the last thing that was done: a task is told when it is over
-LIVE_MS: Final = 10_000  # of refreshes
-TO_ITS_END: Final = """
-    async (list) => {
-        while (list.scrollTop + list.clientHeight < list.scrollHeight - 1) {
-            list.scrollTop += 5_000;
-            await new Promise(requestAnimationFrame);
-        }
-    }
-"""
-
-
-class Task(NamedTuple):
-    """What kept the main thread of a page: its CPU time, and how long it lasted (ms)."""
-
-    cpu: float
-    lasted: float
-
-
-def tasks_of(trace: bytes) -> list[Task]:
-    """Return the tasks of pages' main threads in a trace of Chromium."""
-    events = json.loads(trace)["traceEvents"]
-    mains = {(e["pid"], e["tid"]) for e in events if e.get("args", {}).get("name") == "CrRendererMain"}
-    return [
-        Task(e.get("tdur", 0) / 1000, e.get("dur", 0) / 1000)
-        for e in events
-        if e["name"].endswith("RunTask") and (e["pid"], e["tid"]) in mains
-    ]
-
-
-def table_of_runs(with_tab: Flower, store: Store, throttle: float) -> None:
-    """Print how long the page of a run of 10,000 steps keeps the browser's main thread, by what is done on it."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - of the test extra
-
-    now_us = lease.now_us(store)
-    over = large_run.hand_in(store, now_us - 3600 * SECOND)
-    lasting = large_run.hand_in(store, now_us, lasting=True)
-    fold(store, now_us)
-    head = f"10,000 steps, main thread (CPU / {throttle:g})"
-    print(f"{head:<44}{'longest':>10}{'most CPU':>10}{'long ones':>11}{'elements':>10}")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
-        page = browser.new_context(viewport={"width": 1600, "height": 900}).new_page()
-        page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": throttle})
-        page.set_default_timeout(120_000)
-
-        def told(what: str) -> None:
-            page.wait_for_timeout(QUIET_MS)
-            found = tasks_of(browser.stop_tracing())
-            lasted, cpu = max(t.lasted for t in found), max(t.cpu for t in found)
-            long_ = sum(t.lasted > LONG_MS for t in found)
-            elements = page.evaluate("document.querySelectorAll('#celery-monitor *').length")
-            print(f"{what:<44}{lasted:>10.0f}{cpu:>10.0f}{long_:>11}{elements:>10}", flush=True)
-            browser.start_tracing(page=page, categories=TRACED)
-
-        browser.start_tracing(page=page, categories=TRACED)
-
-        for name, run in (("over", over), ("live", lasting)):
-            rows = page.locator(".cm-wf li")
-            page.goto(f"http://127.0.0.1:{with_tab.port}/monitor/runs/{run}")
-            rows.filter(has_text="big.row").first.wait_for()
-            told(f"{name}: loaded")
-            page.get_by_role("link", name="Show all").click()
-            page.get_by_role("link", name="Show all").wait_for(state="detached")
-            told(f"{name}: all steps asked for")
-            for task in ("big.row", "big.load"):
-                rows.filter(has_text=task).first.get_by_role("button").first.click()
-                told(f"{name}: {task} unfolded")
-            page.locator(".cm-wf").evaluate(TO_ITS_END)
-            told(f"{name}: scrolled to the end")
-            if run == lasting:
-                page.wait_for_timeout(LIVE_MS)
-                told(f"{name}: {LIVE_MS / 1000:g} s of refreshes")
-            page.get_by_role("link", name="Graph", exact=True).click()
-            page.locator(".cm-node").first.wait_for()
-            told(f"{name}: graph")
-            page.get_by_role("link", name="Waterfall", exact=True).click()
-            rows.first.wait_for()
-            told(f"{name}: back to the waterfall")
-        browser.stop_tracing()
-        browser.close()
-    print("\nAim: no task over 200 ms on a quiet machine.")
-
-
 def main() -> None:
     """Print every table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -404,7 +316,7 @@ def run(asked: argparse.Namespace) -> None:
         if "paints" in asked.only:
             table_of_paints(flowers)
         if "run" in asked.only:
-            table_of_runs(flowers["with the tab"], store, asked.throttle)
+            table_of_runs(flowers["with the tab"].port, store, asked.throttle)
         store.close()
 
 
