@@ -1,4 +1,4 @@
-"""Executions of a run one by one: as objects, or as columns, in which ten thousand are a quarter as long."""
+"""Executions of a run one by one: as objects, or as columns, in which ten thousand are a third as long."""
 
 from __future__ import annotations
 
