@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.fleet import NAMES, QUEUES, SECOND, Fleet
 from benchmarks.rig import ROOT, wait_for
+from benchmarks.run_page import CHROMIUM, table_of_runs
 from celery_monitor.cli.child import die_with_parent
 from celery_monitor.cli.embedded import EmbeddedServer
 from celery_monitor.model import AgentState
@@ -252,7 +253,6 @@ def table_of_paints(flowers: dict[str, Flower]) -> None:
     """
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - of the test extra
 
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
     print(f"{'page, ms':<30}{'first paint':>14}{'figures':>10}{'Flower /broker':>16}")
     theirs, ours = (f"http://127.0.0.1:{of.port}" for of in flowers.values())
 
@@ -267,7 +267,7 @@ def table_of_paints(flowers: dict[str, Flower]) -> None:
         return first, figures
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
         for path in ("", *PAGES):  # the first warms up
             beside, _ = paint(browser, f"{theirs}/broker", "nav")
             first, figures = paint(browser, f"{ours}/monitor{path}", f"#celery-monitor :is({ANSWERED})")
@@ -282,7 +282,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20, help="of each phase")
     parser.add_argument("--rate", type=float, default=1000, help="tasks per second of the stream")
     parser.add_argument("--stored", type=int, default=30_000, help="single tasks that are stored beforehand")
-    parser.add_argument("--only", default="answers,paints", help="tables, with commas between")
+    parser.add_argument("--only", default="answers,paints,run", help="tables, with commas between")
+    parser.add_argument("--throttle", type=float, default=1, help="how much slower Chromium makes the page of a run")
     parser.add_argument("--stream", help=argparse.SUPPRESS)
     parser.add_argument("--look", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--sockets", default="", help=argparse.SUPPRESS)
@@ -300,17 +301,22 @@ def run(asked: argparse.Namespace) -> None:
     """Start everything, and print the tables that are asked for."""
     with EmbeddedServer() as server, ExitStack() as stack:
         store = Store.open(server.url, NAMESPACE, timeout_s=30.0)
-        fill(store, asked.stored)
-        stack.enter_context(started(__file__, "--stream", server.url, "--rate", str(asked.rate)))
+        busy = "answers" in asked.only or "paints" in asked.only
+        if busy:
+            fill(store, asked.stored)
+            stack.enter_context(started(__file__, "--stream", server.url, "--rate", str(asked.rate)))
         flowers = {
             "without": flower(stack, server.url, tab=False),
             "with the tab": flower(stack, server.url, tab=True),
         }
-        print(f"{asked.rate:g} tasks/s of {WORKERS} workers, {asked.stored} tasks stored\n")
+        if busy:
+            print(f"{asked.rate:g} tasks/s of {WORKERS} workers, {asked.stored} tasks stored\n")
         if "answers" in asked.only:
             table_of_answers(flowers, asked.seconds)
         if "paints" in asked.only:
             table_of_paints(flowers)
+        if "run" in asked.only:
+            table_of_runs(flowers["with the tab"].port, store, asked.throttle)
         store.close()
 
 

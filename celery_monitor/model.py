@@ -250,9 +250,10 @@ class Attempt(NamedTuple):
 
 def ended_us(started_us: int, runtime_us: int, published_us: int, wait_us: int) -> int:
     """Return when an attempt ended; one without a body ended when its wait did."""
+    # Without `max`: a run of thousands asks thrice of each.
     if started_us:
-        return started_us + max(runtime_us, 0)
-    return published_us + max(wait_us, 0)
+        return started_us + runtime_us if runtime_us > 0 else started_us
+    return published_us + wait_us if wait_us > 0 else published_us
 
 
 class Publish(NamedTuple):

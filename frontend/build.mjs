@@ -12,8 +12,8 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const TARGET = resolve(process.argv[2] ?? join(HERE, "..", "celery_monitor", "web", "static"));
 
 /** Names of the packages whose code went into the bundle; what they depend on may be inside their own files. */
-async function bundled(metafile) {
-  const paths = Object.keys(metafile.inputs).map((path) => path.split("node_modules/")[1]);
+async function bundled(...metafiles) {
+  const paths = metafiles.flatMap(({ inputs }) => Object.keys(inputs)).map((path) => path.split("node_modules/")[1]);
   const names = new Set(paths.filter(Boolean).map((path) => path.split("/").slice(0, path.startsWith("@") ? 2 : 1).join("/")));
   for (const name of names) for (const other of Object.keys((await described(name)).dependencies ?? {})) names.add(other);
   return [...names].sort();
@@ -49,6 +49,8 @@ const rooms = (await readdir(join(HERE, "src"))).filter((name) => existsSync(joi
 /** Parts of a page with a file of their own, by name: the page's room, and what is fetched when somebody asks for them. */
 const VIEWS = { graph: ["runs", "src/runs/graph-view.tsx"] };
 
+const WORKER = "src/runs/graph-worker.ts"; // of the graph
+
 /** What all rooms are made of. */
 const COMMON = ["address", "answers", "parts", "words"];
 
@@ -71,23 +73,31 @@ const together = {
   },
 };
 
-const { metafile } = await build({
+/** What runs beside the page has a file of its own, whose name the page has to know. */
+const shared = {
   absWorkingDir: HERE,
-  entryPoints: { monitor: "src/main.tsx", ...Object.fromEntries(rooms.map((name) => [name, `src/${name}/room.ts`])) },
   bundle: true,
-  splitting: true,
-  plugins: [together],
   minify: true,
   format: "esm",
   target: ["es2022"],
-  jsx: "automatic",
-  jsxImportSource: "preact",
   entryNames: "[name]-[hash]",
-  chunkNames: "shared-[hash]",
   outdir: TARGET,
   metafile: true,
   legalComments: "none",
   logLevel: "warning",
+};
+const beside = await build({ ...shared, entryPoints: { "graph-worker": WORKER } });
+const worker = basename(Object.keys(beside.metafile.outputs)[0]);
+
+const { metafile } = await build({
+  ...shared,
+  entryPoints: { monitor: "src/main.tsx", ...Object.fromEntries(rooms.map((name) => [name, `src/${name}/room.ts`])) },
+  splitting: true,
+  plugins: [together],
+  define: { GRAPH_WORKER: JSON.stringify(`./${worker}`) },
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  chunkNames: "shared-[hash]",
 });
 const { outputs } = metafile;
 const outputOf = (source) => Object.keys(outputs).find((path) => outputs[path].entryPoint === source);
@@ -110,12 +120,13 @@ function names(paths) {
   return [...new Set([...paths].map((path) => basename(path)))];
 }
 
-const built = Object.keys(outputs).map((path) => basename(path));
+const built = [worker, ...Object.keys(outputs).map((path) => basename(path))];
 const files = { script: basename(outputOf("src/main.tsx")), style: built.find((name) => name.endsWith(".css")) };
 const pages = Object.fromEntries(rooms.map((room) => [room, fetched(room)]));
 for (const [view, [room, source]] of Object.entries(VIEWS)) pages[view] = [...new Set([...pages[room], ...names(needed(outputOf(source)))])];
+pages.graph.push(worker);
 await mkdir(TARGET, { recursive: true });
-await writeFile(join(TARGET, "THIRD-PARTY-LICENSES.txt"), await licences(await bundled(metafile)));
+await writeFile(join(TARGET, "THIRD-PARTY-LICENSES.txt"), await licences(await bundled(metafile, beside.metafile)));
 // A page that is loaded meanwhile finds the old build or the new one, never none.
 await writeFile(join(TARGET, "manifest.new"), JSON.stringify({ stamp: await stamp(), files, pages }, null, 1));
 await rename(join(TARGET, "manifest.new"), join(TARGET, "manifest.json"));

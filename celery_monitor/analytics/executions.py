@@ -71,13 +71,19 @@ def last_word(attempts: list[Attempt]) -> Attempt | None:
 
 @dataclass(slots=True)
 class Execution:
-    """The rows of one execution.
+    """The rows of one execution, and what they come to once it is settled.
 
     Attributes:
         attempts: by their start, as `real` leaves them.
         publishes: by their time.
         running: attempts that a worker says it runs, without those whose end is here already.
         labels: its own, beyond its run's.
+        word: the attempt that speaks for it; None while none has ended.
+        known: the row that tells its task, group and parent; None when only a worker speaks of it.
+        state: as the API names it.
+        flags: those of all its rows.
+        published_us: when it was published first; 0 unknown.
+        ended_us: when it ended; 0 while it is open.
     """
 
     id: bytes
@@ -86,52 +92,46 @@ class Execution:
     running: list[Running] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
     word: Attempt | None = None
+    known: Attempt | Publish | None = None
     standing: Standing = Standing.OPEN
+    task: str = ""
+    state: str = ""
+    parent: bytes = b""
+    flags: list[int] = field(default_factory=list)
     infrastructure: bool = False
+    published_us: int = 0
+    ended_us: int = 0
 
     def settle(self) -> None:
-        """Put the rows in order and decide what they come to; called once all of them are here."""
-        self.publishes.sort()
-        self.attempts = real(self.attempts, published=bool(self.publishes))
-        self.word = last_word(self.attempts)
+        """Put the rows in order and decide what they come to; called once all of them are here.
+
+        Everything is asked for many times of each of ten thousand, so nothing is reckoned when it is asked for.
+        """
+        if len(self.publishes) > 1:
+            self.publishes.sort()
+        if len(self.attempts) == 1 and self.attempts[0].state != State.NEVER_PUBLISHED:  # as most are
+            self.word = self.attempts[0]
+        else:
+            self.attempts = real(self.attempts, published=bool(self.publishes))
+            self.word = last_word(self.attempts)
+        self.known = self.word or (self.publishes[-1] if self.publishes else None)
         self.standing = self._standing()
+        self.state = self._state()
+        self.task = self.known.task if self.known else self.running[0]["task"]
+        self.parent = self.known.parent if self.known else b""
+        self.flags = [a.flags for a in self.attempts] + [p.flags for p in self.publishes]
+        self.flags += [r.get("flags", 0) for r in self.running]
         self.infrastructure = all(f & _MACHINERY for f in self.flags)
+        told = [p.published_us for p in self.publishes] + [a.published_us for a in self.attempts if a.published_us]
+        self.published_us = min(told) if told else 0
+        self.ended_us = end_of(self.word) if self.word and self.standing is not Standing.OPEN else 0
 
-    @property
-    def flags(self) -> list[int]:
-        """The flags of all its rows."""
-        running = [r.get("flags", 0) for r in self.running]
-        return [*(a.flags for a in self.attempts), *(p.flags for p in self.publishes), *running]
-
-    @property
-    def known(self) -> Attempt | Publish | None:
-        """The row that tells its task, group and parent; None when only a worker speaks of it."""
-        return self.word or (self.publishes[-1] if self.publishes else None)
-
-    @property
-    def task(self) -> str:
-        """Its task's name."""
-        return self.known.task if self.known else self.running[0]["task"]
-
-    @property
-    def state(self) -> str:
-        """Its state as the API names it."""
+    def _state(self) -> str:
         if self.running:
             return State.STARTED.name
         if self.word is None or self._published_again(self.word):
             return "WAITING"
         return name_of(State, self.word.state)
-
-    @property
-    def published_us(self) -> int:
-        """When it was published first; 0 unknown."""
-        told = [p.published_us for p in self.publishes] + [a.published_us for a in self.attempts if a.published_us]
-        return min(told, default=0)
-
-    @property
-    def ended_us(self) -> int:
-        """When it ended; 0 while it is open."""
-        return end_of(self.word) if self.word and self.standing is not Standing.OPEN else 0
 
     def _standing(self) -> Standing:
         word = self.word

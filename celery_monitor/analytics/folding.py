@@ -36,7 +36,7 @@ class Group:
         """Count an execution in."""
         ran = [a.runtime_us for a in e.attempts if a.runtime_us >= 0]
         if ran:
-            self.runtimes_us.append(sum(ran))
+            self.runtimes_us.append(sum(ran) if len(ran) > 1 else ran[0])
         if not shown:
             self.members.append(e)
             self.parents[parent] += 1
@@ -56,15 +56,30 @@ def groups(
 ) -> dict[Place, Group]:
     """Return what stands at each place below `anchors`; what is `shown` is counted with the others."""
     above: dict[bytes, bytes] = {}
-    for id_ in executions:
-        _climb(id_, executions, anchors, above)
-    places = {id_: Place(above[id_], e.task) for id_, e in executions.items()}
+    for id_, e in executions.items():
+        if e.parent != id_ and (e.parent in anchors or e.parent not in executions):  # as most do
+            above[id_] = e.parent
+        else:
+            _climb(id_, executions, anchors, above)
+    places: dict[tuple[bytes, str], Place] = {}
     found: dict[Place, Group] = {}
     for id_, e in executions.items():
-        parent = _parent(e)
-        between = places[parent] if parent in places and parent not in anchors else None
-        found.setdefault(places[id_], Group()).add(e, between, shown=id_ in shown)
+        place = _place(places, above[id_], e.task)
+        group = found.get(place)
+        if group is None:
+            group = found[place] = Group()
+        between = e.parent in executions and e.parent not in anchors
+        parent_ = _place(places, above[e.parent], executions[e.parent].task) if between else None
+        group.add(e, parent_, shown=id_ in shown)
     return found
+
+
+def _place(known: dict[tuple[bytes, str], Place], above: bytes, task: str) -> Place:
+    """Return a place that is made once: thousands stand at the same."""
+    place = known.get((above, task))
+    if place is None:
+        place = known[above, task] = Place(above, task)
+    return place
 
 
 def _climb(
@@ -77,7 +92,7 @@ def _climb(
     while True:
         way.append(at)
         passed.add(at)
-        at = _parent(executions[at])
+        at = executions[at].parent
         if at in anchors or at not in executions or at in passed:
             found = b"" if at in passed else at
             break
@@ -86,7 +101,3 @@ def _climb(
             break
     for one in way:
         above.setdefault(one, found)
-
-
-def _parent(e: Execution) -> bytes:
-    return e.known.parent if e.known else b""

@@ -14,6 +14,8 @@ from celery_monitor.model import Attempt, Publish, Running, sampled
 from celery_monitor.signals import labels as label_text
 from celery_monitor.signals.record import Flag, fixed_id, pack_id, unpack_id
 
+_PARTIAL = int(Flag.PARTIAL_RUN)
+
 
 @dataclass(slots=True)
 class Rows:
@@ -138,7 +140,7 @@ def _one_in(judged: Judged) -> int:
     """Return how many runs this one stands for, negative when only parts of it were kept."""
     flags = [f for one in judged.executions.values() for f in one.flags]
     one_in = max(map(sampled, flags), default=judged.before.one_in if judged.before else 1)
-    return -one_in if any(f & Flag.PARTIAL_RUN for f in flags) else one_in
+    return -one_in if any(f & _PARTIAL for f in flags) else one_in
 
 
 def id_of(text: str) -> bytes:

@@ -57,7 +57,7 @@ class Plans:
         self.pooled = [self._of_many(row) for row in self._left(pooled)]
 
     def before(self, step: bytes) -> list[bytes]:
-        """Return the ids a planned step waits for: one step, or the members of a group."""
+        """Return the ids a planned step waits for: one step, or the members of a group (their list itself)."""
         plan = self.by_id.get(step)
         return self._before(plan) if plan else []
 
@@ -66,11 +66,11 @@ class Plans:
             return []
         if plan.after in self._executions or plan.after in self.by_id:
             return [plan.after]
-        return [m for m in self._members.get(plan.after, ()) if m != plan.id]
+        return self.members(plan.after)  # without the step itself, see `_grouped`
 
     def members(self, group: bytes) -> list[bytes]:
         """Return the ids of a group, without the steps that wait for it."""
-        return self._members.get(group, [])
+        return self._members.setdefault(group, [])
 
     def _grouped(self) -> dict[bytes, list[bytes]]:
         found: dict[bytes, list[bytes]] = {}

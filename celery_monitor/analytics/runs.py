@@ -61,7 +61,8 @@ def _executions(rows: Rows) -> dict[bytes, Execution]:
     found: dict[bytes, Execution] = {}
     ends: dict[bytes, Attempt] = {}
     for a in rows.attempts:
-        ends[a.uid] = surer(ends.get(a.uid), a)
+        known = ends.get(a.uid)
+        ends[a.uid] = a if known is None else surer(known, a)
     for a in ends.values():
         _of(found, a.id).attempts.append(a)
     for p in set(rows.publishes):

@@ -10,6 +10,7 @@ from typing import Final
 
 from celery_monitor.analytics.executions import BROKEN, Execution, Standing
 from celery_monitor.details import Measure, Span, Wait
+from celery_monitor.model import Attempt
 from celery_monitor.signals.record import Flag, State
 
 MOST_NAMES: Final = 20
@@ -92,28 +93,34 @@ def totals(executions: Iterable[Execution], spans: Sequence[Span], waits: Sequen
 
 
 def _add_execution(found: Totals, one: Execution) -> None:
-    found.completed += one.standing not in {Standing.OPEN, Standing.UNREACHED} and not _unpublished(one)
-    found.succeeded += one.standing is Standing.SUCCEEDED
-    found.failed += one.standing is Standing.FAILED
+    standing = one.standing
+    if standing is not Standing.OPEN and standing is not Standing.UNREACHED:
+        found.completed += not _unpublished(one)
+    found.succeeded += standing is Standing.SUCCEEDED
+    found.failed += standing is Standing.FAILED
     for a in one.attempts:
         found.retries += a.state == State.RETRY
         found.errors += a.state in BROKEN or (a.state == State.RETRY and bool(a.exception))
-        found.wait_us += max(a.wait_us, 0)
-        if a.flags & _UNSTARTED:
-            continue
-        found.attempts += 1
-        found.rss_kib = max(found.rss_kib, a.rss_kib)
-        if a.runtime_us >= 0:
-            found.ran += 1
-            found.run_us += a.runtime_us
-        found.cpu_us = _plus(found.cpu_us, a.cpu_us)
-        found.read_bytes = _plus(found.read_bytes, a.read_bytes)
-        found.write_bytes = _plus(found.write_bytes, a.write_bytes)
+        if a.wait_us > 0:
+            found.wait_us += a.wait_us
+        if not a.flags & _UNSTARTED:
+            _add_ran(found, a)
 
 
-def _plus(total: int, n: int) -> int:
-    """Add what is known; -1 is unknown."""
-    return total if n < 0 else max(total, 0) + n
+def _add_ran(found: Totals, a: Attempt) -> None:
+    """Add an attempt that had a body; -1 is unknown, as a total too while nothing is known."""
+    found.attempts += 1
+    if a.rss_kib > found.rss_kib:
+        found.rss_kib = a.rss_kib
+    if a.runtime_us >= 0:
+        found.ran += 1
+        found.run_us += a.runtime_us
+    if a.cpu_us >= 0:
+        found.cpu_us = a.cpu_us + max(found.cpu_us, 0)
+    if a.read_bytes >= 0:
+        found.read_bytes = a.read_bytes + max(found.read_bytes, 0)
+    if a.write_bytes >= 0:
+        found.write_bytes = a.write_bytes + max(found.write_bytes, 0)
 
 
 def _unpublished(one: Execution) -> bool:

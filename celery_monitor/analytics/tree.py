@@ -43,8 +43,9 @@ def nodes(executions: Iterable[Execution], now_us: int) -> list[Node]:
     """Return the nodes of some executions in the order of their start."""
     found: list[Node] = []
     for one in executions:
-        found.extend(_ended(a) for a in one.attempts)
-        found.extend(_running(one, now_us))
+        found += [_ended(a) for a in one.attempts]
+        if one.running:
+            found.extend(_running(one, now_us))
         if not one.attempts and not one.running:
             p = one.publishes[-1]
             at = p.published_us

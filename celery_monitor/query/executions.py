@@ -30,6 +30,8 @@ STARTED: Final = State.STARTED.name
 _SEARCHED: Final = 20_000
 """Candidates looked at for one page: a filter that almost nothing matches ends with a cursor to go on from."""
 
+_UNHELD: Final = int(Flag.EAGER | Flag.UNSTARTED)
+_SKEWED: Final = int(Flag.SKEWED)
 _SIZES: Final = {int(s): s.name.lower() for s in ResultSize if s is not ResultSize.UNKNOWN}
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 
@@ -256,12 +258,18 @@ def _known(n: int) -> int | None:
 
 def hold(a: Attempt) -> dict[str, float | None]:
     """Return how long a worker held the message, and by how much that may be wrong: never longer than the wait."""
-    if a.hold_us < 0 or a.flags & (Flag.EAGER | Flag.UNSTARTED):
-        return {"hold_seconds": None, "hold_error_seconds": None}
+    found, error = hold_seconds(a)
+    return {"hold_seconds": found, "hold_error_seconds": error}
+
+
+def hold_seconds(a: Attempt) -> tuple[float | None, float | None]:
+    """Return what `hold` does, without names."""
+    if a.hold_us < 0 or a.flags & _UNHELD:
+        return None, None
     least, most = max(a.hold_us - a.hold_error_us, 0), a.hold_us + a.hold_error_us
-    if a.wait_us >= 0 and not a.flags & Flag.SKEWED:
+    if a.wait_us >= 0 and not a.flags & _SKEWED:
         least, most = min(least, a.wait_us), min(most, a.wait_us)
-    return {"hold_seconds": (least + most) / 2e6, "hold_error_seconds": (most - least) / 2e6}
+    return (least + most) / 2e6, (most - least) / 2e6
 
 
 def _run_id(packed: bytes, known: Attempt | Publish | None, running: Running | None) -> str | None:

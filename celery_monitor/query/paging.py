@@ -50,8 +50,8 @@ def position(text: str | None) -> tuple[int, bytes] | None:
     return int.from_bytes(raw[:8], "big"), raw[8:]
 
 
-def limit(asked: int | str | None, default: int = DEFAULT_LIMIT) -> int:
-    """Return a limit within 1 and `MOST_LIMIT`.
+def limit(asked: int | str | None, default: int = DEFAULT_LIMIT, most: int = MOST_LIMIT) -> int:
+    """Return a limit within 1 and `most`.
 
     Raises:
         BadRequest: no number.
@@ -61,8 +61,8 @@ def limit(asked: int | str | None, default: int = DEFAULT_LIMIT) -> int:
     try:
         number = int(asked)
     except ValueError:
-        raise BadRequest("bad_limit", f"limit: {asked!r} is no number; give 1 to {MOST_LIMIT}") from None
-    return min(max(number, 1), MOST_LIMIT)
+        raise BadRequest("bad_limit", f"limit: {asked!r} is no number; give 1 to {most}") from None
+    return min(max(number, 1), most)
 
 
 class Bounds(TypedDict):

@@ -34,6 +34,7 @@ from celery_monitor.query import (
 )
 from celery_monitor.query.executions import Fates
 from celery_monitor.query.failures import Takes
+from celery_monitor.query.kept import Kept
 from celery_monitor.query.rollups import RollupReader, Want
 from celery_monitor.query.times import iso
 from celery_monitor.signals.record import pack_id
@@ -62,6 +63,7 @@ class Reader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._rollups = RollupReader(store)
+        self._kept = Kept()
 
     def summary(self, window: str = "1h", now_us: int | None = None, **between: Unpack[Between]) -> dict[str, Any]:
         """Return the summary of a window like ``15m``, as docs/api.md describes it.
@@ -116,9 +118,16 @@ class Reader:
         asked = runs.parse(**filters)
         return runs.page(self._store, asked, self._now(now_us))
 
-    def run(self, run_id: str, *, limit: int | str | None = None, now_us: int | None = None) -> dict[str, Any] | None:
-        """Return one run with its tree, None when nothing is known of it; `limit` executions are shown one by one."""
-        return run.one(self._store, run_id, limit, self._now(now_us))
+    def run(
+        self, run_id: str, *, limit: int | str | None = None, form: str | None = None, now_us: int | None = None
+    ) -> dict[str, Any] | None:
+        """Return one run with its tree, None when nothing is known of it.
+
+        Parameters:
+            limit: executions that are shown one by one.
+            form: "objects" for at most 500 of them, "columns" for at most 10,000.
+        """
+        return run.one(self._store, self._kept, run_id, run.parse(limit, form), self._now(now_us))
 
     def run_logs(self, run_id: str, *, now_us: int | None = None, **filters: Any) -> dict[str, Any]:
         """Return a page of a run's log records: ``{"logs": [...], "next": ...}``.

@@ -3,56 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from celery_monitor.analytics import folding
 from celery_monitor.analytics.executions import Execution, Standing
 from celery_monitor.analytics.judged import Judged, id_of, row, text_of
 from celery_monitor.analytics.plans import Pending
+from celery_monitor.analytics.runs import judge
 from celery_monitor.analytics.totals import MeasureTotal, Names, Totals
-from celery_monitor.analytics.tree import ROOT, Node
 from celery_monitor.details import Span, Wait
-from celery_monitor.model import Attempt
-from celery_monitor.query import executions, paging, runs
+from celery_monitor.errors import BadRequest
+from celery_monitor.query import paging, runs, steps
+from celery_monitor.query.kept import Kept, version
 from celery_monitor.query.texts import parsed
 from celery_monitor.query.times import iso, seconds
-from celery_monitor.signals.record import Reason, fixed_id, name_of, unpack_id
+from celery_monitor.signals.record import fixed_id, unpack_id
 from celery_monitor.store.connection import Store
 
 DEFAULT_EXECUTIONS: Final = 200
-_MOST_ATTEMPTS: Final = 20
-"""Shown per execution, the newest ones: a task may be retried for days."""
+_FORMS: Final = {"objects": (steps.objects, paging.MOST_LIMIT), "columns": (steps.columns, 10_000)}
+"""How executions are told one by one, and at most how many."""
+_DULL: Final = frozenset({Standing.SUCCEEDED, Standing.SKIPPED, Standing.PLANNED, Standing.MISSING})
 _MOST_DETAILS: Final = 500
 """Spans, waits, planned steps shown of a run."""
 _MOST_GROUPS: Final = 200
 _LEAST_OF_GROUP: Final = 3
 _MOST_SMALL: Final = 20
 """More groups of fewer members tell nothing that could be read off at a glance."""
-_MESSAGE: Final = 300
 
 
-def one(store: Store, run_id: str, limit: int | str | None, now_us: int) -> dict[str, Any] | None:
+class Asked(NamedTuple):
+    """How many executions are shown one by one, and in which of `_FORMS`; the others are folded by parent and task."""
+
+    limit: int = DEFAULT_EXECUTIONS
+    form: str = "objects"
+
+
+def parse(limit: int | str | None = None, form: str | None = None) -> Asked:
+    """Return what is asked for from what a face was given.
+
+    Raises:
+        BadRequest: not of the accepted form.
+    """
+    form = form or "objects"
+    if form not in _FORMS:
+        raise BadRequest("bad_form", f"form: {form[:40]!r} is none; give one of {', '.join(_FORMS)}")
+    return Asked(paging.limit(limit, DEFAULT_EXECUTIONS, _FORMS[form][1]), form)
+
+
+def one(store: Store, kept: Kept, run_id: str, asked: Asked, now_us: int) -> dict[str, Any] | None:
     """Return a run, None when nothing is known of it.
 
     Parameters:
-        limit: executions shown one by one; the others are folded by parent and task.
+        kept: answers about runs that are over, by `asked`.
 
     Raises:
         StoreError: the store does not answer.
     """
-    most = paging.limit(limit, DEFAULT_EXECUTIONS)
     run = id_of(run_id)
-    found = runs.judged(store, [run], now_us).get(run)
-    return shown(found, most, now_us) if found else None
+    known = runs.recorded(store, [run], now_us).get(run)
+    if known is None:
+        return None
+    heard = version(known)
+    answer = kept.get((run, asked), heard) if heard is not None else None
+    if answer is None:
+        found = judge(known, now_us)
+        answer = shown(found, asked, now_us)
+        if heard is not None and found.over:
+            kept.put((run, asked), heard, answer, min(asked.limit, found.known))
+    return answer
 
 
-def shown(run: Judged, limit: int, now_us: int) -> dict[str, Any]:
+def shown(run: Judged, asked: Asked, now_us: int) -> dict[str, Any]:
     """Return a run as the API shows it."""
     expired = run.before is not None and run.known < run.before.known
     told = row(run)
     head = runs.shown(run.before if expired and run.before else told._replace(revision=_revision(run)))
-    picked = _picked(run, limit)
-    on_path = set(run.path)
+    picked = _picked(run, asked.limit)
+    told_one_by_one, _ = _FORMS[asked.form]
     return head | {
         "description": run.description or None,
         "continues": run.continued,
@@ -60,7 +88,7 @@ def shown(run: Judged, limit: int, now_us: int) -> dict[str, Any]:
         "totals": _totals(run.totals, run.known),
         "measures": [_measure(m) for m in run.totals.measures[:_MOST_DETAILS]],
         "path": [key.hex() for key in run.path],
-        "executions": [_execution(run, e, on_path) for e in picked],
+        "executions": told_one_by_one(run, picked),
         "folded": _folded(run, picked),
         "planned": [_planned(p) for p in (*run.pending, *run.pooled)[:_MOST_DETAILS]],
         "spans": [span(s) for s in run.spans[:_MOST_DETAILS]],
@@ -83,58 +111,10 @@ def _picked(run: Judged, limit: int) -> list[Execution]:
     on_path = {run.nodes[key].id for key in run.path}
 
     def rank(e: Execution) -> tuple[bool, bool, bool, int]:
-        dull = e.standing not in {Standing.OPEN, Standing.FAILED, Standing.REVOKED, Standing.UNREACHED}
-        return e.id not in on_path, dull, e.infrastructure, first[e.id]
+        return e.id not in on_path, e.standing in _DULL, e.infrastructure, first[e.id]
 
     chosen = sorted(run.executions.values(), key=rank)[:limit]
     return sorted(chosen, key=lambda e: (first[e.id], e.id))
-
-
-def _execution(run: Judged, e: Execution, on_path: set[bytes]) -> dict[str, Any]:
-    known, word = e.known, e.word
-    parent = known.parent if known else b""
-    attempts = [(a, run.nodes[a.uid]) for a in e.attempts[-_MOST_ATTEMPTS:]]
-    shown_ = [_attempt(run, node, a) for a, node in attempts]
-    shown_ += [_attempt(run, run.nodes[bytes.fromhex(r["uid"])], None) for r in e.running[-_MOST_ATTEMPTS:]]
-    return {
-        "id": unpack_id(e.id),
-        "task": e.task,
-        "state": e.state,
-        "reason": name_of(Reason, word.reason).lower() if word and not e.running else None,
-        "queue": (known.queue if known else e.running[0]["queue"]) or None,
-        "parent_id": unpack_id(parent) or None,
-        "group_id": unpack_id(known.group if known else b"") or None,
-        "published_at": iso(e.published_us),
-        "ended_at": iso(e.ended_us),
-        "labels": e.labels,
-        "infrastructure": e.infrastructure,
-        "on_path": any(a["uid"] and bytes.fromhex(a["uid"]) in on_path for a in shown_),
-        "attempt_count": len(e.attempts) + len(e.running),
-        "attempts": shown_,
-    }
-
-
-def _attempt(run: Judged, node: Node, a: Attempt | None) -> dict[str, Any]:
-    """Return an attempt with the attempt that published it: the tree's edges belong to attempts."""
-    parent = run.edges[node.key]
-    failed = a is not None and a.exception
-    return {
-        "uid": node.key.hex(),
-        "parent_uid": run.nodes[parent].key.hex() if parent != ROOT and _is_attempt(run.nodes[parent]) else None,
-        "state": node.state,
-        "worker": node.worker or None,
-        "started_at": iso(node.started_us),
-        "ended_at": iso(node.ended_us),
-        "runtime_seconds": seconds(a.runtime_us if a else node.runtime_us),
-        "wait_seconds": seconds(a.wait_us) if a else None,
-        "hold_seconds": executions.hold(a)["hold_seconds"] if a else None,
-        "retries": a.retries if a else None,
-        "exception": {"type": a.exception, "message": a.message[:_MESSAGE] or None} if a and failed else None,
-    }
-
-
-def _is_attempt(node: Node) -> bool:
-    return node.state != "WAITING"
 
 
 def _folded(run: Judged, picked: Sequence[Execution]) -> list[dict[str, Any]]:

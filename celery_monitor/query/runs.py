@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from heapq import merge
 from typing import Any, Final, NamedTuple
 
-from celery_monitor.analytics.judged import Judged, row, text_of
+from celery_monitor.analytics.judged import Judged, Rows, row, text_of
 from celery_monitor.analytics.runs import judge
 from celery_monitor.details import Run, RunState
 from celery_monitor.errors import BadRequest
@@ -108,6 +108,15 @@ def judged(store: Store, runs: Sequence[bytes], now_us: int, blocks_: Blocks | N
     Raises:
         StoreError: the store does not answer.
     """
+    return {run: judge(known, now_us) for run, known in recorded(store, runs, now_us, blocks_).items()}
+
+
+def recorded(store: Store, runs: Sequence[bytes], now_us: int, blocks_: Blocks | None = None) -> dict[bytes, Rows]:
+    """Return the rows that `judged` judges.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
     found = (blocks_ or Blocks(store, rows.tail(store, now_us))).by_runs(runs)
     for running in _running(store, now_us):
         run = live.run_of(running)
@@ -117,7 +126,7 @@ def judged(store: Store, runs: Sequence[bytes], now_us: int, blocks_: Blocks | N
         run = wait.run or fixed_id(wait.id)
         if run in found:
             found[run].waits.append(wait)
-    return {run: judge(known, now_us) for run, known in found.items() if known or known.runs}
+    return {run: known for run, known in found.items() if known or known.runs}
 
 
 def page(store: Store, filters: Filters, now_us: int) -> dict[str, Any]:

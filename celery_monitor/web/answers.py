@@ -19,6 +19,8 @@ from celery_monitor.errors import (
 log = logging.getLogger(__name__)
 
 _BETWEEN: Final = ("window", "since", "until")
+_MOST: Final = 500  # rows of any list
+MOST_IN_COLUMNS: Final = 10_000  # executions of a run
 MAX_VALUE_LENGTH: Final = 512  # of a parameter in characters; task names are capped at 200 when they are recorded
 
 
@@ -112,7 +114,8 @@ def runs(reader: Any, params: Mapping[str, str]) -> bytes:
 
 def run(reader: Any, params: Mapping[str, str]) -> bytes:
     """Answer ``/runs/{id}``."""
-    return _found(reader.run(params["id"], **_asked(params, ("limit",))), "run", params["id"])
+    most = MOST_IN_COLUMNS if params.get("form") == "columns" else _MOST
+    return _found(reader.run(params["id"], **_asked(params, ("limit", "form"), most)), "run", params["id"])
 
 
 def run_logs(reader: Any, params: Mapping[str, str]) -> bytes:
@@ -288,12 +291,12 @@ def joined(parts: Iterable[str], query: Mapping[str, str]) -> dict[str, str]:
     return {**query, **dict(zip(_PARTS, parts, strict=False))}
 
 
-def _asked(params: Mapping[str, str], known: tuple[str, ...]) -> dict[str, Any]:
+def _asked(params: Mapping[str, str], known: tuple[str, ...], most: int = _MOST) -> dict[str, Any]:
     """Return the parameters that are no parts of the path, when they are of the known ones."""
     asked: dict[str, Any] = {name: value for name, value in params.items() if name not in _PARTS}
     _only(asked, known)
     if "limit" in asked:
-        asked["limit"] = _limit(asked["limit"])
+        asked["limit"] = _limit(asked["limit"], most)
     return asked
 
 
@@ -330,8 +333,8 @@ def _only(params: Mapping[str, str], known: tuple[str, ...]) -> None:
             raise BadRequest(f"bad_{name}", f"{name}: {len(value)} characters; give at most {MAX_VALUE_LENGTH}")
 
 
-def _limit(text: str) -> int:
+def _limit(text: str, most: int = _MOST) -> int:
     # isdecimal accepts other scripts' digits and int() reads them, so nothing but a number passes.
-    if not text.isdecimal() or not 1 <= int(text) <= 500:
-        raise BadRequest("bad_limit", f"limit: {text[:20]!r}; give a whole number from 1 to 500")
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise BadRequest("bad_limit", f"limit: {text[:20]!r}; give a whole number from 1 to {most}")
     return int(text)

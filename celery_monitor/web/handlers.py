@@ -18,8 +18,8 @@ TEMPLATES: Final = str(Path(__file__).parent / "templates")
 # Flower's base page loads only files of its own and Bootstrap's icons are data: images. Charts set styles
 # through the DOM, which style-src does not touch.
 CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
 
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { graph, type Node } from "../src/runs/graph.ts";
-import { beside, columns, inGrid, layout, nameOf, sizeOf, structure, widthOf, WIDTHS } from "../src/runs/graph-layout.ts";
+import { beside, columns, inGrid, nameOf, sizeOf, structure, widthOf, WIDTHS } from "../src/runs/graph-layout.ts";
+import { layout } from "../src/runs/graph-place.ts";
 import { attempt, NONE, NOW, run, step } from "./made-run.ts";
 
 const members = Array.from({ length: 24 }, (_, i) => step(`m${i}`, "a", [attempt(1, 2 + i)], { task: "t.row", group_id: "g" }));

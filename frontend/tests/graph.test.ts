@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Planned, RunDetail, Wait } from "../src/api/runs.ts";
+import type { Planned, Wait } from "../src/api/runs.ts";
+import type { RunDetail } from "../src/runs/steps.ts";
 import { FOLD_ABOVE, graph, MOST_MEMBERS } from "../src/runs/graph.ts";
 import { attempt, folded, iso, NONE, NOW, run, step } from "./made-run.ts";
 

@@ -1,16 +1,18 @@
 /** Runs as the API answers them, made of few words. */
 
-import type { Folded, RunDetail, StepAttempt, StepExecution } from "../src/api/runs.ts";
+import type { Folded } from "../src/api/runs.ts";
+import type { RunDetail, StepAttempt, StepExecution } from "../src/runs/steps.ts";
 
 export const T0 = Date.parse("2026-11-20T10:00:00Z") / 1000;
 export const iso = (t: number | null) => (t === null ? null : new Date((T0 + t) * 1000).toISOString());
+export const time = (t: number | null) => (t === null ? null : T0 + t);
 export const NOW = T0 + 100;
 export const NONE = new Set<string>();
 
 /** An attempt from `start` to `end` (null: it runs), s after the begin. */
 export function attempt(start: number, end: number | null, more: Partial<StepAttempt> = {}): StepAttempt {
   return {
-    uid: `${start}`, parent_uid: null, state: end === null ? "STARTED" : "SUCCESS", worker: "w", started_at: iso(start), ended_at: iso(end),
+    uid: `${start}`, parent_uid: null, state: end === null ? "STARTED" : "SUCCESS", worker: "w", started_at: time(start), ended_at: time(end),
     runtime_seconds: end === null ? null : end - start, wait_seconds: null, retries: 0, exception: null, ...more,
   };
 }
@@ -19,7 +21,7 @@ export function step(id: string, parent: string | null, attempts: StepAttempt[],
   const end = attempts.at(-1)?.ended_at ?? null;
   return {
     id, task: `t.${id}`, state: attempts.at(-1)?.state ?? "WAITING", reason: null, queue: "q", parent_id: parent, group_id: null,
-    published_at: iso(0), ended_at: end, labels: {}, infrastructure: false, on_path: false, attempt_count: attempts.length, attempts, ...more,
+    published_at: time(0), ended_at: end, labels: {}, infrastructure: false, on_path: false, attempt_count: attempts.length, attempts, ...more,
   };
 }
 

@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { RunDetail } from "../src/api/runs.ts";
+import type { RunDetail } from "../src/runs/steps.ts";
 import { graph } from "../src/runs/graph.ts";
-import { layout, nameOf } from "../src/runs/graph-layout.ts";
+import { nameOf } from "../src/runs/graph-layout.ts";
+import { layout } from "../src/runs/graph-place.ts";
 import { picture } from "../src/runs/waterfall.ts";
 import { attempt, folded, NONE, NOW, run, step } from "./made-run.ts";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Folded, Planned, RunDetail, Span, Wait } from "../src/api/runs.ts";
+import type { Folded, Planned, Span, Wait } from "../src/api/runs.ts";
+import type { RunDetail } from "../src/runs/steps.ts";
 import { tree } from "../src/runs/tree.ts";
 import { FOLD_ABOVE, picture, type Row } from "../src/runs/waterfall.ts";
 import { attempt, folded, iso, NONE, NOW, run, step } from "./made-run.ts";
@@ -159,8 +160,27 @@ test("clocks that are apart make no bar that ends before it begins or begins bef
   for (const b of rows(run([skewed]))[0]!.bars) assert.ok(b.from >= 0 && b.to >= b.from, JSON.stringify(b));
 });
 
-test("five hundred steps are laid out within a frame", () => {
-  const many = Array.from({ length: 500 }, (_, i) => step(`s${i}`, i ? `s${i - 1}` : null, [attempt(i, i + 1)]));
-  assert.equal(rows(run(many)).length, 500);
-  assert.ok(rows(run(many)).every((r) => r.depth <= 6));
+const THOUSANDS = 9_999;
+const many = (parent: (i: number) => string | null, more: (i: number) => object = () => ({})) =>
+  run(Array.from({ length: THOUSANDS }, (_, i) => step(`s${i}`, parent(i), [attempt(i, i + 1)], more(i))));
+
+test("ten thousand steps are laid out, however deep they are", () => {
+  const chain = rows(many((i) => (i ? `s${i - 1}` : null)));
+  assert.equal(chain.length, THOUSANDS);
+  assert.ok(chain.every((r) => r.depth <= 6));
+});
+
+test("ten thousand steps beside each other are one row, and a row each when they are unfolded", () => {
+  const star = many((i) => (i ? "s0" : null), () => ({ task: "t.row" }));
+  const [first, group] = rows(star);
+  assert.deepEqual([first!.id, group!.count], ["s0", THOUSANDS - 1]);
+  assert.deepEqual(group!.worst.map((m) => m.id), ["s1", "s2", "s3"]);
+  assert.equal(rows(star, new Set([group!.key])).length, THOUSANDS + 1);
+});
+
+test("thousands of chords, one behind the other, stand in line", () => {
+  const last = (i: number) => `s${i - (i % 3) - 1}`; // of each three the last publishes the next
+  const chords = rows(many((i) => (i < 3 ? null : last(i)), (i) => ({ group_id: `g${Math.floor(i / 3)}`, task: "t.row" })));
+  assert.equal(chords.length, THOUSANDS);
+  assert.ok(chords.every((r) => r.depth === 0));
 });

@@ -60,12 +60,15 @@ def test_runs(store: Store, told: str) -> None:
     reader, free = Reader(store), {"labels", "states"}
     (row,) = examples("/runs")
     same(reader.runs(now_us=NOW_US)["runs"][0], row, free)
-    (one,) = examples("/runs/{id}")
+    one, columns = examples("/runs/{id}")
     found = reader.run(told, limit=2, now_us=NOW_US)
     assert found is not None
     for key in one.keys() - {"…", *row}:
         same(found[key], one[key], free)
     assert found.keys() == row.keys() | one.keys() - {"…"}
+    told_in_columns = reader.run(told, form="columns", now_us=NOW_US)
+    assert told_in_columns is not None
+    same(told_in_columns["executions"], columns, {"labels"})
 
 
 def test_executions(store: Store, told: str) -> None:

@@ -38,7 +38,9 @@ class NoReader:
         (answers.executions, {"order": "task"}, "unknown_parameter", "task, state"),
         (answers.runs, {"task": "x"}, "unknown_parameter", "accepted: workflow, state, label, worker"),
         (answers.runs, {"limit": "0"}, "bad_limit", "from 1 to 500"),
-        (answers.run, {"id": "x", "window": "1h"}, "unknown_parameter", "accepted: limit"),
+        (answers.run, {"id": "x", "window": "1h"}, "unknown_parameter", "accepted: limit, form"),
+        (answers.run, {"id": "x", "limit": "501"}, "bad_limit", "from 1 to 500"),
+        (answers.run, {"id": "x", "limit": "10001", "form": "columns"}, "bad_limit", "from 1 to 10000"),
         (answers.run_logs, {"id": "x", "label": "a:b"}, "unknown_parameter", "accepted: level, limit, cursor"),
         (
             answers.label,
@@ -90,6 +92,11 @@ def test_what_nothing_is_known_of_is_not_found(answer: answers.Answer[bytes]) ->
     [
         (answers.runs, {"label": "user:u1", "limit": "5"}, ("runs", (), {"label": "user:u1", "limit": 5})),
         (answers.run, {"id": "r", "limit": "9"}, ("run", ("r",), {"limit": 9})),
+        (
+            answers.run,
+            {"id": "r", "limit": "10000", "form": "columns"},
+            ("run", ("r",), {"limit": 10_000, "form": "columns"}),
+        ),
         (answers.run_logs, {"id": "r", "level": "error"}, ("run_logs", ("r",), {"level": "error"})),
         (answers.execution_logs, {"id": "e"}, ("execution_logs", ("e",), {})),
         (answers.workflow, {"id": "daily", "window": "1h"}, ("workflow", ("daily",), {"window": "1h"})),

@@ -45,7 +45,7 @@ class TestPage:
 
     def test_it_runs_no_inline_script_and_loads_from_nowhere_else(self, site: Site) -> None:
         page = site.get("/monitor")
-        assert "script-src 'self';" in page.headers["Content-Security-Policy"]
+        assert "script-src 'self'; worker-src 'self';" in page.headers["Content-Security-Policy"]
         assert not re.findall(r"<script(?![^>]*\bsrc=)", page.text)
         assert page.headers["X-Content-Type-Options"] == "nosniff"
 

@@ -2,9 +2,12 @@
 
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
 import type { ApiError } from "../api/basics.ts";
-import { ask, isFinal } from "./ask.ts";
+import { type Answered, ask, isFinal } from "./ask.ts";
 import type { Link } from "./feed.ts";
 import { Refresh, SLOW_MS } from "./refresh.ts";
+
+/** What takes the server long is asked for less often: the pause is so many times as long as the answer took. */
+const PAUSES = 5;
 
 export interface View<T> {
   answer: T | null;
@@ -26,7 +29,7 @@ export function useAnswer<T>(path: string | null | (() => string), key: string |
   const { pace } = useContext(Refresh);
   const paused = pace === "off";
   const [view, setView] = useState<Omit<View<T>, "at">>({ answer: null, problem: null, link: "connecting" });
-  const last = useRef<{ text: string | null; at: Date | null }>({ text: null, at: null });
+  const last = useRef<{ outcome: Answered<T> | null; at: Date | null }>({ outcome: null, at: null });
   const question = useRef(path);
   const asked = useRef<string | null>(null);
   question.current = path;
@@ -39,17 +42,21 @@ export function useAnswer<T>(path: string | null | (() => string), key: string |
       clearTimeout(timer);
       const now = question.current;
       if (now === null) return;
-      const { answer, text, problem } = await ask<T>(typeof now === "function" ? now() : now);
+      const began = performance.now();
+      const outcome = await ask<T>(typeof now === "function" ? now() : now, last.current.outcome);
+      const tookMs = performance.now() - began;
       if (mine !== round) return;
+      const { problem } = outcome;
       if (problem) setView((old) => ({ ...old, problem, link: "polling" }));
       else {
-        const same = text === last.current.text;
-        last.current = { text, at: new Date() };
+        const same = outcome.text === last.current.outcome?.text;
+        last.current = { outcome, at: new Date() };
         // The same answer is not drawn again: a run of hundreds of rows stands still for the price of a question.
-        setView((old) => (same && !old.problem && old.link === "live" ? old : { answer: same ? old.answer : answer, problem: null, link: "live" }));
+        setView((old) => (same && !old.problem && old.link === "live" ? old : { answer: same ? old.answer : outcome.answer, problem: null, link: "live" }));
       }
       asked.current = key;
-      if (everyMs && !paused && !(problem && isFinal(problem))) timer = setTimeout(once, pace === "slow" ? Math.max(everyMs, SLOW_MS) : everyMs);
+      const pauseMs = Math.max(everyMs, Math.min(PAUSES * tookMs, SLOW_MS), pace === "slow" ? SLOW_MS : 0);
+      if (everyMs && !paused && !(problem && isFinal(problem))) timer = setTimeout(once, pauseMs);
     };
     const look = () => {
       const still = document.hidden || (paused && asked.current === key);

@@ -104,36 +104,40 @@ export interface Runs {
   next: string | null;
 }
 
-/** An attempt as a run shows it. */
-export interface StepAttempt {
-  uid: string;
-  parent_uid: string | null;
-  state: string;
-  worker: string | null;
-  started_at: string | null;
-  ended_at: string | null;
-  runtime_seconds: Num;
-  wait_seconds: Num;
-  hold_seconds?: Num;
-  retries: Num;
-  exception: Fault | null;
-}
+type Column<T> = readonly T[];
 
-export interface StepExecution {
-  id: string;
-  task: string;
-  state: string;
-  reason: string | null;
-  queue: string | null;
-  parent_id: string | null;
-  group_id: string | null;
-  published_at: string | null;
-  ended_at: string | null;
-  labels: Record<string, string>;
-  infrastructure: boolean;
-  on_path: boolean;
-  attempt_count: number;
-  attempts: StepAttempt[];
+/** A run's executions shown one by one, field by field: texts by their position in `texts`, times in ms since `since`. */
+export interface StepColumns {
+  since: string | null;
+  texts: readonly string[];
+  id: Column<number>;
+  task: Column<number>;
+  state: Column<number>;
+  reason: Column<Num>;
+  queue: Column<Num>;
+  parent_id: Column<Num>;
+  group_id: Column<Num>;
+  published_at: Column<Num>;
+  ended_at: Column<Num>;
+  labels: Column<Record<string, string>>;
+  infrastructure: Column<boolean>;
+  on_path: Column<boolean>;
+  attempt_count: Column<number>;
+  attempts: {
+    /** Position of what it is an attempt of. */
+    execution: Column<number>;
+    uid: Column<number>;
+    parent_uid: Column<Num>;
+    state: Column<number>;
+    worker: Column<Num>;
+    started_at: Column<Num>;
+    ended_at: Column<Num>;
+    runtime_seconds: Column<Num>;
+    wait_seconds: Column<Num>;
+    hold_seconds: Column<Num>;
+    retries: Column<Num>;
+    exception: Column<Fault | null>;
+  };
 }
 
 /** Executions that are not shown one by one. */
@@ -236,14 +240,15 @@ export interface Measure {
   last: Num;
 }
 
-export interface RunDetail extends Run {
+/** With `form=columns`. */
+export interface RunAnswer extends Run {
   description: string | null;
   continues: boolean;
   expired: boolean;
   totals: RunTotals;
   measures: Measure[];
   path: string[];
-  executions: StepExecution[];
+  executions: StepColumns;
   folded: Folded[];
   planned: Planned[];
   spans: Span[];

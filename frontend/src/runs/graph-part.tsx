@@ -5,11 +5,18 @@ import { useEffect, useState } from "preact/hooks";
 import { Notice } from "../parts/notice.tsx";
 import type { GraphProps } from "./graph-view.tsx";
 
+/** Steps that a graph is made of one by one: with more it could not be read, and the others are told by task. */
+export const MOST_STEPS = 500;
+
 let view: ComponentType<GraphProps> | null = null;
 
-export function GraphPart(props: GraphProps) {
+export function GraphPart(props: Omit<GraphProps, "fail">) {
   const [, setThere] = useState(false);
   const [gone, setGone] = useState(false);
+  const fail = (error: unknown) => {
+    console.warn(error);
+    setGone(true);
+  };
   useEffect(() => {
     if (view) return;
     import("./graph-view.tsx").then(
@@ -17,10 +24,7 @@ export function GraphPart(props: GraphProps) {
         view = file.GraphView;
         setThere(true);
       },
-      (error: unknown) => {
-        console.warn(error);
-        setGone(true);
-      },
+      fail,
     );
   }, []);
   if (gone)
@@ -31,5 +35,6 @@ export function GraphPart(props: GraphProps) {
       </Notice>
     );
   const View = view;
-  return View ? <View {...props} /> : <div class="cm-graph-coming" />;
+  const many = props.run.executions.length > MOST_STEPS; // of the waterfall's answer; the graph's own is on its way
+  return View && !many ? <View {...props} fail={fail} /> : <div class="cm-graph-coming" />;
 }

@@ -1,13 +1,14 @@
 /** The graph: what leads to what in a run; many of one task are one node, what set the run's duration stands out. */
 
-import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { RunDetail } from "../api/runs.ts";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { serverNow } from "../words/clock.ts";
 import { LEGIBLE, useHands } from "./graph-frame.ts";
-import { type Arrow, beside, inGrid, type Layout, layout, nameOf, type Room, structure } from "./graph-layout.ts";
+import { laidOut } from "./graph-elsewhere.ts";
+import { type Arrow, beside, inGrid, type Layout, nameOf, type Room, structure } from "./graph-layout.ts";
 import { GraphNode } from "./graph-node.tsx";
 import { type Graph, graph } from "./graph.ts";
 import { fitted, moved, revealing } from "./pan-zoom.ts";
+import type { RunDetail } from "./steps.ts";
 
 const NARROW = 600; // px of the page
 const STEP = 60; // px an arrow key moves
@@ -22,12 +23,24 @@ export interface GraphProps {
   /** Groups that were opened or folded by hand. */
   turned: ReadonlySet<string>;
   turn: (key: string) => void;
+  /** Told when there is nothing that lays it out. */
+  fail: (error: unknown) => void;
 }
 
-export function GraphView({ run, selected, select, turned, turn }: GraphProps) {
+export function GraphView(props: GraphProps) {
+  const { run, turned, fail } = props;
+  const drawn = useMemo(() => graph(run, serverNow().getTime() / 1000, turned), [run, turned]);
+  const found = useLayout(drawn, innerWidth < NARROW ? "narrow" : "wide", fail);
+  return found ? <Frame {...props} {...found} /> : <div class="cm-graph-coming" />;
+}
+
+interface Placed {
+  drawn: Graph;
+  laid: Layout;
+}
+
+function Frame({ run, selected, select, turn, drawn, laid }: GraphProps & Placed) {
   const element = useRef<HTMLDivElement>(null);
-  const drawn = graph(run, serverNow().getTime() / 1000, turned);
-  const laid = useLayout(drawn, innerWidth < NARROW ? "narrow" : "wide");
   const hands = useHands(element, laid);
   const held = selected === null ? undefined : drawn.nodeOf.get(selected);
   const [last, setLast] = useState<string | null>(null);
@@ -75,9 +88,27 @@ export function GraphView({ run, selected, select, turned, turn }: GraphProps) {
   );
 }
 
-/** Reckoned anew only when something else leads to something else: a refresh moves nothing. */
-function useLayout(drawn: Graph, room: Room): Layout {
-  return useMemo(() => layout(drawn, room), [structure(drawn, room)]);
+/** Reckoned anew only when something else leads to something else: a refresh moves nothing. Until then all stays as it was. */
+function useLayout(drawn: Graph, room: Room, fail: (error: unknown) => void): Placed | null {
+  const wanted = useMemo(() => structure(drawn, room), [drawn, room]);
+  const [found, setFound] = useState<(Placed & { of: string }) | null>(null);
+  const last = useRef({ of: wanted, drawn });
+  const busy = useRef(false);
+  const gone = useRef(false);
+  if (found?.of === wanted) last.current = { of: wanted, drawn };
+  useEffect(() => {
+    // One after the other: what grows faster than it is laid out is shown as it was a moment ago.
+    if (busy.current || found?.of === wanted) return;
+    busy.current = true;
+    laidOut(drawn, room)
+      .then((laid) => {
+        busy.current = false;
+        if (!gone.current) setFound({ of: wanted, drawn, laid });
+      })
+      .catch(fail);
+  }, [wanted, found]);
+  useEffect(() => () => void (gone.current = true), []);
+  return found && { drawn: last.current.of === found.of ? last.current.drawn : found.drawn, laid: found.laid };
 }
 
 /** As high as all of it takes at the width there is, within what a window has. */

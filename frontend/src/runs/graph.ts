@@ -1,8 +1,9 @@
 /** What a run's graph is made of: steps, groups of steps, plans, and what leads to what. Pure; where it all stands is graph-layout.ts. */
 
 import type { Num } from "../api/basics.ts";
-import type { Folded, Planned, RunDetail, Wait } from "../api/runs.ts";
+import type { Folded, Planned, Wait } from "../api/runs.ts";
 import { by, counted, following, inOrder, middle, ran, tally, worstState } from "./groups.ts";
+import type { RunDetail } from "./steps.ts";
 import { at, type Group, placed, type Step, tree } from "./tree.ts";
 
 /** In a run with more nodes than this all chords and groups are folded until somebody opens them. */

@@ -2,9 +2,13 @@
 
 import type { Num } from "../api/basics.ts";
 import type { Folded } from "../api/runs.ts";
-import { at, type Step } from "./tree.ts";
+import type { Step } from "./tree.ts";
 
 const WORST = 3; // members that are named
+
+interface Ranked extends Member {
+  rank: number;
+}
 
 export interface Member {
   id: string;
@@ -31,8 +35,8 @@ export function counted(folded: readonly Folded[]): number {
 /** Seconds a step ran, attempts that run now until now. */
 export function ran(s: Step, now: number): number {
   return s.execution.attempts.reduce((sum, a) => {
-    const start = at(a.started_at);
-    return sum + (a.runtime_seconds ?? (start !== null && !a.ended_at ? Math.max(now - start, 0) : 0));
+    const open = a.started_at !== null && a.ended_at === null;
+    return sum + (a.runtime_seconds ?? (open ? Math.max(now - a.started_at!, 0) : 0));
   }, 0);
 }
 
@@ -43,7 +47,8 @@ export function tally(members: readonly Step[], more: readonly Folded[]): Record
   return states;
 }
 
-const SEVERITY = ["FAILURE", "LOST", "STARTED", "WAITING", "RETRY"];
+const FAILED = ["FAILURE", "LOST"];
+const SEVERITY = [...FAILED, "STARTED", "WAITING", "RETRY"];
 
 /** What a row of many looks like: as its most alarming member. */
 export function worstState(states: Record<string, number>): string {
@@ -52,11 +57,16 @@ export function worstState(states: Record<string, number>): string {
 
 /** The members to look at first: failed, then the longest. */
 export function worst(members: readonly Step[], now: number): Member[] {
-  const rank = (s: Step) => SEVERITY.slice(0, 2).includes(s.execution.state) ? 1 : 0;
-  return [...members]
-    .sort((a, b) => rank(b) - rank(a) || ran(b, now) - ran(a, now))
-    .slice(0, WORST)
-    .map((s) => ({ id: s.execution.id, seconds: ran(s, now), state: s.execution.state }));
+  const before = (a: Ranked, b: Ranked) => b.rank - a.rank || b.seconds - a.seconds;
+  const first: Ranked[] = [];
+  for (const s of members) {
+    const { id, state } = s.execution;
+    const one = { id, seconds: ran(s, now), state, rank: Number(FAILED.includes(state)) };
+    if (first.length === WORST && before(one, first[WORST - 1]!) >= 0) continue;
+    first.push(one);
+    first.sort(before).splice(WORST);
+  }
+  return first.map(({ id, seconds, state }) => ({ id, seconds, state }));
 }
 
 /** Run time of the step in the middle; of several parts that are told by their own middle alone it is theirs, weighed by number. */

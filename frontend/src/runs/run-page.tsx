@@ -1,11 +1,11 @@
 /** One run: what set its duration, or what it is waiting for. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { changed, run as runLink, runs, search as query, workflow } from "../address/links.ts";
 import { go } from "../address/location.ts";
 import type { PageProps } from "../address/route.ts";
 import { useAnswer } from "../answers/answer.ts";
-import type { RunDetail } from "../api/runs.ts";
+import type { Run, RunAnswer } from "../api/runs.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Facts } from "../parts/facts.tsx";
 import { Sheet } from "../parts/head.tsx";
@@ -15,20 +15,22 @@ import { Records } from "../parts/records.tsx";
 import { percentage, share } from "../parts/share.tsx";
 import { clock, count, duration } from "../words/format.ts";
 import { runMark } from "../words/states.ts";
+import { MOST_STEPS } from "./graph-part.tsx";
 import { RunPicture } from "./run-picture.tsx";
 import { RunTotals } from "./run-totals.tsx";
 import { StepPanel } from "./step-panel.tsx";
+import { detail, type RunDetail } from "./steps.ts";
 
 const LIVE_MS = 2_000;
 const OVER_MS = 15_000; // a late record may still correct it
-const MOST = 500; // executions the API shows one by one
+/** Steps one by one, at most: as many as the API tells, and as many as a graph is laid out of. */
+const MOST = { waterfall: 10_000, graph: MOST_STEPS };
 
 export function RunPage({ name: id, search }: PageProps) {
-  const given = new URLSearchParams(search);
   const path = `/runs/${encodeURIComponent(id)}`;
   const [everyMs, setEveryMs] = useState(LIVE_MS);
-  const asked = path + query({ limit: given.get("limit") });
-  const view = useAnswer<RunDetail>(asked, asked, everyMs);
+  const asked = path + query({ form: "columns", limit: limitOf(search) });
+  const view = useAnswer<RunAnswer>(asked, asked, everyMs);
   const over = view.answer !== null && view.answer.state !== "RUNNING";
   useEffect(() => setEveryMs(over ? OVER_MS : LIVE_MS), [over]);
   return (
@@ -39,12 +41,22 @@ export function RunPage({ name: id, search }: PageProps) {
       every={`${everyMs / 1000} s`}
       missing={<>No run <code>{id}</code> is known: it was never seen, or its record has expired. <a href={runs()}>Newest runs</a></>}
     >
-      {(run) => <Body run={run} search={search} everyMs={everyMs} />}
+      {(run) => <Body answer={run} search={search} everyMs={everyMs} />}
     </Sheet>
   );
 }
 
-function Heading({ id, run }: { id: string; run: RunDetail | null }) {
+/** How many steps to tell one by one: as the address says, within what can be shown. */
+function limitOf(search: string): number | null {
+  const given = Number(new URLSearchParams(search).get("limit"));
+  return Number.isInteger(given) && given > 0 ? Math.min(given, mostOf(search)) : null;
+}
+
+function mostOf(search: string): number {
+  return MOST[new URLSearchParams(search).get("view") === "graph" ? "graph" : "waterfall"];
+}
+
+function Heading({ id, run }: { id: string; run: Run | null }) {
   const name = run && (run.workflow ? <a href={workflow(run.workflow)}>{run.workflow}</a> : run.root_task);
   return (
     <>
@@ -55,7 +67,8 @@ function Heading({ id, run }: { id: string; run: RunDetail | null }) {
   );
 }
 
-function Body({ run, search, everyMs }: { run: RunDetail; search: string; everyMs: number }) {
+function Body({ answer, search, everyMs }: { answer: RunAnswer; search: string; everyMs: number }) {
+  const run = useMemo(() => detail(answer), [answer]);
   const selected = new URLSearchParams(search).get("step");
   return (
     <>
@@ -110,11 +123,13 @@ function Line({ run }: { run: RunDetail }) {
 function Rest({ run, search }: { run: RunDetail; search: string }) {
   const folded = run.folded.reduce((sum, f) => sum + f.count, 0);
   if (!folded) return null;
-  const all = new URLSearchParams(search).get("limit") === String(MOST);
+  const most = mostOf(search);
   return (
     <p class="cm-pager cm-muted">
       <span>{count(run.executions.length)} of {count(run.known)} steps one by one: the path, what is open, what failed; {count(folded)} are told by task.</span>
-      {!all && <a class="cm-button" href={changed(search, { limit: MOST })}>Show {MOST}</a>}
+      {run.executions.length < most && (
+        <a class="cm-button" href={changed(search, { limit: most })}>Show {run.known > most ? count(most) : "all"}</a>
+      )}
     </p>
   );
 }

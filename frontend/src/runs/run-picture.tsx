@@ -3,10 +3,10 @@
 import { useState } from "preact/hooks";
 import { changed } from "../address/links.ts";
 import { go } from "../address/location.ts";
-import type { RunDetail } from "../api/runs.ts";
 import { plural } from "../words/format.ts";
 import { GraphPart } from "./graph-part.tsx";
 import { GraphLegend, WaterfallLegend } from "./legends.tsx";
+import type { RunDetail } from "./steps.ts";
 import { Waterfall } from "./waterfall-view.tsx";
 
 interface Props {

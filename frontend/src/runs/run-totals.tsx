@@ -1,10 +1,11 @@
 /** What a run came to, all steps together, and what was measured in it. */
 
 import { executions } from "../address/links.ts";
-import type { Measure, RunDetail } from "../api/runs.ts";
+import type { Measure } from "../api/runs.ts";
 import { Door } from "../parts/door.tsx";
 import { Facts } from "../parts/facts.tsx";
 import { bytes, count, digits, duration, percent, plural } from "../words/format.ts";
+import type { RunDetail } from "./steps.ts";
 
 export function RunTotals({ run }: { run: RunDetail }) {
   const t = run.totals;

@@ -1,7 +1,7 @@
 /** The selected step of a run: its attempts, spans, waits and log. */
 
 import { execution, queue } from "../address/links.ts";
-import type { RunDetail, Span } from "../api/runs.ts";
+import type { Span } from "../api/runs.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Attempts, useExecution } from "../parts/execution.tsx";
 import { Facts } from "../parts/facts.tsx";
@@ -10,6 +10,7 @@ import { Notice } from "../parts/notice.tsx";
 import { Records } from "../parts/records.tsx";
 import { duration } from "../words/format.ts";
 import { because, executionMark } from "../words/states.ts";
+import type { RunDetail } from "./steps.ts";
 
 interface Props {
   id: string;

@@ -1,13 +1,14 @@
 /** The waterfall: a row per step, time from left to right; what set the run's duration stands out. */
 
-import { executions } from "../address/links.ts";
-import type { RunDetail } from "../api/runs.ts";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { ticks } from "../charts/ticks.ts";
-import { share } from "../parts/share.tsx";
 import { serverNow } from "../words/clock.ts";
-import { count, duration, plural } from "../words/format.ts";
-import { executionMark } from "../words/states.ts";
-import { type Bar, type Mark, picture, type Row } from "./waterfall.ts";
+import { duration } from "../words/format.ts";
+import { AROUND, type Range } from "./row-window.ts";
+import type { RunDetail } from "./steps.ts";
+import { useRowWindow } from "./use-row-window.ts";
+import { picture, type Row } from "./waterfall.ts";
+import { isDoor, Line, type Scale } from "./waterfall-row.tsx";
 
 const TICKS = 6;
 
@@ -21,13 +22,23 @@ interface Props {
 }
 
 export function Waterfall({ run, selected, select, unfolded, toggle }: Props) {
-  const { rows, seconds } = picture(run, serverNow().getTime() / 1000, unfolded);
-  const names = new Set<string>();
-  const twins = new Set(rows.filter((r) => r.kind === "step" && names.size === names.add(r.name).size).map((r) => r.name));
+  const { rows, seconds } = useMemo(() => picture(run, serverNow().getTime() / 1000, unfolded), [run, unfolded]);
+  const twins = useMemo(() => twinsOf(rows), [rows]);
+  const measured = useMemo(() => rows.map((row) => ({ key: row.key, shape: shapeOf(row) })), [rows]);
+  const frame = useRef<HTMLDivElement>(null);
+  const list = useRef<HTMLOListElement>(null);
+  const { range, begins, reveal } = useRowWindow(frame, list, measured);
+  const [last, setLast] = useState<string | null>(null);
+  const [inside, setInside] = useState(false);
+  const remembered = useMemo(() => stopOf(rows, last, selected), [rows, last, selected]);
   const at = (time: number) => `${Math.min(100, (time / seconds) * 100)}%`;
   const scale: Scale = { at, wide: (from, to) => `${Math.max(0, Math.min(100, ((to - from) / seconds) * 100))}%` };
+  const away = remembered < range.first || remembered >= range.end;
+  const stop = away && !inside ? doorIn(rows, range) : remembered;
+  // What has the focus stays drawn wherever the others are: it would be lost, and with it the place in the list.
+  const shown = [...(stop >= 0 && stop < range.first ? [stop] : []), ...numbers(range), ...(stop >= range.end ? [stop] : [])];
   return (
-    <div class="cm-wf" tabIndex={0} role="region" aria-label="Waterfall">
+    <div ref={frame} class="cm-wf" tabIndex={0} role="region" aria-label="Waterfall: arrow keys go from row to row, Home and End to the first and the last">
       <div class="cm-wf-axis" aria-hidden="true">
         <span />
         <span class="cm-wf-track">
@@ -37,157 +48,81 @@ export function Waterfall({ run, selected, select, unfolded, toggle }: Props) {
         </span>
         <span class="cm-wf-share">share</span>
       </div>
-      <ol onKeyDown={step}>
-        {rows.map((row) => (
-          <Line key={row.key} run={run.id} row={row} twin={twins.has(row.name)} scale={scale} selected={row.id !== null && row.id === selected} select={select} toggle={toggle} />
-        ))}
+      <ol
+        ref={list}
+        style={{ paddingTop: `${begins[range.first]}px`, paddingBottom: `${begins[rows.length]! - begins[range.end]!}px` }}
+        onKeyDown={(event) => pressed(event, rows, reveal)}
+        onFocusCapture={(event) => {
+          setInside(true);
+          setLast(rows[numberOf(event.target)]?.key ?? null);
+        }}
+        onBlurCapture={(event) => setInside((event.currentTarget as Element).contains(event.relatedTarget as Element | null))}
+      >
+        {shown.map((number) => {
+          const row = rows[number]!;
+          return (
+            <Line
+              key={row.key}
+              run={run.id}
+              row={row}
+              twin={twins.has(row.name)}
+              scale={scale}
+              selected={row.id !== null && row.id === selected}
+              number={number}
+              rows={rows.length}
+              top={away && inside && number === stop ? begins[number]! : null}
+              stop={number === stop}
+              select={select}
+              toggle={toggle}
+            />
+          );
+        })}
       </ol>
     </div>
   );
 }
 
-interface Scale {
-  at: (time: number) => string;
-  wide: (from: number, to: number) => string;
+/** Names that more than one step has. */
+function twinsOf(rows: readonly Row[]): Set<string> {
+  const names = new Set<string>();
+  return new Set(rows.filter((r) => r.kind === "step" && names.size === names.add(r.name).size).map((r) => r.name));
 }
 
-/** Up and down go from row to row. */
-function step(event: KeyboardEvent): void {
-  if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
-  const list = event.currentTarget as HTMLElement;
-  const buttons = [...list.querySelectorAll<HTMLButtonElement>("button.cm-wf-row")];
-  const next = buttons[buttons.indexOf(document.activeElement as HTMLButtonElement) + (event.key === "ArrowDown" ? 1 : -1)];
-  if (!next) return;
+/** What rows of the same height have in common. */
+function shapeOf(row: Row): string {
+  const below = row.kind === "group" && ((!row.unfolded && row.worst.length > 0) || row.count > row.known);
+  return `shape ${below} ${row.spans.length > 0}`;
+}
+
+/** The row that Tab goes to: the last that had the focus, else that of the selected step, else the first. */
+function stopOf(rows: readonly Row[], last: string | null, selected: string | null): number {
+  const by = (test: (row: Row) => boolean) => rows.findIndex((row) => isDoor(row) && test(row));
+  const found = [last === null ? -1 : by((row) => row.key === last), selected === null ? -1 : by((row) => row.id === selected)];
+  return found.find((number) => number >= 0) ?? by(() => true);
+}
+
+/** The first that is about in sight. */
+function doorIn(rows: readonly Row[], { first, end }: Range): number {
+  const begin = first ? first + AROUND : 0;
+  for (let number = begin; number < end; number++) if (isDoor(rows[number]!)) return number;
+  return -1;
+}
+
+function numbers({ first, end }: Range): number[] {
+  return Array.from({ length: end - first }, (_, i) => first + i);
+}
+
+function numberOf(target: EventTarget | null): number {
+  return Number((target as HTMLElement | null)?.closest<HTMLElement>("[data-row]")?.dataset.row ?? -1);
+}
+
+/** Up and down go from row to row, by way of those that cannot be pressed. */
+function pressed(event: KeyboardEvent, rows: readonly Row[], reveal: (row: number) => void): void {
+  const here = numberOf(event.target);
+  const step = { ArrowDown: 1, ArrowUp: -1, Home: 1, End: -1 }[event.key];
+  if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+  let next = { Home: 0, End: rows.length - 1 }[event.key] ?? here + step;
+  while (rows[next] && !isDoor(rows[next]!)) next += step;
   event.preventDefault();
-  next.focus();
-}
-
-interface LineProps {
-  run: string;
-  row: Row;
-  /** Whether other rows have its name. */
-  twin: boolean;
-  scale: Scale;
-  selected: boolean;
-  select: (id: string) => void;
-  toggle: (key: string) => void;
-}
-
-function Line({ run, row, twin, scale, selected, select, toggle }: LineProps) {
-  const mark = executionMark(row.kind === "wait" ? (row.state === "open" ? "WAITING" : "SUCCESS") : row.state);
-  const act = row.kind === "group" && row.known ? () => toggle(row.key) : row.id ? () => select(row.id!) : undefined;
-  const content = (
-    <>
-      <span class={`cm-wf-name cm-in-${row.depth}`}>
-        <span class={`cm-state-${mark.tone}`} aria-hidden="true">{mark.shape}</span> <Name row={row} twin={twin} />
-      </span>
-      <span class="cm-wf-track">
-        {row.bars.map((b, i) => <Segment key={i} bar={b} scale={scale} many={row.kind === "group"} />)}
-        {row.spans.map((s, i) => <SpanLine key={i} span={s} scale={scale} />)}
-        {row.waits.map((w, i) => <WaitLine key={i} wait={w} scale={scale} />)}
-        {row.kind === "planned" && row.state === "PLANNED" && <span class="cm-wf-planned" />}
-        {!row.bars.length && !row.waits.length && row.state !== "PLANNED" && <span class="cm-wf-word">{mark.word}</span>}
-      </span>
-      <span class="cm-wf-share">{row.share === null ? "" : share(row.share)}</span>
-      <span class="cm-unseen">{said(row, mark.word)}</span>
-    </>
-  );
-  return (
-    <li class={`${row.lit ? "cm-lit" : ""} ${row.spans.length ? "cm-spanned" : ""}`}>
-      {act ? (
-        <button
-          type="button"
-          class="cm-wf-row"
-          onClick={act}
-          aria-pressed={row.kind === "step" ? selected : undefined}
-          aria-expanded={row.kind === "group" ? row.unfolded : undefined}
-          title={said(row, mark.word)}
-        >
-          {content}
-        </button>
-      ) : (
-        <div class="cm-wf-row" title={said(row, mark.word)}>{content}</div>
-      )}
-      {row.kind === "group" && (!row.unfolded || row.count > row.known) && <Worst run={run} row={row} select={select} />}
-    </li>
-  );
-}
-
-function Name({ row, twin }: { row: Row; twin: boolean }) {
-  const ended = Object.entries(row.states).reduce((sum, [state, n]) => (["STARTED", "WAITING", "RETRY"].includes(state) ? sum : sum + n), 0);
-  return (
-    <>
-      <span class="cm-wf-task">{row.name}</span>
-      {twin && row.id && <code class="cm-id"> {row.id.slice(0, 8)}</code>}
-      {row.lit && <span class="cm-star" aria-hidden="true"> ★</span>}
-      {row.count > 1 && <b> ×{count(row.count)}</b>}
-      {row.kind === "group" && ended < row.count && <span class="cm-muted"> {count(ended)} done</span>}
-      {row.kind === "group" && row.known > 0 && <span class="cm-muted"> {row.unfolded ? "▾ fold" : "▸ unfold"}</span>}
-      {row.attempts > 1 && <span class="cm-warn"> ↻{count(row.attempts - 1)}</span>}
-      {row.kind === "wait" && <span class="cm-muted"> wait</span>}
-    </>
-  );
-}
-
-/** The members of a group to look at first, and the way to those that are told by number alone. */
-function Worst({ run, row, select }: { run: string; row: Row; select: (id: string) => void }) {
-  return (
-    <p class={`cm-wf-worst cm-in-${row.depth}`}>
-      {!row.unfolded && row.worst.length > 0 && <span class="cm-muted">{row.states.FAILURE ? "failed and longest" : "longest"} </span>}
-      {!row.unfolded && row.worst.map((m) => (
-        <button key={m.id} type="button" onClick={() => select(m.id)} title={m.id}>
-          <span class={`cm-state-${executionMark(m.state).tone}`} aria-hidden="true">{executionMark(m.state).shape}</span>{" "}
-          <code>{m.id.slice(0, 8)}</code> {duration(m.seconds)}
-        </button>
-      ))}
-      {row.count > row.known && <a href={executions({ run, task: row.name, window: "92d" })}>all {count(row.count)} in a list</a>}
-    </p>
-  );
-}
-
-const TITLES: Record<Bar["kind"], string> = { wait: "in the broker", hold: "held by a worker", run: "ran", rest: "not due" };
-
-function Segment({ bar, scale, many }: { bar: Bar; scale: Scale; many: boolean }) {
-  const tone = bar.kind === "run" ? `cm-wf-${executionMark(bar.state).tone}` : "";
-  return (
-    <span
-      class={`cm-wf-bar cm-wf-bar-${bar.kind} ${tone} ${many ? "cm-wf-many" : ""}`}
-      style={{ left: scale.at(bar.from), width: scale.wide(bar.from, bar.to) }}
-      title={`${TITLES[bar.kind]} ${duration(bar.to - bar.from)}, from ${duration(bar.from)}`}
-    />
-  );
-}
-
-function SpanLine({ span, scale }: { span: Mark; scale: Scale }) {
-  return (
-    <span
-      class={`cm-wf-span cm-level-${Math.min(span.level, 2)} ${span.failed ? "cm-wf-span-failed" : ""}`}
-      style={{ left: scale.at(span.from), width: scale.wide(span.from, span.to) }}
-      title={`span ${span.name} ${duration(span.to - span.from)}${span.failed ? ", failed" : ""}`}
-    />
-  );
-}
-
-function WaitLine({ wait, scale }: { wait: Mark; scale: Scale }) {
-  return (
-    <span
-      class={`cm-wf-wait ${wait.open ? "cm-wf-open" : ""}`}
-      style={{ left: scale.at(wait.from), width: scale.wide(wait.from, wait.to) }}
-      title={`${wait.open ? "waits" : "waited"} ${duration(wait.to - wait.from)} for ${wait.name}`}
-    />
-  );
-}
-
-/** A row in words, for who does not see the bars. */
-function said(row: Row, state: string): string {
-  const first = row.bars.find((b) => b.kind === "run");
-  return [
-    `${row.name}${row.count > 1 ? ` ×${row.count}` : ""}: ${state}`,
-    first && `from ${duration(first.from)}`,
-    row.seconds > 0 && `ran ${duration(row.seconds)}${row.count > 1 ? " in all" : ""}`,
-    row.attempts > 1 && plural(row.attempts, "attempt"),
-    row.share !== null && `${share(row.share)} of the run`,
-    row.lit && "on the path that set the duration",
-    ...row.waits.map((w) => `${w.open ? "waits" : "waited"} ${duration(w.to - w.from)} for ${w.name}`),
-  ].filter(Boolean).join(", ");
+  if (rows[next]) reveal(next);
 }

@@ -1,8 +1,9 @@
 /** Layout of a run's waterfall: what stands in which row, from when to when. Pure; times are seconds since the run's begin. */
 
 import type { Num } from "../api/basics.ts";
-import type { Folded, Planned, RunDetail, Span, StepAttempt, Wait } from "../api/runs.ts";
+import type { Folded, Planned, Span, Wait } from "../api/runs.ts";
 import { by, counted, following, inOrder, type Member, ran, tally, worst, worstState } from "./groups.ts";
+import type { RunDetail, StepAttempt } from "./steps.ts";
 import { at, placed, SLACK_S, type Step, tree } from "./tree.ts";
 
 /** More siblings of one task than this share a row until somebody unfolds them. */
@@ -71,19 +72,25 @@ export interface Picture {
  */
 export function picture(run: RunDetail, now: number, unfolded: ReadonlySet<string>): Picture {
   const roots = tree(run, now);
-  const begin = Math.min(...[at(run.published_at), at(run.started_at), ...roots.map((s) => s.from)].filter((t) => t !== null), now);
+  const begin = Math.min(least([at(run.published_at), at(run.started_at)]), least(roots.map((s) => s.from)), now);
   const draft = new Draft(run, roots, begin, now, unfolded);
-  draft.emit(roots, draft.foldedBelow(null), 0, "");
-  for (const wait of run.waits) if (!known(run, wait.id)) draft.rows.push(ofRun(wait, begin, now));
+  draft.fill(roots);
+  const known = new Set(run.executions.map((e) => e.id));
+  for (const wait of run.waits) if (wait.id === null || !known.has(wait.id)) draft.rows.push(ofRun(wait, begin, now));
   for (const plan of plans(run.planned)) draft.rows.push(plan);
-  const last = Math.max(0, ...draft.rows.flatMap((r) => [...r.bars, ...r.spans, ...r.waits]).map((b) => b.to));
-  const end = Math.max(last, (at(run.ended_at) ?? begin) - begin);
+  let end = (at(run.ended_at) ?? begin) - begin;
+  for (const row of draft.rows) for (const marks of [row.bars, row.spans, row.waits]) for (const { to } of marks) end = Math.max(end, to);
   const open = run.state === "RUNNING" && run.planned.some((p) => p.state === "PLANNED");
   return { begin, seconds: Math.max(end * (open ? ROOM : 1), 0.001), rows: draft.rows };
 }
 
-function known(run: RunDetail, id: string | null): boolean {
-  return id !== null && run.executions.some((e) => e.id === id);
+/** Of the numbers that are known; without `Math.min(...all)`, which thousands would be too many for. */
+function least(all: readonly Num[]): number {
+  return all.reduce((found: number, one) => Math.min(found, one ?? Infinity), Infinity);
+}
+
+function most(all: readonly Num[]): number {
+  return all.reduce((found: number, one) => Math.max(found, one ?? -Infinity), -Infinity);
 }
 
 class Draft {
@@ -95,6 +102,8 @@ class Draft {
   #spans: Map<string, Span[]>;
   #waits: Map<string, Wait[]>;
   #folded: Map<string | null, Folded[]>;
+  /** What is left to do, the next last: a run may be thousands of steps deep, which is more than calls may be. */
+  #left: (() => void)[] = [];
 
   constructor(run: RunDetail, roots: readonly Step[], begin: number, now: number, unfolded: ReadonlySet<string>) {
     this.#run = run;
@@ -106,30 +115,44 @@ class Draft {
     this.#folded = placed(run.folded, roots);
   }
 
+  /** Add everything that stands below these. */
+  fill(roots: readonly Step[]): void {
+    this.#emit(roots, this.#foldedBelow(null), 0, "");
+    for (let next = this.#left.pop(); next; next = this.#left.pop()) next();
+  }
+
+  /** Do these next, the first one first, with all that they leave to do. */
+  #next(doings: (() => void)[]): void {
+    for (let i = doings.length; i--; ) this.#left.push(doings[i]!);
+  }
+
   /** What the API has folded below an execution; null: below none. */
-  foldedBelow(id: string | null): readonly Folded[] {
+  #foldedBelow(id: string | null): readonly Folded[] {
     return this.#folded.get(id) ?? [];
   }
 
   /** Add steps that stand beside each other below `owner`, with all that follows each; many of one task are one row. */
-  emit(steps: readonly Step[], folded: readonly Folded[], depth: number, owner: string, parent?: Step): void {
+  #emit(steps: readonly Step[], folded: readonly Folded[], depth: number, owner: string, parent?: Step): void {
+    if (!steps.length && !folded.length) return;
     const kind = (s: Step) => `${s.execution.task} ${s.joined?.key}`; // a chord's body may be of the header's task
     const kinds = by(steps, kind);
     const { first, behind } = inOrder(folded);
     const rest = by(first, (f) => f.task);
     const more = new Map([...kinds].map(([key, [one]]) => [key, taken(rest, one!.execution.task)]));
     const done = new Set<string>();
+    const doings: (() => void)[] = [];
     for (const step of steps) {
       const key = kind(step);
       const members = kinds.get(key)!;
       const others = more.get(key)!;
-      if (members.length <= FOLD_ABOVE && !others.length) this.#step(step, this.#depth(step, steps, depth, parent));
+      if (members.length <= FOLD_ABOVE && !others.length) doings.push(() => this.#step(step, this.#depth(step, steps, depth, parent)));
       else if (!done.has(key)) {
         done.add(key);
-        this.#group(members, others, behind, depth, owner);
+        doings.push(() => this.#group(members, others, behind, depth, owner));
       }
     }
-    for (const left of rest.values()) this.#group([], left, behind, depth, owner);
+    for (const left of rest.values()) doings.push(() => this.#group([], left, behind, depth, owner));
+    this.#next(doings);
   }
 
   /** What merely follows stands below what it follows, not to the right of it: a chain of ten is no staircase. */
@@ -140,7 +163,7 @@ class Draft {
 
   #step(step: Step, depth: number): void {
     const e = step.execution;
-    const bars = e.attempts.flatMap((a, i) => this.#bars(a, i === 0 ? at(e.published_at) : at(e.attempts[i - 1]?.ended_at)));
+    const bars = e.attempts.flatMap((a, i) => this.#bars(a, i === 0 ? e.published_at : e.attempts[i - 1]!.ended_at));
     if (!e.attempts.length && e.state === "WAITING") bars.push({ kind: "wait", from: this.#at(step.from), to: this.#at(this.#now), state: e.state });
     const seconds = ran(step, this.#now);
     this.rows.push({
@@ -158,22 +181,23 @@ class Draft {
       seconds,
       share: this.#share(seconds),
     });
-    this.emit(step.children, this.foldedBelow(e.id), depth + 1, e.id, step);
+    this.#emit(step.children, this.#foldedBelow(e.id), depth + 1, e.id, step);
   }
 
   #group(members: readonly Step[], more: readonly Folded[], behind: ReadonlyMap<string, Folded[]>, depth: number, owner: string): void {
     const task = members[0]?.execution.task ?? more[0]?.task ?? "";
     const key = `${owner} ${task} ${members[0]?.joined?.key ?? ""}`;
     const unfolded = this.#unfolded.has(key) && members.length > 0;
-    const froms = [...members.map((s) => s.from), ...more.map((f) => at(f.started_at))].filter((t) => t !== null);
-    const starts = [...members.filter((s) => s.execution.attempts.length).map((s) => s.start), ...more.map((f) => at(f.started_at))].filter((t) => t !== null);
-    const ends = [...members.map((s) => s.end), ...more.map((f) => at(f.ended_at))].filter((t) => t !== null);
+    const starts = more.map((f) => at(f.started_at));
+    const begun = members.filter((s) => s.execution.attempts.length);
+    const from = this.#at(Math.min(least(members.map((s) => s.from)), least(starts)));
+    const start = this.#at(Math.min(least(begun.map((s) => s.start)), least(starts)));
+    const end = this.#at(Math.max(most(members.map((s) => s.end)), most(more.map((f) => at(f.ended_at)))));
     const bars: Bar[] = [];
     const states = tally(members, more);
     const state = worstState(states);
-    const [from, start, end] = [Math.min(...froms), Math.min(...starts), Math.max(...ends)].map((t) => this.#at(t));
-    if (Number.isFinite(from) && Number.isFinite(start)) bars.push({ kind: "wait", from: from!, to: start!, state });
-    if (Number.isFinite(start) && Number.isFinite(end)) bars.push({ kind: "run", from: start!, to: end!, state });
+    if (Number.isFinite(from) && Number.isFinite(start)) bars.push({ kind: "wait", from, to: start, state });
+    if (Number.isFinite(start) && Number.isFinite(end)) bars.push({ kind: "run", from: start, to: end, state });
     const seconds = members.reduce((sum, s) => sum + ran(s, this.#now), 0) + more.reduce((sum, f) => sum + (f.runtime_seconds ?? 0), 0);
     this.rows.push({
       ...EMPTY,
@@ -192,16 +216,18 @@ class Draft {
       known: members.length,
       unfolded,
     });
-    if (unfolded) for (const s of members) this.#step(s, depth + 1);
     const below = unfolded ? [] : members.flatMap((s) => s.children);
-    const folded = unfolded ? [] : members.flatMap((s) => this.foldedBelow(s.execution.id));
-    this.emit(below, [...following(behind, task), ...folded], depth + 1, key);
+    const folded = unfolded ? [] : members.flatMap((s) => this.#foldedBelow(s.execution.id));
+    this.#next([
+      ...(unfolded ? members.map((s) => () => this.#step(s, depth + 1)) : []),
+      () => this.#emit(below, [...following(behind, task), ...folded], depth + 1, key),
+    ]);
   }
 
   #bars(a: StepAttempt, since: number | null): Bar[] {
-    const start = at(a.started_at);
+    const start = a.started_at;
     if (start === null) return [];
-    const end = at(a.ended_at) ?? (a.runtime_seconds != null ? start + a.runtime_seconds : this.#now);
+    const end = a.ended_at ?? (a.runtime_seconds != null ? start + a.runtime_seconds : this.#now);
     const due = a.wait_seconds != null ? start - a.wait_seconds : since;
     const held = Math.min(a.hold_seconds ?? 0, start - (due ?? start));
     const bars: Bar[] = [];
@@ -210,7 +236,7 @@ class Draft {
     if (since !== null && due !== null) add("rest", since, due); // an ETA, or the pause before a retry
     if (due !== null) add("wait", due, start - held);
     add("hold", start - held, start);
-    const entered = a.runtime_seconds != null || !a.ended_at; // one that was revoked has an end and no body
+    const entered = a.runtime_seconds != null || a.ended_at === null; // one that was revoked has an end and no body
     if (entered) bars.push({ kind: "run", from: this.#at(start), to: this.#at(Math.max(end, start)), state: a.state });
     return bars;
   }
