@@ -65,6 +65,25 @@ export function shares(part: readonly Num[], wholes: readonly (readonly Num[])[]
   });
 }
 
+/** A rate of a step that has just begun is that of a few tasks: younger ones (s) are left out. */
+const YOUNG = 20;
+
+/** Counts of steps as rates: the last step may go on still, and has counted only for as long as it has lasted. */
+export function perSecond(counts: readonly Num[], t: readonly number[], step: number, end: number): Num[] {
+  const last = t.length - 1;
+  const lasted = Math.min(step, end - (t[last] ?? 0));
+  return counts.map((n, i) => {
+    if (i < last) return n == null ? null : n / step;
+    return n == null || lasted < Math.min(step, YOUNG) ? null : n / lasted;
+  });
+}
+
+/** Counts without the last one when it is lower than the one before: its step goes on still, so that says nothing. */
+export function settled(counts: readonly Num[]): readonly Num[] {
+  const [before, last] = counts.slice(-2);
+  return before != null && last != null && last < before ? [...counts.slice(0, -1), null] : counts;
+}
+
 /** Element-wise sum; unknown where every summand is. */
 export function total(layers: readonly (readonly Num[])[]): Num[] {
   const length = layers[0]?.length ?? 0;

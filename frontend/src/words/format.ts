@@ -112,6 +112,12 @@ export function age(iso: string | null | undefined, now: Date): Num {
   return Number.isNaN(at) ? null : Math.max(0, (now.getTime() - at) / 1000);
 }
 
+/** How long ago, in words: 5 s ago. */
+export function ago(iso: string | null | undefined, now: Date): string {
+  const seconds = age(iso, now);
+  return seconds == null ? UNKNOWN : `${duration(Math.round(seconds))} ago`;
+}
+
 /** A window as people name it: "15 m", "1 h", "24 h", "7 d". */
 export function span(seconds: number): string {
   const hours = seconds / 3600;
