@@ -6,11 +6,13 @@ import { limits, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { Attempt, Execution, Executions } from "../api/runs.ts";
 import { Badge } from "../parts/badge.tsx";
+import { isOpen } from "../parts/execution.tsx";
 import { Filters } from "../parts/filters.tsx";
 import { Sheet } from "../parts/head.tsx";
 import { limitOf, More } from "../parts/more.tsx";
+import { Name } from "../parts/name.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { clock, duration } from "../words/format.ts";
+import { clock, count, duration } from "../words/format.ts";
 import { because, EXECUTION_STATES, executionMark } from "../words/states.ts";
 
 const WINDOW = "24h";
@@ -96,19 +98,19 @@ function columns(search: string): Column<Execution>[] {
       title: "Task",
       text: true,
       key: (r) => r.task,
-      cell: (r) => <a class="cm-name" href={execution(r.id)} title={`${r.task}\nid ${r.id}`}>{r.task ?? r.id}</a>,
+      cell: (r) => <a class="cm-name" href={execution(r.id)} title={`${r.task}\nid ${r.id}`}><Name text={r.task ?? r.id} /></a>,
     },
     { id: "id", title: "Id", text: true, minor: 1, key: (r) => r.id, cell: (r) => <code class="cm-id">{r.id.slice(0, 8)}</code> },
     {
       id: "ended",
-      title: "Ended",
-      hint: "or the latest that is known",
+      title: "When",
+      hint: "its end; of one that is not over its start or publish",
       key: (r) => r.ended_at ?? last(r)?.started_at ?? r.published_at,
       cell: (r) => clock(r.ended_at ?? last(r)?.started_at ?? r.published_at, new Date()),
     },
     { id: "wait", title: "Wait", hint: "from publish (or due time) to start, of the last attempt", minor: 2, key: (r) => last(r)?.wait_seconds, cell: (r) => duration(last(r)?.wait_seconds) },
     { id: "runtime", title: "Runtime", hint: "of the last attempt", minor: 2, key: (r) => last(r)?.runtime_seconds, cell: (r) => duration(last(r)?.runtime_seconds) },
-    { id: "attempts", title: "Attempts", minor: 2, key: (r) => r.attempts.length, cell: (r) => <span class={r.attempts.length > 1 ? "cm-warn" : "cm-muted"}>{r.attempts.length}</span> },
+    { id: "attempts", title: "Attempts", minor: 2, key: (r) => r.attempts.length, cell: (r) => <span class={r.attempts.length > 1 ? "cm-warn" : "cm-muted"} title={isOpen(r) ? "that have ended" : undefined}>{count(r.attempts.length)}</span> },
     { id: "queue", title: "Queue", text: true, minor: 1, key: (r) => r.queue, cell: (r) => narrowed("queue", r.queue) },
     { id: "worker", title: "Worker", text: true, minor: 1, key: (r) => last(r)?.worker, cell: (r) => narrowed("worker", last(r)?.worker ?? null) },
     {

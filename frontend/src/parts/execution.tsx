@@ -10,7 +10,7 @@ const OPEN_MS = 2_000;
 const OVER_MS = 15_000; // a late record may still correct it
 
 /** Whether something of it can still come. */
-function isOpen(row: Pick<Execution, "state">): boolean {
+export function isOpen(row: Pick<Execution, "state">): boolean {
   return ["WAITING", "STARTED", "RETRY"].includes(row.state);
 }
 
