@@ -135,6 +135,7 @@ def test_a_message_waits_then_starts_then_ends(store: Store) -> None:
     inbox.send(store, None, agent(running=[running(1, NOW_US - SECOND)]))
     started = reader.execution(text(1), NOW_US) or {}
     assert (started["state"], started["reason"], started["ended_at"]) == ("STARTED", None, None)
+    assert (started["attempts"], started["running"]["worker"], started["running"]["seconds"]) == ([], "celery@a", 1.0)
 
     inbox.send(store, batch(2, [attempt(1, uid=bytes.fromhex(f"{1:024x}"))]), None)
     assert (reader.execution(text(1), NOW_US) or {})["state"] == "SUCCESS"

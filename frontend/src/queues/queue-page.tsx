@@ -102,7 +102,7 @@ function facts(row: QueueDetail, range: Range): (Fact | null)[] {
     { name: "in", value: rate(row.in_per_second), hint: "messages that came, mean of the last 5 minutes" },
     { name: "started", value: rate(row.start_per_second), hint: "mean of the last 5 minutes" },
     { name: "out", value: rate(row.out_per_second), hint: "attempts that ended, mean of the last 5 minutes" },
-    { name: "empty in", value: row.backlog ? (row.empties_in_seconds == null ? <span class="cm-warn">never at this rate</span> : duration(Math.round(row.empties_in_seconds))) : row.backlog === 0 ? "it is empty" : null },
+    { name: "empty in", value: row.backlog ? (row.empties_in_seconds == null ? <span class={queueMark(row).tone === "ok" ? "cm-muted" : "cm-warn"}>never at this rate</span> : duration(Math.round(row.empties_in_seconds))) : row.backlog === 0 ? "it is empty" : null },
     { name: "oldest", value: row.backlog ? duration(row.oldest_seconds) : null, hint: row.backlog ? "in the broker" : "nothing lies in the broker" },
     { name: "wait p50", value: duration(row.wait_seconds.p50), hint: "from publish (or due time) to start" },
     { name: "p95", value: duration(row.wait_seconds.p95) },

@@ -60,7 +60,7 @@ export function bytes(n: Num | undefined): string {
   return `${digits(value)}${THIN}${units[unit]}`;
 }
 
-/** Per second above 1, per minute above 1/60, per hour below. */
+/** Per second above 100, per minute above 1/60, per hour below. */
 export function rate(perSecond: Num | undefined): string {
   const { value, unit } = rateParts(perSecond);
   return unit ? `${value}${THIN}${unit}` : value;
