@@ -48,10 +48,11 @@ test("a lone gap is drawn through, a longer one stays", () => {
   assert.deepEqual(bridged([1, null, 3, null, null, 4, null]), [1, 2, 3, null, null, 4, null]);
 });
 
-test("the last step has counted for as long as it has lasted, and too young a one tells no rate", () => {
+test("the last step has counted for as long as it has lasted, and a fall of a young one is no news", () => {
   const t = [0, 60, 120];
   assert.deepEqual(perSecond([60, null, 30], t, 60, 150), [1, null, 1]);
   assert.deepEqual(perSecond([60, 60, 3], t, 60, 123), [1, 1, null]);
+  assert.deepEqual(perSecond([0, 0, 3], t, 60, 123), [0, 0, 0.15]);
   assert.deepEqual(perSecond([60, 60, 60], t, 60, 500), [1, 1, 1]);
   assert.deepEqual(perSecond([10, 20], [0, 10], 10, 20), [1, 2]);
 });

@@ -65,16 +65,18 @@ export function shares(part: readonly Num[], wholes: readonly (readonly Num[])[]
   });
 }
 
-/** A rate of a step that has just begun is that of a few tasks: younger ones (s) are left out. */
+/** A step that has lasted less (s) tells the rate of a few tasks only. */
 const YOUNG = 20;
 
-/** Counts of steps as rates: the last step may go on still, and has counted only for as long as it has lasted. */
+/** Counts of steps as rates: the last step may go on still, and has counted only for as long as it has lasted; a young one is told when it is no fall. */
 export function perSecond(counts: readonly Num[], t: readonly number[], step: number, end: number): Num[] {
   const last = t.length - 1;
   const lasted = Math.min(step, end - (t[last] ?? 0));
   return counts.map((n, i) => {
     if (i < last) return n == null ? null : n / step;
-    return n == null || lasted < Math.min(step, YOUNG) ? null : n / lasted;
+    if (n == null) return null;
+    const least = n / Math.max(lasted, Math.min(step, YOUNG));
+    return lasted < Math.min(step, YOUNG) && least < (counts[i - 1] ?? 0) / step ? null : least;
   });
 }
 
