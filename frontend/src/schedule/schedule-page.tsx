@@ -102,7 +102,7 @@ function columns(search: string): Column<Entry>[] {
     { id: "entry", title: "Entry", text: true, key: (r) => r.entry, cell: (r) => <a class="cm-name" href={changed(search, { entry: r.entry })} title={`${r.entry}\n${r.task}`}>{r.entry}</a> },
     { id: "schedule", title: "When", text: true, minor: 2, key: (r) => r.schedule, cell: (r) => r.schedule },
     { id: "expected", title: "Expected", minor: 2, key: (r) => r.expected, cell: (r) => count(r.expected) },
-    { id: "sent", title: "Sent", key: (r) => r.sent, cell: (r) => count(r.sent) },
+    { id: "sent", title: "Sent", minor: 2, key: (r) => r.sent, cell: (r) => count(r.sent) },
     { id: "missed", title: "Missed", key: (r) => r.missed, cell: (r) => fault(r.missed) },
     { id: "late", title: "Late", hint: "over a quarter of its interval after it was due, 5 s at most", minor: 2, key: (r) => r.late, cell: (r) => fault(r.late, "cm-warn") },
     { id: "double", title: "Double", hint: "sent again before it was due again, as by two beats", minor: 2, key: (r) => r.duplicate, cell: (r) => fault(r.duplicate) },

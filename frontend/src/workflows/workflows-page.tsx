@@ -62,11 +62,11 @@ function columns(range: Range): Column<WorkflowStatistics>[] {
       cell: (r) => (
         <a href={runs({ workflow: r.workflow, ...range })}>
           {count(r.execution_count)}
-          {!whole(r) && <span class="cm-muted"> attempts</span>}
+          {!whole(r) && <span class="cm-muted cm-wide"> attempts</span>}
         </a>
       ),
     },
-    { id: "success", title: "Success", key: (r) => r.success_rate, cell: (r) => <span class={(r.success_rate ?? 1) < 0.95 ? "cm-bad" : ""}>{percent(r.success_rate)}</span> },
+    { id: "success", title: "Success", minor: 2, key: (r) => r.success_rate, cell: (r) => <span class={(r.success_rate ?? 1) < 0.95 ? "cm-bad" : ""}>{percent(r.success_rate)}</span> },
     {
       id: "failed",
       title: "Failed",
