@@ -76,7 +76,7 @@ def test_an_execution_has_all_its_attempts_and_when_it_was_published(store: Stor
         "id": text(1), "task": "shop.charge", "state": "SUCCESS", "reason": "ok", "queue": "payments",
         "root_id": text(5), "parent_id": text(6), "group_id": None, "run_id": text(7), "workflow": "daily",
         "published_at": iso(NOW_US - 9 * SECOND), "ended_at": iso(NOW_US), "flags": ["redelivered", "skewed"],
-        "waiting": None,
+        "running": None, "waiting": None,
     }  # fmt: skip
     assert [(a["state"], a["reason"], a["retries"]) for a in attempts] == [("RETRY", "retry", 0), ("SUCCESS", "ok", 1)]
     assert attempts[0]["exception"] == {
