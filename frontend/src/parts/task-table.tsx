@@ -27,6 +27,11 @@ function TopError({ errors }: { errors: Record<string, number> }) {
   );
 }
 
+/** CPU time that is known; of none that was measured the sum is 0, and that is not what it took. */
+function cpu(row: TaskRow): number | null {
+  return row.cpu_seconds.p50 == null ? null : row.cpu_seconds.total;
+}
+
 /** Columns of a table of task names; `range` is the window or the two moments its links lead to. */
 export const taskColumns = (now: Date, range: Query): Column<TaskRow>[] => [
   {
@@ -88,7 +93,7 @@ export const taskColumns = (now: Date, range: Query): Column<TaskRow>[] => [
     key: (r) => r.wait_seconds.p95,
     cell: (r) => duration(r.wait_seconds.p95),
   },
-  { id: "cpu", title: "CPU", hint: "CPU time of all attempts together", minor: 1, key: (r) => r.cpu_seconds.total, cell: (r) => duration(r.cpu_seconds.total) },
+  { id: "cpu", title: "CPU", hint: "CPU time of all attempts together", minor: 1, key: (r) => cpu(r), cell: (r) => <span title={cpu(r) == null ? "no attempt of it could be told apart" : undefined}>{duration(cpu(r))}</span> },
   { id: "memory", title: "Peak", hint: "highest memory of a process that ran it", minor: 1, key: (r) => r.memory_peak_bytes, cell: (r) => bytes(r.memory_peak_bytes) },
   {
     id: "error",
