@@ -26,7 +26,7 @@ export const RUN_COLUMNS: Column<Run>[] = [
     text: true,
     key: (r) => r.workflow ?? r.root_task,
     cell: (r) => (
-      <a class="cm-name" href={runLink(r.id)} title={`${r.workflow ?? r.root_task}\nid ${r.id}`}>{r.workflow ?? r.root_task ?? r.id}</a>
+      <a class="cm-name cm-tight" href={runLink(r.id)} title={`${r.workflow ?? r.root_task}\nid ${r.id}`}>{r.workflow ?? r.root_task ?? r.id}</a>
     ),
   },
   { id: "id", title: "Id", text: true, minor: 1, key: (r) => r.id, cell: (r) => <a href={runLink(r.id)} title={r.id}><code>{r.id.slice(0, 8)}</code></a> },

@@ -99,7 +99,7 @@ function columns(search: string): Column<Entry>[] {
   const fault = (n: number, tone = "cm-bad") => <span class={n ? tone : "cm-muted"}>{count(n)}</span>;
   return [
     { id: "state", title: "State", text: true, key: (r) => `${Object.keys(ORDER).indexOf(worst(r))} ${r.entry}`, value: (r) => worst(r), cell: (r) => <Badge mark={scheduleMark(worst(r))} word /> },
-    { id: "entry", title: "Entry", text: true, key: (r) => r.entry, cell: (r) => <a class="cm-name" href={changed(search, { entry: r.entry })} title={`${r.entry}\n${r.task}`}>{r.entry}</a> },
+    { id: "entry", title: "Entry", text: true, key: (r) => r.entry, cell: (r) => <a class="cm-name cm-tight" href={changed(search, { entry: r.entry })} title={`${r.entry}\n${r.task}`}>{r.entry}</a> },
     { id: "schedule", title: "When", text: true, minor: 2, key: (r) => r.schedule, cell: (r) => r.schedule },
     { id: "expected", title: "Expected", minor: 2, key: (r) => r.expected, cell: (r) => count(r.expected) },
     { id: "sent", title: "Sent", minor: 2, key: (r) => r.sent, cell: (r) => count(r.sent) },
