@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import accumulate
+from math import ceil
 from typing import Any, Final
 
 from celery_monitor.signals.record import GAMMA, bin_of
@@ -97,7 +98,7 @@ class Sketch:
         self._lanes += lanes
 
     def quantile(self, q: float) -> float | None:
-        """Return the q-quantile (0..1) within 2 %, None when empty.
+        """Return the q-quantile (0..1) within 2 %, the least value that so many do not exceed; None when empty.
 
         >>> s = Sketch(); [s.add(v) for v in range(1, 101)] and None
         >>> 49 <= s.quantile(0.5) <= 51, s.quantile(1.0) <= 100
@@ -117,7 +118,7 @@ class Sketch:
         out: list[float | None] = []
         at = 0
         for q in qs:
-            rank = q * (size - 1)
+            rank = _rank(q, size)
             while at < len(sums) - 1 and sums[at] <= rank:
                 at += 1
             out.append(self._value(ordered[at][0]))
@@ -151,7 +152,7 @@ class Sketch:
         last = len(sums) - 1
         if sums[last] <= 0:
             return [None for _ in qs]
-        return [self._value(min(bisect_right(sums, q * (sums[last] - 1)), last) + low) for q in qs]
+        return [self._value(min(bisect_right(sums, _rank(q, sums[last])), last) + low) for q in qs]
 
     def _spread(self) -> None:
         """Put all counts into the dict."""
@@ -200,6 +201,15 @@ class Sketch:
         s.count, s.total, s.least, s.most, flat = raw
         s.bins = dict(zip(accumulate(flat[::2]), flat[1::2], strict=True))
         return s
+
+
+def _rank(q: float, size: int) -> int:
+    """Return how many of so many values lie below the q-quantile; a product like 0.07 * 100 is not above 7.
+
+    >>> [_rank(q, 3) for q in (0.0, 0.5, 0.95)], _rank(0.95, 20), _rank(0.07, 100)
+    ([0, 1, 2], 18, 6)
+    """
+    return max(0, ceil(q * size - 1e-9) - 1)
 
 
 @lru_cache(maxsize=64)

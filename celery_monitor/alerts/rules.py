@@ -134,9 +134,12 @@ def shown(value: float, unit: str, *, with_unit: bool = True) -> str:
 
     >>> shown(0.912, RATIO), shown(212, MESSAGES), shown(12.3, SECONDS)
     ('91.2 %', '212 messages', '12.3 s')
+    >>> shown(1, MESSAGES)
+    '1 message'
     """
     number = f"{value * 100 if unit == RATIO else value:.1f}".removesuffix(".0")
-    return number + ({RATIO: " %", MESSAGES: " messages", SECONDS: " s"}[unit] if with_unit else "")
+    many = "" if number == "1" else "s"
+    return number + ({RATIO: " %", MESSAGES: f" message{many}", SECONDS: " s"}[unit] if with_unit else "")
 
 
 def _changed(rule: Rule, change: Any) -> Rule:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from celery_monitor.model import Cell
 from celery_monitor.signals.record import Reason, State
@@ -55,16 +54,21 @@ def started(cell: Cell) -> int:
     return max(0, cell.ended - never)
 
 
-def start_rates(ended: Sequence[int], running: Sequence[float | None], step_s: float) -> list[Any]:
+def start_rates(
+    ended: Sequence[int], running: Sequence[float | None], widths: Sequence[float | None]
+) -> list[float | None]:
     """Return starts per second and point: what ended, and by how much more is running than in the point before.
 
-    >>> start_rates([5, 5, 5], [0, 10, None], 10.0)
-    [0.5, 1.5, 0.5]
+    Parameters:
+        widths: seconds of each point, None for one that tells no rate.
+
+    >>> start_rates([5, 5, 5, 5], [0, 10, None, None], [10.0, 10.0, 10.0, None])
+    [0.5, 1.5, 0.5, None]
     """
-    out = []
+    out: list[float | None] = []
     before: float | None = None
-    for n, now in zip(ended, running, strict=True):
+    for n, now, width in zip(ended, running, widths, strict=True):
         more = now - before if now is not None and before is not None else 0.0
-        out.append(round(max(0.0, n + more) / step_s, 6))
+        out.append(round(max(0.0, n + more) / width, 6) if width else None)
         before = now if now is not None else before
     return out

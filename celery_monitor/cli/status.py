@@ -122,7 +122,7 @@ def _queues(queues: Sequence[Mapping[str, Any]], style: Style, width: int) -> It
         [
             f"{MARKS.get(queue['state'], '○')} {queue['queue']}",
             wording.count(queue["backlog"]),
-            wording.duration(queue["oldest_seconds"]),
+            wording.duration(queue["oldest_seconds"] if queue["backlog"] else None),
             wording.count(queue["held"]),
             wording.count(queue["unacked"]),
             wording.count(queue["consumers"]),
@@ -156,10 +156,10 @@ def _workers(workers: Sequence[Mapping[str, Any]], style: Style, width: int) -> 
 
 
 def _workflows(workflows: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
-    heads = ["Workflows and their steps", "ended", "failed", "share", "p95"]
+    heads = ["Workflows and their steps", "attempts", "failed", "share", "p95"]
     rows: list[list[str]] = []
     for flow in workflows[:_MOST_ROWS]:
-        rows.append([flow["workflow"], *_ends(flow), "", wording.duration(flow["runtime_seconds"]["p95"])])
+        rows.append([flow["workflow"], *_ends(flow), "", ""])
         rows += [
             [
                 "  " + step["step"],
@@ -186,7 +186,10 @@ def _notes(summary: Mapping[str, Any], width: int) -> Iterator[str]:
     for note in health["notes"]:
         yield cut(f"! {note}", width)
     if health["fold_lag_seconds"] is not None:
-        told = [f"folded {wording.duration(health['fold_lag_seconds'])} ago", f"{health['agents']} agents"]
+        told = [
+            f"folded {wording.duration(health['fold_lag_seconds'])} ago",
+            f"{health['agents']} agent{'' if health['agents'] == 1 else 's'}",
+        ]
         told += [f"ticker {health['ticker']}"] if health["ticker"] else []
         told += [f"{wording.size(health['stored_bytes'])} stored"] if health["stored_bytes"] else []
         yield cut("   ".join(told), width)

@@ -14,12 +14,14 @@ def duration(seconds: float | None) -> str:
     """Return a duration with two or three digits that matter.
 
     >>> [duration(s) for s in (0, 0.0004, 0.412, 3.21, 41, 250, 7300, 200000)]
-    ['0 ms', '0.4 ms', '412 ms', '3.2 s', '41 s', '4 m 10 s', '2 h 1 m', '2 d 7 h']
+    ['0 s', '0.4 ms', '412 ms', '3.2 s', '41 s', '4 m 10 s', '2 h 1 m', '2 d 7 h']
     """
     if seconds is None:
         return UNKNOWN
+    if seconds == 0:
+        return "0 s"
     if seconds < 0.9995:
-        return f"{seconds * 1000:.1f} ms" if 0 < seconds < 0.00995 else f"{seconds * 1000:.0f} ms"
+        return f"{seconds * 1000:.1f} ms" if seconds < 0.00995 else f"{seconds * 1000:.0f} ms"
     if seconds < 59.5:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -30,14 +32,18 @@ def duration(seconds: float | None) -> str:
 
 
 def rate(per_second: float | None) -> str:
-    """Return a rate per second, per minute when it is under one a second.
+    """Return a rate as the page does: per second from 100 a second on, per hour under one a minute.
 
-    >>> [rate(r) for r in (0, 0.345, 14.23, 1234.5)]
-    ['0 /min', '20.7 /min', '14.2 /s', '1 234 /s']
+    >>> [rate(r) for r in (0, 0.001, 0.345, 14.23, 1234.5)]
+    ['0 /min', '3.6 /h', '20.7 /min', '854 /min', '1 234 /s']
     """
     if per_second is None:
         return UNKNOWN
-    number, unit = (per_second, "/s") if per_second >= 1 else (per_second * 60, "/min")
+    number, unit = per_second * 60, "/min"
+    if per_second >= 100:
+        number, unit = per_second, "/s"
+    elif 0 < number < 1:
+        number, unit = per_second * 3600, "/h"
     return f"{count(round(number)) if number >= 100 or number == 0 else f'{number:.1f}'} {unit}"
 
 

@@ -13,7 +13,7 @@ from celery_monitor.agent.usage import TRAFFIC
 from celery_monitor.analytics.executions import end_of, last_word, real
 from celery_monitor.details import Content, Traffic
 from celery_monitor.errors import BadRequest
-from celery_monitor.model import PUBLISHED, Attempt, Publish, Running
+from celery_monitor.model import PUBLISHED, AgentState, Attempt, Publish, Running
 from celery_monitor.query import live, paging, rows
 from celery_monitor.query.rows import Blocks, Candidate, Found
 from celery_monitor.query.texts import parsed
@@ -35,7 +35,15 @@ _SKEWED: Final = int(Flag.SKEWED)
 _SIZES: Final = {int(s): s.name.lower() for s in ResultSize if s is not ResultSize.UNKNOWN}
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 
-Runnings = dict[bytes, Running]
+
+class Live(Running):
+    """An attempt that runs, the worker that says so, and for how long (s)."""
+
+    worker: str
+    seconds: float
+
+
+Runnings = dict[bytes, Live]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +183,7 @@ def page(store: Store, filters: Filters, now_us: int) -> dict[str, Any]:
     return {"executions": out, "next": None}
 
 
-def row(packed: bytes, found: Found, running: Running | None) -> dict[str, Any]:
+def row(packed: bytes, found: Found, running: Live | None) -> dict[str, Any]:
     """Return an execution as the API shows it, from its rows and from what a worker says it runs."""
     attempts = real(found.attempts.values(), published=bool(found.publishes))
     publishes = sorted(found.publishes, key=lambda p: p.published_us)
@@ -200,7 +208,19 @@ def row(packed: bytes, found: Found, running: Running | None) -> dict[str, Any]:
         "ended_at": iso(end_of(newest)) if newest and not running else None,
         "flags": [f.name.lower() for f in Flag if f.name and newest and newest.flags & f],
         "attempts": [_shown(a, found) for a in attempts],
+        "running": _now(running) if running else None,
         "waiting": None,  # told of one that was asked for by its id (`query.waiting`)
+    }
+
+
+def _now(running: Live) -> dict[str, Any]:
+    """Return where and since when an attempt runs that has no row before its end."""
+    return {
+        "uid": running["uid"],
+        "worker": running["worker"] or None,
+        "pid": running["pid"],
+        "started_at": iso(running["started_us"]),
+        "seconds": running["seconds"],
     }
 
 
@@ -393,7 +413,12 @@ def _chunks(candidates: Iterator[Candidate], limit: int) -> Iterator[list[Candid
 
 def _running(store: Store, now_us: int) -> Runnings:
     agents = live.alive(live_table.agents(store), now_us)
-    return {pack_id(r["id"]): r for a in agents for r in a.get("running") or ()}
+    return {pack_id(r["id"]): _live(a, r, now_us) for a in agents for r in a.get("running") or ()}
+
+
+def _live(agent: AgentState, running: Running, now_us: int) -> Live:
+    seconds_ = round(max(0, now_us + agent.get("clock_us", 0) - running["started_us"]) / 1e6, 3)
+    return {**running, "worker": agent.get("hostname", ""), "seconds": seconds_}
 
 
 def _fingerprint(text: str | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -209,11 +209,16 @@ def _series(seen: Seen, name: str) -> dict[str, list[Any]]:
     out: dict[str, list[Any]] = {"t": window.points}
     out |= levels.history(seen.rollups, window, ("queue", name), _LEVELS)
     out["oldest_seconds"] = _oldest(seen, name)
-    out["in_per_second"] = [round(cell.published / window.step_s, 6) for cell in cells]
-    out["start_per_second"] = queueing.start_rates(list(map(queueing.started, cells)), out["running"], window.step_s)
-    out["out_per_second"] = [round(cell.ended / window.step_s, 6) for cell in cells]
+    widths = window.widths
+    out["in_per_second"] = _rates((cell.published for cell in cells), widths)
+    out["start_per_second"] = queueing.start_rates(list(map(queueing.started, cells)), out["running"], widths)
+    out["out_per_second"] = _rates((cell.ended for cell in cells), widths)
     waits = [durations(cell.wait) for cell in cells]
     return out | {f"wait_{q}": [wait[q] for wait in waits] for q in ("p50", "p95", "p99")}
+
+
+def _rates(counts: Iterable[int], widths: Sequence[float | None]) -> list[float | None]:
+    return [round(n / s, 6) if s else None for n, s in zip(counts, widths, strict=True)]
 
 
 def _oldest(seen: Seen, name: str) -> list[float | None]:

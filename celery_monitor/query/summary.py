@@ -85,8 +85,8 @@ def overall(
         if a["state"] == "firing"
     ]
     reasons.sort(key=lambda r: r["state"] != "critical")
-    if empty and not facts.agents:
-        return "empty", reasons
+    if empty and not live.workers(facts.agents):
+        return "empty", reasons  # a Flower or a beat that reports has recorded nothing either
     if facts.stale(now_us):
         lag = facts.lag_s(now_us)
         text = f"nothing was folded for {lag:.0f} s" if lag is not None else "nothing was ever folded"

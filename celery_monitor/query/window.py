@@ -17,6 +17,7 @@ _FORM: Final = re.compile(r"([0-9]{1,9})([smhd])")
 _STEPS: Final = (10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 _POINTS: Final = 60
 _SPARKS: Final = 20
+_YOUNG_S: Final = 20
 
 
 class Between(TypedDict, total=False):
@@ -77,6 +78,15 @@ class Window:
     def before_s(self) -> int:
         """Start of the period of the same length before the window."""
         return self.start_s - -(-(self.end_s - self.start_s) // self.step_s) * self.step_s
+
+    @property
+    def widths(self) -> list[float | None]:
+        """Seconds that each point has lasted: the last may go on still; None while that is too short for a rate."""
+        lasted = min(self.at_us / 1e6 - self.points[-1], self.step_s)
+        return [
+            *[float(self.step_s)] * (len(self.points) - 1),
+            lasted if lasted >= min(self.step_s, _YOUNG_S) else None,
+        ]
 
     def slot(self, bucket: int) -> int:
         """Return the point a bucket (s) belongs to."""

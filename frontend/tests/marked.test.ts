@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inline, marked } from "../src/logs/marked.ts";
+import { marked } from "../src/logs/marked.ts";
 
 const hits = (text: string, wanted: string) => marked(text, wanted).filter((p) => p.hit).map((p) => p.text);
 const whole = (text: string, wanted: string) => marked(text, wanted).map((p) => p.text).join("");
@@ -23,10 +23,4 @@ test("a letter that is everywhere is marked so many times only, and the text sta
   const text = "a".repeat(1000);
   assert.equal(whole(text, "a"), text);
   assert.ok(marked(text, "a").length <= 102);
-});
-
-test("a few values fit beside a message, many do not", () => {
-  assert.equal(inline({ order: 7, gateway: "eu", tags: [1] }), "order=7 gateway=eu tags=[1]");
-  assert.equal(inline({}), "");
-  assert.deepEqual([inline({ text: "x".repeat(200) }), inline({ text: "a\nb" }), inline("cut {"), inline(null), inline([1])], [null, null, null, null, null]);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { area, bridged, line, shares, stack, top, total } from "../src/charts/scale.ts";
+import { area, bridged, line, perSecond, settled, shares, stack, top, total } from "../src/charts/scale.ts";
 
 test("a line runs from edge to edge with the highest value at the upper edge", () => {
   assert.equal(line([0, 5, 10], 100, 20, 10), "M0 20L50 10L100 0");
@@ -46,4 +46,19 @@ test("the top is at least its floor", () => {
 
 test("a lone gap is drawn through, a longer one stays", () => {
   assert.deepEqual(bridged([1, null, 3, null, null, 4, null]), [1, 2, 3, null, null, 4, null]);
+});
+
+test("the last step has counted for as long as it has lasted, and a fall of a young one is no news", () => {
+  const t = [0, 60, 120];
+  assert.deepEqual(perSecond([60, null, 30], t, 60, 150), [1, null, 1]);
+  assert.deepEqual(perSecond([60, 60, 3], t, 60, 123), [1, 1, null]);
+  assert.deepEqual(perSecond([0, 0, 3], t, 60, 123), [0, 0, 0.15]);
+  assert.deepEqual(perSecond([60, 60, 60], t, 60, 500), [1, 1, 1]);
+  assert.deepEqual(perSecond([10, 20], [0, 10], 10, 20), [1, 2]);
+});
+
+test("a count that still grows is drawn when it is higher already, not when it is lower", () => {
+  assert.deepEqual(settled([3, 4, 1]), [3, 4, null]);
+  assert.deepEqual(settled([0, 0, 7]), [0, 0, 7]);
+  assert.deepEqual(settled([5]), [5]);
 });

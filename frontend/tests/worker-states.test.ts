@@ -16,7 +16,8 @@ test("the sentence on top names the worst that there is", () => {
   assert.equal(of("ok", "ok").text, "All 2 workers are well");
   assert.equal(of("ok").text, "The worker is well");
   assert.equal(of().text, "No worker answers");
-  assert.equal(of("ok", "lost", "zombie", "lost").text, "1 takes nothing, 2 lost of 4 workers");
+  assert.equal(of("ok", "lost", "zombie", "lost").text, "3 of 4 workers want a look: 1 takes nothing, 2 lost");
+  assert.equal(of("ok", "warning").text, "1 of 2 workers wants a look");
   assert.equal(of("ok", "lost", "zombie").mark.tone, "critical");
 });
 

@@ -182,7 +182,7 @@ def test_a_run_is_followed_until_it_is_over(shop: Site, recorded: dict[str, str]
     page = open_page(f"{shop.url}/monitor/runs/{recorded['lasting']}")
     page.locator("h1", has_text="running").wait_for()
     assert row(page, "shop.charge").locator(".cm-wf-planned").count() == 1
-    assert "runs" in (page.locator(".cm-wf-legend").text_content() or "")
+    assert "running" in (page.locator(".cm-wf-legend").text_content() or "")
     open_gate(shop, GATE)
     page.locator("h1", has_text="succeeded").wait_for(timeout=40_000)
     assert row(page, "shop.charge").locator(".cm-wf-planned").count() == 0

@@ -138,7 +138,9 @@ def test_a_thousand_workers_stay_usable_and_the_worst_stand_first(
     page = open_page("about:blank")
     changed(page, "workers", crowd)
     page.goto(f"{shop.url}/monitor/workers")
-    page.locator(".cm-finding", has_text="1 takes nothing, 1 lost, 1 clock off of 999 workers").wait_for()
+    page.locator(
+        ".cm-finding", has_text="3 of 999 workers want a look: 1 takes nothing, 1 lost, 1 clock off"
+    ).wait_for()
     rows = page.get_by_role("region", name="Workers").locator("tbody tr")
     assert [
         word in rows.nth(i).inner_text() for i, word in enumerate(("takes nothing", "lost", "clock off", "ok"))

@@ -76,7 +76,7 @@ def test_an_execution_has_all_its_attempts_and_when_it_was_published(store: Stor
         "id": text(1), "task": "shop.charge", "state": "SUCCESS", "reason": "ok", "queue": "payments",
         "root_id": text(5), "parent_id": text(6), "group_id": None, "run_id": text(7), "workflow": "daily",
         "published_at": iso(NOW_US - 9 * SECOND), "ended_at": iso(NOW_US), "flags": ["redelivered", "skewed"],
-        "waiting": None,
+        "running": None, "waiting": None,
     }  # fmt: skip
     assert [(a["state"], a["reason"], a["retries"]) for a in attempts] == [("RETRY", "retry", 0), ("SUCCESS", "ok", 1)]
     assert attempts[0]["exception"] == {
@@ -135,6 +135,7 @@ def test_a_message_waits_then_starts_then_ends(store: Store) -> None:
     inbox.send(store, None, agent(running=[running(1, NOW_US - SECOND)]))
     started = reader.execution(text(1), NOW_US) or {}
     assert (started["state"], started["reason"], started["ended_at"]) == ("STARTED", None, None)
+    assert (started["attempts"], started["running"]["worker"], started["running"]["seconds"]) == ([], "celery@a", 1.0)
 
     inbox.send(store, batch(2, [attempt(1, uid=bytes.fromhex(f"{1:024x}"))]), None)
     assert (reader.execution(text(1), NOW_US) or {})["state"] == "SUCCESS"

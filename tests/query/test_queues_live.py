@@ -10,6 +10,7 @@ import pytest
 from celery import Celery
 
 from celery_monitor.query.reader import Reader
+from celery_monitor.query.times import parse_iso
 from celery_monitor.store.connection import Store
 from tests.conftest import WorkerFactory
 from tests.waiting import until
@@ -119,8 +120,10 @@ def test_depth_holds_and_reasons_are_those_that_were_made(
     gate.touch()
     until(_drained(reader), seconds=60, what="the queue is empty")
     one = reader.queue("work", "15m") or {}
-    assert sum(n or 0 for n in one["series"]["in_per_second"]) * one["window"]["step_seconds"] == pytest.approx(9)
-    assert sum(n or 0 for n in one["series"]["out_per_second"]) * one["window"]["step_seconds"] == pytest.approx(9)
+    over_us = parse_iso("end", one["window"]["end"]) + 10_000_000  # a point of 10 s that goes on still tells no rate
+    over = reader.queue("work", "15m", now_us=over_us) or {}
+    assert sum(n or 0 for n in over["series"]["in_per_second"]) * over["window"]["step_seconds"] == pytest.approx(9)
+    assert sum(n or 0 for n in over["series"]["out_per_second"]) * over["window"]["step_seconds"] == pytest.approx(9)
     assert max(n or 0 for n in one["series"]["backlog"]) > 0
     assert one["empties_in_seconds"] == 0.0
     assert (one["wait_seconds"]["count"], one["tasks"][0]["task"]) == (9, "line.hold")

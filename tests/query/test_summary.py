@@ -168,6 +168,9 @@ def test_a_new_store_is_empty_and_an_old_fold_is_stale(store: Store) -> None:
     reader = Reader(store)
     assert reader.summary("1h", NOW_US)["state"] == "empty"
 
+    inbox.send(store, None, agent(role="flower"))
+    assert reader.summary("1h", NOW_US)["state"] == "empty"
+
     busy_shop(store)
     assert reader.summary("1h", NOW_US)["state"] == "ok"
 

@@ -72,3 +72,20 @@ def test_a_stretch_finer_than_what_is_kept_says_so() -> None:
     found = window.asked("1h", NOW_US, "2025-11-18T11:00:00Z", "2025-11-18T11:05:00Z")
     assert (found.step_s, found.clamped) == (600, "Of that time nothing finer than 10m is kept")
     assert window.asked("1h", NOW_US, "2025-11-20T11:00:00Z", "2025-11-20T11:05:00Z").step_s == 10
+
+
+@pytest.mark.parametrize(("since_s", "last"), [(10, None), (30, 30.0), (60, 60.0)])
+def test_the_last_point_is_as_wide_as_it_has_lasted_and_tells_no_rate_while_it_is_young(
+    since_s: int, last: float | None
+) -> None:
+    found = window.parse("1h", (NOW_US // 60_000_000 * 60 + since_s) * 1_000_000)
+
+    assert found.widths[-1] == last
+    assert set(found.widths[:-1]) == {60.0}
+    assert len(found.widths) == len(found.points)
+
+
+def test_the_last_point_of_a_time_that_is_past_is_whole() -> None:
+    found = window.asked("1h", NOW_US, iso(NOW_US - 7200 * 1_000_000), iso(NOW_US - 3600 * 1_000_000))
+
+    assert set(found.widths) == {float(found.step_s)}

@@ -55,6 +55,8 @@ export interface Execution {
   ended_at: string | null;
   flags: string[];
   attempts: Attempt[];
+  /** Where an attempt runs that has not ended; null for none. */
+  running: { uid: string; worker: string | null; pid: number | null; started_at: string | null; seconds: Num } | null;
   /** Why it waits; null when it does not, and in lists. */
   waiting?: Waiting | null;
 }

@@ -5,7 +5,7 @@ import type { Heatmap } from "../api/tasks.ts";
 import { clock, day, duration, rate } from "../words/format.ts";
 import { isUtc } from "../words/zone.ts";
 import { type Box, cells, durationTicks, LEVELS, logScale, pieces, type Scale, spread, stretch, timeTicks, xOf, yOf } from "./heatmap.ts";
-import { stack, top } from "./scale.ts";
+import { perSecond, stack, top } from "./scale.ts";
 import { colour } from "./theme.ts";
 
 export interface Layer {
@@ -24,6 +24,8 @@ export interface Line {
 export interface Picture {
   t: readonly number[];
   step: number;
+  /** When the figures are of, in s: the last column may go on still. */
+  end: number;
   heatmap?: Heatmap;
   lines?: readonly Line[];
   /** Counts of each column, the first on the ground. */
@@ -90,7 +92,8 @@ function tick(second: number, over: number): string {
 }
 
 function paintBars(pen: CanvasRenderingContext2D, root: Element, picture: Picture, box: Box): void {
-  const sums = stack(picture.layers.map((layer) => layer.values));
+  const rates = picture.layers.map((layer) => perSecond(layer.values, picture.t, picture.step, picture.end));
+  const sums = stack(rates);
   const highest = top(sums[sums.length - 1] ?? []);
   const y = (n: number) => box.top + box.height * (1 - (highest ? n / highest : 0));
   const edge = (i: number) => Math.round(box.left + (i / picture.t.length) * box.width);
@@ -103,11 +106,11 @@ function paintBars(pen: CanvasRenderingContext2D, root: Element, picture: Pictur
   }
   pen.textAlign = "right";
   pen.fillStyle = colour(root, "--cm-muted");
-  if (highest) pen.fillText(rate(highest / picture.step), box.left - 6, box.top + 4);
+  if (highest) pen.fillText(rate(highest), box.left - 6, box.top + 4);
   pen.fillText("0", box.left - 6, box.top + box.height);
   picture.layers.forEach((layer, n) => {
     pen.fillStyle = colour(root, `--cm-fill-${layer.fill}`);
-    layer.values.forEach((value, i) => {
+    rates[n]?.forEach((value, i) => {
       if (!value) return;
       const [high, low] = [y(sums[n]?.[i] ?? 0), y(n ? (sums[n - 1]?.[i] ?? 0) : 0)];
       // A single failure among thousands would be thinner than can be seen.

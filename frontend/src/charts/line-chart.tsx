@@ -110,7 +110,7 @@ function options(
       y: { range: (_, __, max) => [0, Math.max(max * 1.1, floor) || 1] },
     },
     axes: [
-      { ...axis, grid: { show: false }, size: 24, space: 70, values: (_, ticks) => ticks.map(tick) },
+      { ...axis, grid: { show: false }, size: 26, gap: 8, space: 70, values: (_, ticks) => ticks.map(tick) },
       { ...axis, grid: { stroke: colour(root, "--cm-line"), width: 1 }, size: 74, space: 34, ...(of && { incrs: STEPS[of] }), values: (_, ticks) => ticks.map((v) => unit(v)) },
     ],
     series: [

@@ -6,11 +6,12 @@ import { executions } from "../address/links.ts";
 import type { Range } from "../address/window.ts";
 import type { Num } from "../api/basics.ts"
 import type { Series, Summary } from "../api/summary.ts";
-import { clock, count, day, duration, rate } from "../words/format.ts";
+import { clock, count, day, duration } from "../words/format.ts";
+import { rateUnit } from "../words/rate-unit.ts";
 import { isUtc, useUtc } from "../words/zone.ts";
 import { useCursor } from "./cursor.ts";
 import { usePlotCursor } from "./plot-cursor.ts";
-import { stack, top } from "./scale.ts";
+import { perSecond, stack, top } from "./scale.ts";
 import { colour, useTheme } from "./theme.ts";
 import { zoom } from "./zoom.ts";
 
@@ -22,10 +23,11 @@ const FONT = "12px system-ui, sans-serif";
 type Table = [number[], ...(number[] | Num[])[]];
 
 /** Rates per second stacked, highest layer first because bars are painted over each other; p95 last. */
-function table(series: Series, step: number): Table {
-  const perSecond = LAYERS.map((name) => series[name].map((n) => (n == null ? null : n / step)));
+function table({ series, window }: Summary): Table {
+  const { step_seconds: step, end } = window;
+  const rates = LAYERS.map((name) => perSecond(series[name], series.t, step, Date.parse(end) / 1000));
   const middle = series.t.map((t) => t + step / 2);
-  return [middle, ...stack(perSecond).reverse(), series.runtime_p95];
+  return [middle, ...stack(rates).reverse(), series.runtime_p95];
 }
 
 /** Makes what was dragged over the range of the page. */
@@ -59,7 +61,7 @@ function options(root: Element, summary: Summary, width: number, point: (i: numb
     },
     axes: [
       { ...axis, grid: { show: false }, size: 28, space: 70, values: (_, ticks) => ticks.map(tick) },
-      { ...axis, grid, size: 76, values: (_, ticks) => ticks.map((v) => rate(v)) },
+      { ...axis, grid, size: 76, values: (_, ticks) => ticks.map(rateUnit(ticks)) },
       { ...axis, scale: "p95", side: 1, size: 58, grid: { show: false }, values: (_, ticks) => ticks.map((v) => duration(v)) },
     ],
     series: [
@@ -91,7 +93,7 @@ export function Outcomes({ summary, range }: { summary: Summary; range: Range })
     if (!box) return;
     const chart = new uPlot(
       { ...options(box, summary, box.clientWidth, setPointed) },
-      table(summary.series, step) as uPlot.AlignedData,
+      table(summary) as uPlot.AlignedData,
       box,
     );
     chart.hooks.setSelect = [(u) => u.select.width > 2 && dragged(u)];
@@ -106,7 +108,7 @@ export function Outcomes({ summary, range }: { summary: Summary; range: Range })
   }, [theme, utc, seconds, step]);
 
   useEffect(() => {
-    plot.current?.setData(table(summary.series, step) as uPlot.AlignedData);
+    plot.current?.setData(table(summary) as uPlot.AlignedData);
   }, [summary]);
   usePlotCursor(plot, series.t.map((t) => t + step / 2), cursor.at, cursor.stretch, step / 2);
 

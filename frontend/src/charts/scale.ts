@@ -65,6 +65,27 @@ export function shares(part: readonly Num[], wholes: readonly (readonly Num[])[]
   });
 }
 
+/** A step that has lasted less (s) tells the rate of a few tasks only. */
+const YOUNG = 20;
+
+/** Counts of steps as rates: the last step may go on still, and has counted only for as long as it has lasted; a young one is told when it is no fall. */
+export function perSecond(counts: readonly Num[], t: readonly number[], step: number, end: number): Num[] {
+  const last = t.length - 1;
+  const lasted = Math.min(step, end - (t[last] ?? 0));
+  return counts.map((n, i) => {
+    if (i < last) return n == null ? null : n / step;
+    if (n == null) return null;
+    const least = n / Math.max(lasted, Math.min(step, YOUNG));
+    return lasted < Math.min(step, YOUNG) && least < (counts[i - 1] ?? 0) / step ? null : least;
+  });
+}
+
+/** Counts without the last one when it is lower than the one before: its step goes on still, so that says nothing. */
+export function settled(counts: readonly Num[]): readonly Num[] {
+  const [before, last] = counts.slice(-2);
+  return before != null && last != null && last < before ? [...counts.slice(0, -1), null] : counts;
+}
+
 /** Element-wise sum; unknown where every summand is. */
 export function total(layers: readonly (readonly Num[])[]): Num[] {
   const length = layers[0]?.length ?? 0;

@@ -39,7 +39,7 @@ export function ExecutionPage({ name: id }: PageProps) {
 function Heading({ id, row }: { id: string; row: Execution | null }) {
   return (
     <>
-      <span class="cm-title">{row?.task ?? "Execution"}</span>{" "}
+      <span class="cm-title">{row?.task ? <a href={task(row.task)}>{row.task}</a> : "Execution"}</span>{" "}
       {row && <small><Badge mark={executionMark(row.state)} word /> {because(row.state, row.reason)}</small>}{" "}
       <small><code>{id}</code></small>
     </>
@@ -53,10 +53,9 @@ function facts(row: Execution): (Fact | null)[] {
     { name: "published", value: clock(row.published_at, now) },
     { name: "ended", value: clock(row.ended_at, now), hint: row.ended_at ? undefined : "it is not over" },
     { name: "queue", value: row.queue && <a href={queue(row.queue)}>{row.queue}</a> },
-    { name: "task", value: row.task && <a href={task(row.task)}>all of this task</a> },
-    row.run_id ? { name: "run", value: <a href={run(row.run_id, { step: row.id })}>{row.workflow ?? <code>{row.run_id.slice(0, 8)}</code>}</a> } : null,
+    row.run_id ? { name: "run", value: <a href={run(row.run_id, { step: row.id })}>{row.workflow ?? (row.run_id === row.id ? "this task alone" : <code>{row.run_id.slice(0, 8)}</code>)}</a> } : null,
     row.workflow ? { name: "workflow", value: <a href={workflow(row.workflow)}>{row.workflow}</a> } : null,
-    row.parent_id ? { name: "published by", value: other(row.parent_id) } : null,
+    row.parent_id && row.parent_id !== row.id ? { name: "published by", value: other(row.parent_id) } : null,
     row.group_id ? { name: "group", value: <code>{row.group_id.slice(0, 8)}</code>, hint: row.group_id } : null,
     row.flags.length ? { name: "marks", value: row.flags.map((f) => f.replaceAll("_", " ")).join(", ") } : null,
   ];

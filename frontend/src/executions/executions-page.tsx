@@ -4,13 +4,15 @@ import { changed, execution, run, search as query } from "../address/links.ts";
 import type { PageProps } from "../address/route.ts";
 import { limits, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
+import type { Num } from "../api/basics.ts";
 import type { Attempt, Execution, Executions } from "../api/runs.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Filters } from "../parts/filters.tsx";
 import { Sheet } from "../parts/head.tsx";
 import { limitOf, More } from "../parts/more.tsx";
+import { Name } from "../parts/name.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { clock, duration } from "../words/format.ts";
+import { clock, count, duration } from "../words/format.ts";
 import { because, EXECUTION_STATES, executionMark } from "../words/states.ts";
 
 const WINDOW = "24h";
@@ -31,6 +33,23 @@ export const FILTERS = [
 /** The attempt that speaks for an execution. */
 export function last(row: Execution): Attempt | undefined {
   return row.attempts.at(-1);
+}
+
+/** When it ended; of one that is not over when it was last started or published. */
+function newest(row: Execution): string | null {
+  return row.ended_at ?? row.running?.started_at ?? last(row)?.started_at ?? row.published_at;
+}
+
+function runtime(row: Execution): Num {
+  return row.running ? row.running.seconds : (last(row)?.runtime_seconds ?? null);
+}
+
+function tries(row: Execution): number {
+  return row.attempts.length + (row.running ? 1 : 0);
+}
+
+function worker(row: Execution): string | null {
+  return row.running?.worker ?? last(row)?.worker ?? null;
 }
 
 export function ExecutionsPage({ search }: PageProps) {
@@ -96,21 +115,21 @@ function columns(search: string): Column<Execution>[] {
       title: "Task",
       text: true,
       key: (r) => r.task,
-      cell: (r) => <a class="cm-name" href={execution(r.id)} title={`${r.task}\nid ${r.id}`}>{r.task ?? r.id}</a>,
+      cell: (r) => <a class="cm-name" href={execution(r.id)} title={`${r.task}\nid ${r.id}`}><Name text={r.task ?? r.id} /></a>,
     },
     { id: "id", title: "Id", text: true, minor: 1, key: (r) => r.id, cell: (r) => <code class="cm-id">{r.id.slice(0, 8)}</code> },
     {
       id: "ended",
-      title: "Ended",
-      hint: "or the latest that is known",
-      key: (r) => r.ended_at ?? last(r)?.started_at ?? r.published_at,
-      cell: (r) => clock(r.ended_at ?? last(r)?.started_at ?? r.published_at, new Date()),
+      title: "When",
+      hint: "its end; of one that is not over its start or publish",
+      key: (r) => newest(r),
+      cell: (r) => clock(newest(r), new Date()),
     },
     { id: "wait", title: "Wait", hint: "from publish (or due time) to start, of the last attempt", minor: 2, key: (r) => last(r)?.wait_seconds, cell: (r) => duration(last(r)?.wait_seconds) },
-    { id: "runtime", title: "Runtime", hint: "of the last attempt", minor: 2, key: (r) => last(r)?.runtime_seconds, cell: (r) => duration(last(r)?.runtime_seconds) },
-    { id: "attempts", title: "Attempts", minor: 2, key: (r) => r.attempts.length, cell: (r) => <span class={r.attempts.length > 1 ? "cm-warn" : "cm-muted"}>{r.attempts.length}</span> },
+    { id: "runtime", title: "Runtime", hint: "of the last attempt, until now of one that runs", minor: 2, key: (r) => runtime(r), cell: (r) => duration(runtime(r)) },
+    { id: "attempts", title: "Attempts", minor: 2, key: (r) => tries(r), cell: (r) => <span class={tries(r) > 1 ? "cm-warn" : "cm-muted"}>{count(tries(r))}</span> },
     { id: "queue", title: "Queue", text: true, minor: 1, key: (r) => r.queue, cell: (r) => narrowed("queue", r.queue) },
-    { id: "worker", title: "Worker", text: true, minor: 1, key: (r) => last(r)?.worker, cell: (r) => narrowed("worker", last(r)?.worker ?? null) },
+    { id: "worker", title: "Worker", text: true, minor: 1, key: (r) => worker(r), cell: (r) => narrowed("worker", worker(r)) },
     {
       id: "workflow",
       title: "Run",

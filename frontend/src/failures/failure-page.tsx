@@ -10,10 +10,12 @@ import { Door } from "../parts/door.tsx";
 import { Facts } from "../parts/facts.tsx";
 import { Masked } from "../parts/failure-table.tsx";
 import { Sheet } from "../parts/head.tsx";
+import { Name } from "../parts/name.tsx";
 import { Newest } from "../parts/newest.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { clock, count, percent, plural } from "../words/format.ts";
+import { capital } from "../words/stretch.ts";
 
 const WINDOW = "24h";
 
@@ -53,6 +55,7 @@ function Answer({ found, range }: { found: FailureDetail; range: Query }) {
           picture={{
             t,
             step,
+            end: Date.parse(found.window.end) / 1000,
             layers: [
               { name: "failed", fill: "failed", values: found.series.failed },
               { name: "retried", fill: "retried", values: found.series.retried },
@@ -135,8 +138,8 @@ interface Place {
 
 function Places({ title, noun, ended, rows, href }: { title: string; noun: string; ended: string; rows: Place[]; href: (name: string) => string }) {
   const columns: Column<Place>[] = [
-    { id: "name", title: noun, text: true, key: (r) => r.name, cell: (r) => <a class="cm-name" href={href(r.name)} title={r.name}>{r.name || "none"}</a> },
-    { id: "beside", title: "queue", text: true, minor: 2, key: (r) => r.beside, cell: (r) => <span class="cm-muted cm-cut">{r.beside}</span> },
+    { id: "name", title: capital(noun), text: true, key: (r) => r.name, cell: (r) => <a class="cm-name" href={href(r.name)} title={r.name}><Name text={r.name || "none"} /></a> },
+    { id: "beside", title: "Queue", text: true, minor: 2, key: (r) => r.beside, cell: (r) => <span class="cm-muted cm-cut">{r.beside}</span> },
     { id: "count", title: ended, key: (r) => r.count, cell: (r) => count(r.count) },
   ];
   const shown = rows.some((r) => r.beside !== null) ? columns : columns.filter((c) => c.id !== "beside");
@@ -148,7 +151,7 @@ function Workers({ found, range }: { found: FailureDetail; range: Query }) {
   const columns: Column<FailureDetail["workers"][number]>[] = [
     {
       id: "worker",
-      title: "worker",
+      title: "Worker",
       text: true,
       key: (r) => r.worker,
       cell: (r) => (

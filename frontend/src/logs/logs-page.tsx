@@ -14,8 +14,9 @@ import { Sheet } from "../parts/head.tsx";
 import { useHeld } from "../parts/held.ts";
 import { limitOf, More } from "../parts/more.tsx";
 import { clock, plural } from "../words/format.ts";
-import { levelMark, LEVELS } from "./log-levels.ts";
-import { inline, marked } from "./marked.ts";
+import { levelMark, LEVELS } from "../words/log-levels.ts";
+import { inline } from "../words/extra.ts";
+import { marked } from "./marked.ts";
 
 const WINDOW = "24h";
 const TAIL_MS = 2_000;

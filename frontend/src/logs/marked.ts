@@ -1,4 +1,4 @@
-/** Texts of log records: what of them was searched for, and what fits into a line. */
+/** Texts of log records: what of them was searched for. */
 
 export interface Part {
   text: string;
@@ -21,14 +21,4 @@ export function marked(text: string, wanted: string): Part[] {
   }
   if (from < text.length) found.push({ text: text.slice(from), hit: false });
   return found;
-}
-
-const BRIEF = 120; // characters that stand beside a message
-
-/** Names and values of a record's extra in one line; null when they are too many for it. */
-export function inline(extra: unknown): string | null {
-  if (typeof extra !== "object" || extra === null || Array.isArray(extra)) return null;
-  const pairs = Object.entries(extra).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
-  const text = pairs.join(" ");
-  return text.length > BRIEF || text.includes("\n") ? null : text;
 }

@@ -22,7 +22,7 @@ export function Foot({ summary }: { summary: Summary }) {
         {lifetime.since && ` since ${day(new Date(lifetime.since))}`}
       </p>
       <p>
-        figures of {clock(generated_at, new Date())}, folded {duration(health.fold_lag_seconds)} before
+        figures of {clock(generated_at, new Date())}, {health.fold_lag_seconds == null ? "never folded" : `folded ${duration(health.fold_lag_seconds)} before`}
         {health.ticker && ` by ${health.ticker}`} · {plural(health.agents, "agent")}
         {health.stored_bytes != null && ` · ${bytes(health.stored_bytes)} stored`}
       </p>

@@ -7,7 +7,7 @@ import { Sparkline } from "../charts/sparkline.tsx";
 import { Badge } from "../parts/badge.tsx";
 import { Door } from "../parts/door.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { count, duration, rate } from "../words/format.ts";
+import { count, duration, rate, UNKNOWN } from "../words/format.ts";
 import { mark } from "../words/marks.ts";
 
 const columns = (range: Range): Column<QueueRow>[] => [
@@ -24,7 +24,7 @@ const columns = (range: Range): Column<QueueRow>[] => [
   },
   { id: "spark", title: "Course", hint: "backlog over the window", minor: 2, key: (r) => r.backlog, cell: (r) => <Sparkline values={r.spark} tone="waiting" floor={5} /> },
   { id: "backlog", title: "Backlog", hint: "messages that nobody has taken", key: (r) => r.backlog, cell: (r) => <b title={r.note ?? ""}><Door n={r.backlog} href={executions({ queue: r.queue, state: "WAITING", ...range })} /></b> },
-  { id: "oldest", title: "Oldest", hint: "age of the oldest message", key: (r) => r.oldest_seconds, cell: (r) => duration(r.oldest_seconds) },
+  { id: "oldest", title: "Oldest", hint: "age of the oldest message", key: (r) => r.oldest_seconds, cell: (r) => (r.backlog === 0 ? <span class="cm-muted">{UNKNOWN}</span> : duration(r.oldest_seconds)) },
   { id: "wait", title: "Wait p95", hint: "from publish (or due time) to start", key: (r) => r.wait_seconds.p95, cell: (r) => duration(r.wait_seconds.p95) },
   { id: "in", title: "Published", minor: 2, key: (r) => r.published, cell: (r) => count(r.published) },
   { id: "ended", title: "Ended", minor: 2, key: (r) => r.ended, cell: (r) => count(r.ended) },

@@ -1,10 +1,10 @@
 /** The five figures that tell whether it is fine: traffic, errors, latency, wait, saturation. */
 
-import { executions, runs as runsLink, schedule } from "../address/links.ts";
+import { executions, runs as runsLink, schedule, tasks } from "../address/links.ts";
 import type { Range } from "../address/window.ts";
 import type { Num } from "../api/basics.ts"
 import type { Summary, WorkerRow } from "../api/summary.ts";
-import { shares, total } from "../charts/scale.ts";
+import { perSecond, shares, total } from "../charts/scale.ts";
 import { Door } from "../parts/door.tsx";
 import { Tile } from "../parts/tile.tsx";
 import { points, relative } from "../words/change.ts";
@@ -41,7 +41,7 @@ export function Tiles({ summary, range }: { summary: Summary; range: Range }) {
         {...traffic}
         change={relative(totals.rate_per_second, compare?.rate_per_second)}
         hint={`${count(totals.ended)} attempts ended in ${span(window.seconds)}; ${earlier}: ${rate(compare?.rate_per_second)}`}
-        values={total([series.succeeded, series.failed, series.retried, series.other])}
+        values={perSecond(total([series.succeeded, series.failed, series.retried, series.other]), series.t, window.step_seconds, Date.parse(window.end) / 1000)}
         tone="running"
       />
       <Tile
@@ -61,6 +61,7 @@ export function Tiles({ summary, range }: { summary: Summary; range: Range }) {
       />
       <Tile
         title="Latency p95"
+        href={tasks({ sort: "-p95", ...range })}
         {...split(latency)}
         change={relative(latency, compare?.runtime_p95_seconds, true)}
         hint={`95 of 100 attempts ran no longer than this; ${earlier}: ${duration(compare?.runtime_p95_seconds)}`}

@@ -5,9 +5,9 @@ import type { Range } from "../address/window.ts";
 import type { WorkerRow } from "../api/summary.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Door } from "../parts/door.tsx";
-import { Meter } from "../parts/meter.tsx";
+import { Slots } from "../parts/slots.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { age, bytes, count, duration, percent, plural, UNKNOWN } from "../words/format.ts";
+import { age, ago, bytes, count, percent, plural, UNKNOWN } from "../words/format.ts";
 import { mark } from "../words/marks.ts";
 
 const CPU_LIMIT = 0.8; // the default rules' thresholds
@@ -49,9 +49,7 @@ function columns(now: Date, range: Range): Column<WorkerRow>[] {
         r.slots == null ? (
           <span class="cm-muted">{r.role === "worker" ? UNKNOWN : r.role}</span>
         ) : (
-          <span class="cm-with-meter">
-            {count(r.busy)} of {count(r.slots)} <Meter ratio={ratio(r.busy, r.slots)} limit={0.99} />
-          </span>
+          <Slots busy={r.busy} slots={r.slots} />
         ),
     },
     { id: "held", title: "Held", hint: "prefetched, not started", minor: 1, key: (r) => r.prefetched, cell: (r) => count(r.prefetched) },
@@ -86,7 +84,7 @@ function columns(now: Date, range: Range): Column<WorkerRow>[] {
       hint: "since its last heartbeat",
       minor: 1,
       key: (r) => age(r.seen_at, now),
-      cell: (r) => <span class="cm-muted">{duration(Math.round(age(r.seen_at, now) ?? 0))}</span>,
+      cell: (r) => <span class="cm-muted">{ago(r.seen_at, now)}</span>,
     },
   ];
 }

@@ -3,7 +3,7 @@
 import { workflow } from "../address/links.ts";
 import type { Range } from "../address/window.ts";
 import type { StepRow, WorkflowRow } from "../api/summary.ts";
-import { count, duration, percent } from "../words/format.ts";
+import { count, duration, percent, plural } from "../words/format.ts";
 
 const SHADES = 6; // the rest of a long workflow shares the last
 
@@ -29,8 +29,8 @@ function Workflow({ row, range }: { row: WorkflowRow; range: Range }) {
       <p>
         <a class="cm-name" href={workflow(row.workflow, range)} title={row.workflow}>{row.workflow}</a>{" "}
         <span class="cm-muted">
-          {count(row.ended)} ended,{" "}
-          <span class={row.failed ? "cm-bad" : ""}>{count(row.failed)} failed</span>, p95 {duration(row.runtime_seconds.p95)}
+          {plural(row.ended, "attempt")},{" "}
+          <span class={row.failed ? "cm-bad" : ""}>{count(row.failed)} failed</span>
         </span>
       </p>
       <div class="cm-shares" aria-hidden="true">

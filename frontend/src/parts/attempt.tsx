@@ -42,8 +42,9 @@ export function AttemptCard({ attempt, number }: { attempt: Attempt; number: num
 
 /** A duration and by how much it may be wrong. */
 export function held(attempt: Pick<Attempt, "hold_seconds" | "hold_error_seconds">): string {
-  const error = attempt.hold_error_seconds;
-  return duration(attempt.hold_seconds) + (error ? ` ± ${duration(error)}` : "");
+  const { hold_seconds: seconds, hold_error_seconds: error } = attempt;
+  if (seconds != null && error && error >= 0.99 * seconds) return `at most ${duration(seconds + error)}`;
+  return duration(seconds) + (error ? ` ± ${duration(error)}` : "");
 }
 
 function facts(a: Attempt): (Fact | null)[] {

@@ -2,10 +2,10 @@
 
 import type { ComponentChildren } from "preact";
 import { executions, failure, type Query, task } from "../address/links.ts";
-import type { Num } from "../api/basics.ts";
 import type { Failure } from "../api/tasks.ts";
+import { settled } from "../charts/scale.ts";
 import { Sparkline } from "../charts/sparkline.tsx";
-import { age, clock, count, duration, plural } from "../words/format.ts";
+import { ago, clock, count, plural } from "../words/format.ts";
 import { Door } from "./door.tsx";
 import { type Column, Table } from "./table.tsx";
 
@@ -53,7 +53,6 @@ export function Masked({ message }: { message: string | null }) {
 
 function columns(now: Date, range: Query, ofTask?: string): Column<Failure>[] {
   const past = "since" in range;
-  const whole = (seconds: Num) => (seconds == null ? null : Math.round(seconds));
   const found: Column<Failure>[] = [
     {
       id: "kind",
@@ -70,7 +69,7 @@ function columns(now: Date, range: Query, ofTask?: string): Column<Failure>[] {
       cell: (r) => (r.fingerprint ? <Door n={r.count} href={executions({ fingerprint: r.fingerprint, state: "FAILURE", task: ofTask, ...range })} bad /> : count(r.count)),
     },
     { id: "retried", title: "Retried", hint: "attempts that ended so and were made again", minor: 2, key: (r) => r.retried, cell: (r) => <span class={r.retried ? "cm-warn" : "cm-muted"}>{count(r.retried)}</span> },
-    { id: "spark", title: "Course", hint: "over the window", minor: 2, key: (r) => r.spark.at(-1), cell: (r) => <Sparkline values={r.spark} tone="failed" /> },
+    { id: "spark", title: "Course", hint: "over the window", minor: 2, key: (r) => r.spark.at(-1), cell: (r) => <Sparkline values={past ? r.spark : settled(r.spark)} tone="failed" /> },
     {
       id: "where",
       title: "Where",
@@ -91,8 +90,8 @@ function columns(now: Date, range: Query, ofTask?: string): Column<Failure>[] {
       key: (r) => r.tasks.map((t) => t.task).join(", "),
       cell: (r) => <Places names={[...new Set(r.tasks.map((t) => t.task))]} href={(name) => task(name, range)} noun="task" />,
     },
-    { id: "first", title: "First", hint: "in the window", minor: 1, key: (r) => r.first_at, cell: (r) => clock(r.first_at, now) },
-    { id: "last", title: "Last", hint: past ? "in the window" : "how long ago", key: (r) => r.last_at, cell: (r) => <span class="cm-muted">{past ? clock(r.last_at, now) : duration(whole(age(r.last_at, now)))}</span> },
+    { id: "first", title: "First", hint: "in the window, as fine as counts are kept", minor: 1, key: (r) => r.first_at, cell: (r) => clock(r.first_at, now) },
+    { id: "last", title: "Last", hint: "in the window", key: (r) => r.last_at, cell: (r) => <span class="cm-muted">{past ? clock(r.last_at, now) : ago(r.last_at, now)}</span> },
   ];
   return ofTask === undefined ? found : found.filter((c) => c.id !== "tasks");
 }

@@ -111,7 +111,7 @@ export function Quiet({ seconds, what, children }: { seconds: number; what: stri
 /** The figures are old because nobody folds the inbox. */
 export function Stale({ summary }: { summary: Summary }) {
   return (
-    <Notice tone="warning" title={`Figures stand still since ${clock(summary.health.folded_at, new Date())}.`}>
+    <Notice tone="warning" title={summary.health.folded_at ? `Figures stand still since ${clock(summary.health.folded_at, new Date())}.` : "Figures were never brought together."}>
       Nobody collects what was recorded. Is a worker or beat of this app running? If none can be, run{" "}
       <code>celery -A proj monitor serve</code>.
     </Notice>

@@ -4,7 +4,10 @@ import { useState } from "preact/hooks";
 import { execution, search } from "../address/links.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { LogRecord, Logs } from "../api/runs.ts";
+import { inline } from "../words/extra.ts";
 import { clock, plural } from "../words/format.ts";
+import { levelMark } from "../words/log-levels.ts";
+import { Badge } from "./badge.tsx";
 
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 const LIMIT = 200; // records; more belong on a page of their own
@@ -46,14 +49,14 @@ export function Records({ path, everyMs, many = false }: Props) {
 }
 
 function Line({ record, many }: { record: LogRecord; many: boolean }) {
-  const extra = record.extra == null ? null : typeof record.extra === "string" ? record.extra : JSON.stringify(record.extra);
+  const extra = inline(record.extra) ?? (record.extra == null ? "" : typeof record.extra === "string" ? record.extra : JSON.stringify(record.extra));
   return (
-    <li class={`cm-log-${record.level.toLowerCase()}`}>
+    <li>
       <time class="cm-muted" dateTime={record.at ?? undefined}>{clock(record.at, new Date())}</time>{" "}
-      <b>{record.level}</b>{" "}
+      <Badge mark={levelMark(record.level)} word />{" "}
       {many && record.id && <a class="cm-name" href={execution(record.id)}>{record.task ?? record.id}</a>}{" "}
       <span class="cm-muted">{record.logger}</span> <span class="cm-message">{record.message}</span>
-      {extra && extra !== "{}" && <span class="cm-muted cm-message"> {extra}</span>}
+      {extra && <span class="cm-muted cm-message"> {extra}</span>}
       {record.exception && <pre tabIndex={0}>{record.exception}</pre>}
     </li>
   );

@@ -13,7 +13,7 @@ import type { Column } from "./table.tsx";
 export function RunState({ run }: { run: Run }) {
   return (
     <>
-      <Badge mark={runMark(run.state)} word /> {run.state === "RUNNING" && <span class="cm-muted">{share(run.progress)}</span>}
+      <Badge mark={runMark(run.state)} word /> {run.state === "RUNNING" && <span class="cm-muted cm-wide">{share(run.progress)}</span>}
     </>
   );
 }
@@ -26,7 +26,7 @@ export const RUN_COLUMNS: Column<Run>[] = [
     text: true,
     key: (r) => r.workflow ?? r.root_task,
     cell: (r) => (
-      <a class="cm-name" href={runLink(r.id)} title={`${r.workflow ?? r.root_task}\nid ${r.id}`}>{r.workflow ?? r.root_task ?? r.id}</a>
+      <a class="cm-name cm-tight" href={runLink(r.id)} title={`${r.workflow ?? r.root_task}\nid ${r.id}`}>{r.workflow ?? r.root_task ?? r.id}</a>
     ),
   },
   { id: "id", title: "Id", text: true, minor: 1, key: (r) => r.id, cell: (r) => <a href={runLink(r.id)} title={r.id}><code>{r.id.slice(0, 8)}</code></a> },
@@ -34,8 +34,8 @@ export const RUN_COLUMNS: Column<Run>[] = [
   { id: "duration", title: "Took", hint: "from the first start to the last end, or until now", key: (r) => r.duration_seconds, cell: (r) => duration(r.duration_seconds) },
   {
     id: "bottleneck",
-    title: "Set by",
-    hint: "the step with the most run time on the path that set the duration",
+    title: "Longest step",
+    hint: "the step with the most run time on the path that set the duration, and its share of it",
     text: true,
     minor: 2,
     key: (r) => r.bottleneck?.step,
@@ -55,6 +55,6 @@ export const RUN_COLUMNS: Column<Run>[] = [
     cell: (r) => <Door n={r.failed} href={executions({ run: r.id, state: "FAILURE", window: "92d" })} bad />,
   },
   { id: "retries", title: "Retries", minor: 1, key: (r) => r.retries, cell: (r) => <span class={r.retries ? "cm-warn" : "cm-muted"}>{count(r.retries)}</span> },
-  { id: "wait", title: "In queues", hint: "all steps' waits together", minor: 1, key: (r) => r.queue_wait_seconds, cell: (r) => duration(r.queue_wait_seconds) },
+  { id: "wait", title: "Total wait", hint: "all steps' waits together", minor: 1, key: (r) => r.queue_wait_seconds, cell: (r) => duration(r.queue_wait_seconds) },
   { id: "cpu", title: "CPU", minor: 1, key: (r) => r.cpu_seconds, cell: (r) => duration(r.cpu_seconds) },
 ];

@@ -20,7 +20,7 @@ export function percentage(of100: number | null | undefined): string {
 
 export function ShareBar({ ratio }: { ratio: Num }) {
   return (
-    <span class="cm-with-meter">
+    <span class="cm-with-meter cm-share">
       {share(ratio)} <Meter ratio={ratio} />
     </span>
   );

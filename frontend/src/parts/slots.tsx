@@ -17,7 +17,7 @@ export function Slots({ busy, slots }: { busy: Num; slots: Num }) {
           <span>{"▮".repeat(used)}</span>{"▯".repeat(slots - used)}
         </span>
       ) : (
-        <Meter ratio={used / slots} limit={0.995} />
+        <Meter ratio={used / slots} />
       )}
     </span>
   );

@@ -2,9 +2,11 @@
 
 import { executions, type Query, task } from "../address/links.ts";
 import type { TaskRow } from "../api/summary.ts";
+import { settled } from "../charts/scale.ts";
 import { Sparkline } from "../charts/sparkline.tsx";
-import { age, bytes, count, duration, percent, rate } from "../words/format.ts";
+import { age, ago, bytes, count, duration, percent, rate } from "../words/format.ts";
 import { Door } from "./door.tsx";
+import { Name } from "./name.tsx";
 import { type Column, Table } from "./table.tsx";
 
 /** The exception that most attempts failed with, and how many kinds there are. */
@@ -25,6 +27,11 @@ function TopError({ errors }: { errors: Record<string, number> }) {
   );
 }
 
+/** CPU time that is known; of none that was measured the sum is 0, and that is not what it took. */
+function cpu(row: TaskRow): number | null {
+  return row.cpu_seconds.p50 == null ? null : row.cpu_seconds.total;
+}
+
 /** Columns of a table of task names; `range` is the window or the two moments its links lead to. */
 export const taskColumns = (now: Date, range: Query): Column<TaskRow>[] => [
   {
@@ -34,7 +41,7 @@ export const taskColumns = (now: Date, range: Query): Column<TaskRow>[] => [
     key: (r) => r.task,
     cell: (r) => (
       <a class="cm-name" href={task(r.task, range)} title={`${r.task}\nqueues: ${r.queues.join(", ") || "none"}`}>
-        {r.task}
+        <Name text={r.task} />
       </a>
     ),
   },
@@ -44,7 +51,7 @@ export const taskColumns = (now: Date, range: Query): Column<TaskRow>[] => [
     hint: "ends over the window",
     minor: 1,
     key: (r) => r.rate_per_second,
-    cell: (r) => <Sparkline values={r.spark} tone="running" />,
+    cell: (r) => <Sparkline values={"since" in range ? r.spark : settled(r.spark)} tone="running" />,
   },
   {
     id: "ended",
@@ -86,7 +93,7 @@ export const taskColumns = (now: Date, range: Query): Column<TaskRow>[] => [
     key: (r) => r.wait_seconds.p95,
     cell: (r) => duration(r.wait_seconds.p95),
   },
-  { id: "cpu", title: "CPU", hint: "CPU time of all attempts together", minor: 1, key: (r) => r.cpu_seconds.total, cell: (r) => duration(r.cpu_seconds.total) },
+  { id: "cpu", title: "CPU", hint: "CPU time of all attempts together", minor: 1, key: (r) => cpu(r), cell: (r) => <span title={cpu(r) == null ? "no attempt of it could be told apart" : undefined}>{duration(cpu(r))}</span> },
   { id: "memory", title: "Peak", hint: "highest memory of a process that ran it", minor: 1, key: (r) => r.memory_peak_bytes, cell: (r) => bytes(r.memory_peak_bytes) },
   {
     id: "error",
@@ -98,11 +105,11 @@ export const taskColumns = (now: Date, range: Query): Column<TaskRow>[] => [
   },
   {
     id: "last",
-    title: "Last",
-    hint: "since the last end",
+    title: "Last end",
+    hint: "of an attempt",
     minor: 2,
     key: (r) => age(r.last_at, now),
-    cell: (r) => <span class="cm-muted">{duration(whole(age(r.last_at, now)))}</span>,
+    cell: (r) => <span class="cm-muted">{ago(r.last_at, now)}</span>,
   },
 ];
 
@@ -119,8 +126,4 @@ export function Tasks({ rows, now, range }: { rows: readonly TaskRow[]; now: Dat
       empty="No task ended in this window."
     />
   );
-}
-
-function whole(seconds: number | null): number | null {
-  return seconds == null ? null : Math.round(seconds);
 }

@@ -12,6 +12,7 @@ import { Door } from "../parts/door.tsx";
 import { type Fact, Facts } from "../parts/facts.tsx";
 import { Finding } from "../parts/finding.tsx";
 import { Sheet } from "../parts/head.tsx";
+import { Name } from "../parts/name.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { Slots } from "../parts/slots.tsx";
 import { type Column, Table } from "../parts/table.tsx";
@@ -101,14 +102,14 @@ function facts(row: QueueDetail, range: Range): (Fact | null)[] {
     { name: "in", value: rate(row.in_per_second), hint: "messages that came, mean of the last 5 minutes" },
     { name: "started", value: rate(row.start_per_second), hint: "mean of the last 5 minutes" },
     { name: "out", value: rate(row.out_per_second), hint: "attempts that ended, mean of the last 5 minutes" },
-    { name: "empty in", value: row.backlog ? (row.empties_in_seconds == null ? <span class="cm-warn">never at this rate</span> : duration(Math.round(row.empties_in_seconds))) : row.backlog === 0 ? "it is empty" : null },
+    { name: "empty in", value: row.backlog ? (row.empties_in_seconds == null ? <span class={queueMark(row).tone === "ok" ? "cm-muted" : "cm-warn"}>never at this rate</span> : duration(Math.round(row.empties_in_seconds))) : row.backlog === 0 ? "it is empty" : null },
     { name: "oldest", value: row.backlog ? duration(row.oldest_seconds) : null, hint: row.backlog ? "in the broker" : "nothing lies in the broker" },
     { name: "wait p50", value: duration(row.wait_seconds.p50), hint: "from publish (or due time) to start" },
     { name: "p95", value: duration(row.wait_seconds.p95) },
     { name: "p99", value: duration(row.wait_seconds.p99) },
     { name: "published", value: <Door n={row.published} href={executions(of)} />, hint: stretch(row.window, range) },
     { name: "ended", value: <Door n={row.ended} href={executions(of)} />, hint: stretch(row.window, range) },
-    { name: "failed", value: <a href={executions({ ...of, state: "FAILURE" })}>those that failed</a> },
+    { name: "failed", value: <a href={executions({ ...of, state: "FAILURE" })}>list</a>, hint: "executions of this queue that failed" },
     { name: "workers", value: <span class={row.consumers ? "" : "cm-bad"}>{count(row.consumers)}{row.broker_consumers != null && ` (the broker counts ${count(row.broker_consumers)})`}</span>, hint: "live ones that take from it" },
     { name: "unacked", value: count(row.unacked), hint: "given out and not acknowledged, as the broker counts" },
     { name: "broker", value: row.broker.kind, hint: `looked at ${clock(row.broker.sampled_at, serverNow())}` },
@@ -138,11 +139,11 @@ function Waiting({ found, all, search }: { found: WaitingNow; all: number; searc
 }
 
 const WAITING: Column<WaitingRow>[] = [
-  { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => (r.published_at ? <a class="cm-name" href={execution(r.id)} title={`${r.task}\nid ${r.id}`}>{r.task ?? r.id}</a> : <span class="cm-name" title={`id ${r.id}\nnothing is stored of it: it was published by a process without a Monitor`}>{r.task ?? r.id}</span>) },
+  { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => (r.published_at ? <a class="cm-name" href={execution(r.id)} title={`${r.task}\nid ${r.id}`}><Name text={r.task ?? r.id} /></a> : <span class="cm-name" title={`id ${r.id}\nnothing is stored of it: it was published by a process without a Monitor`}>{r.task ?? <span class="cm-muted">unknown</span>}</span>) },
   { id: "id", title: "Id", text: true, minor: 1, key: (r) => r.id, cell: (r) => <code class="cm-id">{r.id.slice(0, 8)}</code> },
   { id: "since", title: "Since", minor: 1, key: (r) => r.published_at ?? r.held_since, cell: (r) => clock(r.published_at ?? r.held_since, serverNow()) },
-  { id: "waited", title: "For", key: (r) => r.seconds, cell: (r) => <b>{duration(r.seconds)}</b> },
-  { id: "parts", title: "Of it", hint: "until due, in the broker, held by a worker", text: true, minor: 2, key: (r) => r.hold_seconds, value: (r) => `due ${r.eta_seconds + r.retry_backoff_seconds} s, broker ${r.broker_seconds} s, held ${r.hold_seconds} s`, cell: (r) => <Parts row={r} /> },
+  { id: "waited", title: "For", key: (r) => r.seconds, cell: (r) => <b>{duration(r.published_at || r.held_since ? r.seconds : null)}</b> },
+  { id: "parts", title: "Spent", hint: "until due, in the broker, held by a worker", text: true, minor: 2, key: (r) => r.hold_seconds, value: (r) => `due ${r.eta_seconds + r.retry_backoff_seconds} s, broker ${r.broker_seconds} s, held ${r.hold_seconds} s`, cell: (r) => <Parts row={r} /> },
   { id: "held", title: "Held by", text: true, minor: 2, key: (r) => r.held_by, cell: (r) => (r.held_by ? <a class="cm-cut" href={workerLink(r.held_by)}>{r.held_by}</a> : <span class="cm-muted">nobody</span>) },
   {
     id: "because",
@@ -180,10 +181,10 @@ function Takers({ rows, name, range }: { rows: readonly QueueWorker[]; name: str
 
 function Tasks({ rows, name, range }: { rows: readonly QueueTask[]; name: string; range: Range }) {
   const columns: Column<QueueTask>[] = [
-    { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name" href={taskLink(r.task, range)} title={r.task}>{r.task}</a> },
+    { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name" href={taskLink(r.task, range)} title={r.task}><Name text={r.task} /></a> },
     { id: "published", title: "Published", minor: 2, key: (r) => r.published, cell: (r) => count(r.published) },
     { id: "ended", title: "Ended", key: (r) => r.ended, cell: (r) => <Door n={r.ended} href={executions({ task: r.task, queue: name, ...range })} /> },
-    { id: "wait", title: "Wait p95", key: (r) => r.wait_seconds.p95, cell: (r) => duration(r.wait_seconds.p95) },
+    { id: "wait", title: "Wait p95", minor: 2, key: (r) => r.wait_seconds.p95, cell: (r) => duration(r.wait_seconds.p95) },
     { id: "runtime", title: "Runtime p95", minor: 2, key: (r) => r.runtime_seconds.p95, cell: (r) => duration(r.runtime_seconds.p95) },
     { id: "share", title: "Of all time", hint: "share of the time that tasks of this queue ran", key: (r) => r.runtime_seconds.total, cell: (r) => percent(share(r, rows)) },
   ];
@@ -204,7 +205,7 @@ function charts({ series }: QueueDetail) {
   const rates = rateUnit([...series.in_per_second, ...series.out_per_second, ...series.start_per_second]);
   return [
     { title: "Messages", hint: "means per point", t, unit: amount, floor: 5, lines: [
-      { name: "in the broker", values: series.backlog, tone: "ink" as const },
+      { name: "broker", values: series.backlog, tone: "ink" as const },
       { name: "held", values: series.held, tone: "waiting" as const },
       { name: "due later", values: series.eta_held, tone: "muted" as const, dashed: true },
       { name: "running", values: series.running, tone: "running" as const },

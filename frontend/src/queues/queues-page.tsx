@@ -91,7 +91,7 @@ const columns = (range: Range): Column<Queue>[] => [
     hint: "at the rates of the last 5 minutes",
     minor: 2,
     key: (r) => r.empties_in_seconds,
-    cell: (r) => (r.backlog ? (r.empties_in_seconds == null ? <span class="cm-warn">never</span> : duration(Math.round(r.empties_in_seconds))) : <span class="cm-muted">{UNKNOWN}</span>),
+    cell: (r) => (r.backlog ? (r.empties_in_seconds == null ? <span class={queueMark(r).tone === "ok" ? "cm-muted" : "cm-warn"}>never</span> : duration(Math.round(r.empties_in_seconds))) : <span class="cm-muted">{UNKNOWN}</span>),
   },
   { id: "held", title: "Held", hint: "taken by workers, not started", minor: 1, key: (r) => r.held, cell: (r) => count(r.held) },
   { id: "eta", title: "Due later", hint: "taken by workers and kept until it is due", minor: 1, key: (r) => r.eta_held, cell: (r) => <span class={r.delivered_twice ? "cm-warn" : ""}>{count(r.eta_held)}</span> },

@@ -8,6 +8,7 @@ import type { ResourceRow, Resources } from "../api/workers.ts";
 import { Door } from "../parts/door.tsx";
 import { Finding } from "../parts/finding.tsx";
 import { Sheet } from "../parts/head.tsx";
+import { Name } from "../parts/name.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { Ending } from "../parts/quiet.tsx";
 import { ShareBar } from "../parts/share.tsx";
@@ -91,9 +92,9 @@ function Orders({ by, search }: { by: string; search: string }) {
 
 function columns(range: Range, rows: readonly ResourceRow[], ranked: string): Column<ResourceRow>[] {
   const all: Column<ResourceRow>[] = [
-    { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name" href={taskLink(r.task, range)} title={`${r.task}\n${r.queues.join(", ")}`}>{r.task}</a> },
+    { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name" href={taskLink(r.task, range)} title={`${r.task}\n${r.queues.join(", ")}`}><Name text={r.task} /></a> },
     { id: "runs", title: "Runs", minor: 1, key: (r) => r.runs, cell: (r) => <Door n={r.runs} href={executions({ task: r.task, ...range })} /> },
-    { id: "cpu", title: "CPU", hint: "of all attempts, and the share of all tasks' CPU", key: (r) => r.cpu_seconds.total, cell: (r) => <span class="cm-costs">{duration(r.cpu_seconds.total)} <ShareBar ratio={r.cpu_seconds.share} /></span> },
+    { id: "cpu", title: "CPU", hint: "of all attempts, and the share of all tasks' CPU", key: (r) => r.cpu_seconds.total, cell: (r) => <span class="cm-costs">{duration(r.cpu_seconds.avg == null ? null : r.cpu_seconds.total)} <ShareBar ratio={r.cpu_seconds.avg == null ? null : r.cpu_seconds.share} /></span> },
     { id: "cpu-mean", title: "each", hint: "CPU of an attempt, mean", minor: 1, key: (r) => r.cpu_seconds.avg, cell: (r) => duration(r.cpu_seconds.avg) },
     { id: "cpu-p95", title: "p95", hint: "CPU: 95 of 100 attempts took no more", minor: 1, key: (r) => r.cpu_seconds.p95, cell: (r) => duration(r.cpu_seconds.p95) },
     { id: "time", title: "Time", hint: "that all attempts ran, and its share", minor: 2, key: (r) => r.runtime_seconds.total, cell: (r) => <span class="cm-costs">{duration(r.runtime_seconds.total)} <ShareBar ratio={r.runtime_seconds.share} /></span> },

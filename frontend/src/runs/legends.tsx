@@ -8,7 +8,8 @@ export function WaterfallLegend() {
       <li><i class="cm-wf-bar-run cm-wf-ok" /> ran</li>
       <li><i class="cm-wf-bar-run cm-wf-warning" /> retried</li>
       <li><i class="cm-wf-bar-run cm-wf-critical" /> failed</li>
-      <li><i class="cm-wf-bar-run cm-wf-running" /> runs</li>
+      <li><i class="cm-wf-bar-run cm-wf-running" /> running</li>
+      <li><i class="cm-wf-span" /> span</li>
       <li><i class="cm-wf-wait" /> waiting outside</li>
       <li><span class="cm-star" aria-hidden="true">★</span> set the duration</li>
     </ul>
@@ -19,7 +20,7 @@ export function GraphLegend() {
   return (
     <ul class="cm-legend cm-wf-legend">
       <li><i class="cm-legend-node cm-edge-ok" /> succeeded</li>
-      <li><i class="cm-legend-node cm-edge-running" /> runs</li>
+      <li><i class="cm-legend-node cm-edge-running" /> running</li>
       <li><i class="cm-legend-node cm-edge-critical" /> failed</li>
       <li><i class="cm-legend-node cm-node-group" /> many of one task</li>
       <li><i class="cm-legend-node cm-node-planned" /> planned</li>

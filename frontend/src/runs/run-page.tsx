@@ -5,7 +5,7 @@ import { changed, run as runLink, runs, search as query, workflow } from "../add
 import { go } from "../address/location.ts";
 import type { PageProps } from "../address/route.ts";
 import { useAnswer } from "../answers/answer.ts";
-import type { Run, RunAnswer } from "../api/runs.ts";
+import type { Bottleneck, Run, RunAnswer } from "../api/runs.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Facts } from "../parts/facts.tsx";
 import { Sheet } from "../parts/head.tsx";
@@ -16,6 +16,7 @@ import { percentage, share } from "../parts/share.tsx";
 import { clock, count, duration } from "../words/format.ts";
 import { runMark } from "../words/states.ts";
 import { MOST_STEPS } from "./graph-part.tsx";
+import { type Waited, waited } from "./path-time.ts";
 import { RunPicture } from "./run-picture.tsx";
 import { RunTotals } from "./run-totals.tsx";
 import { StepPanel } from "./step-panel.tsx";
@@ -25,6 +26,7 @@ const LIVE_MS = 2_000;
 const OVER_MS = 15_000; // a late record may still correct it
 /** Steps one by one, at most: as many as the API tells, and as many as a graph is laid out of. */
 const MOST = { waterfall: 10_000, graph: MOST_STEPS };
+const TOLD = 0.05; // share of waiting below which nobody asks for it
 
 export function RunPage({ name: id, search }: PageProps) {
   const path = `/runs/${encodeURIComponent(id)}`;
@@ -95,11 +97,7 @@ function Line({ run }: { run: RunDetail }) {
     <section class="cm-card cm-padded cm-runline">
       <Facts
         facts={[
-          run.bottleneck && {
-            name: "set by",
-            value: <b>{run.bottleneck.step} {percentage(run.bottleneck.percentage_of_total)}</b>,
-            hint: `the step with the most run time on the path that set the duration: ${duration(run.bottleneck.duration_seconds)}`,
-          },
+          run.bottleneck && { name: "set by", value: <SetBy step={run.bottleneck} idle={waited(run)} />, hint: "on the path that set the duration: the step that ran longest, and how long none of its steps ran" },
           waits.length > 0 ? { name: "waits for", value: <b class="cm-warn">{waits.map((w) => `${w.wait} ${duration(w.age_seconds)}`).join(", ")}</b> } : null,
           { name: run.state === "RUNNING" ? "running for" : "took", value: duration(run.duration_seconds), hint: "from the first start to the last end" },
           { name: "turnaround", value: duration(run.turnaround_seconds), hint: "from the first publish to the last end the caller waits for" },
@@ -117,6 +115,14 @@ function Line({ run }: { run: RunDetail }) {
       )}
     </section>
   );
+}
+
+/** What took most of the path stands first: a step, or the time in queues, between tries and outside. */
+function SetBy({ step, idle }: { step: Bottleneck; idle: Waited | null }) {
+  const ran = (step.percentage_of_total ?? 0) / 100;
+  const parts = [{ of: ran, text: <b title={duration(step.duration_seconds)}>{step.step} {percentage(step.percentage_of_total)}</b> }];
+  if (idle && idle.share >= TOLD) parts.push({ of: idle.share, text: <b title={duration(idle.seconds)}>waiting {share(idle.share)}</b> });
+  return <>{parts.sort((a, b) => b.of - a.of).map((p, i) => <>{i > 0 && <span class="cm-muted">, </span>}{p.text}</>)}</>;
 }
 
 /** What the API has folded and would show one by one if asked. */

@@ -125,7 +125,7 @@ function band(entry: Entry, lines: readonly Booking[], place: (ms: number) => nu
 const STATES: Record<string, StateMark> = {
   missed: { shape: "✕", word: "missed", tone: "critical" },
   unsent: { shape: "■", word: "not sent", tone: "critical" },
-  duplicate: { shape: "◆", word: "double", tone: "lost" },
+  duplicate: { shape: "◆", word: "double", tone: "critical" },
   late: { shape: "▲", word: "late", tone: "warning" },
   overlapping: { shape: "▲", word: "overlaps", tone: "warning" },
   on_time: { shape: "●", word: "on time", tone: "ok" },

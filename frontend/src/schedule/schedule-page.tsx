@@ -12,7 +12,7 @@ import { Sheet } from "../parts/head.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { serverNow } from "../words/clock.ts";
-import { age, clock, count, duration, plural } from "../words/format.ts";
+import { ago, clock, count, duration, plural } from "../words/format.ts";
 import { because, executionMark } from "../words/states.ts";
 import { workerMark } from "../words/worker-states.ts";
 import { byTrouble, scheduleMark, worst } from "./schedule-lanes.ts";
@@ -67,7 +67,7 @@ function Standing({ found, entries, search }: { found: Schedule; entries: readon
     <Finding mark={mark} text={text} aside={<>· {enabled}</>}>
       {told.length + bad.length > 0 && (
         <ul>
-          {told.map((note) => <li key={note}>▲ {note}</li>)}
+          {told.map((note) => <li key={note}><span class="cm-warn" aria-hidden="true">▲</span> {note}</li>)}
           {bad.slice(0, TOLD).map((e) => (
             <li key={e.entry}>
               <Badge mark={scheduleMark(worst(e))} /> <a href={changed(search, { entry: e.entry })}>{e.entry}</a>: {inWords(e)}
@@ -96,18 +96,18 @@ function Entries({ rows, search, since, start }: { rows: readonly Entry[]; searc
 }
 
 function columns(search: string): Column<Entry>[] {
-  const fault = (n: number) => <span class={n ? "cm-bad" : "cm-muted"}>{count(n)}</span>;
+  const fault = (n: number, tone = "cm-bad") => <span class={n ? tone : "cm-muted"}>{count(n)}</span>;
   return [
     { id: "state", title: "State", text: true, key: (r) => `${Object.keys(ORDER).indexOf(worst(r))} ${r.entry}`, value: (r) => worst(r), cell: (r) => <Badge mark={scheduleMark(worst(r))} word /> },
-    { id: "entry", title: "Entry", text: true, key: (r) => r.entry, cell: (r) => <a class="cm-name" href={changed(search, { entry: r.entry })} title={`${r.entry}\n${r.task}`}>{r.entry}</a> },
+    { id: "entry", title: "Entry", text: true, key: (r) => r.entry, cell: (r) => <a class="cm-name cm-tight" href={changed(search, { entry: r.entry })} title={`${r.entry}\n${r.task}`}>{r.entry}</a> },
     { id: "schedule", title: "When", text: true, minor: 2, key: (r) => r.schedule, cell: (r) => r.schedule },
     { id: "expected", title: "Expected", minor: 2, key: (r) => r.expected, cell: (r) => count(r.expected) },
-    { id: "sent", title: "Sent", key: (r) => r.sent, cell: (r) => count(r.sent) },
+    { id: "sent", title: "Sent", minor: 2, key: (r) => r.sent, cell: (r) => count(r.sent) },
     { id: "missed", title: "Missed", key: (r) => r.missed, cell: (r) => fault(r.missed) },
-    { id: "late", title: "Late", hint: "over a quarter of its interval after it was due, 5 s at most", minor: 2, key: (r) => r.late, cell: (r) => fault(r.late) },
+    { id: "late", title: "Late", hint: "over a quarter of its interval after it was due, 5 s at most", minor: 2, key: (r) => r.late, cell: (r) => fault(r.late, "cm-warn") },
     { id: "double", title: "Double", hint: "sent again before it was due again, as by two beats", minor: 2, key: (r) => r.duplicate, cell: (r) => fault(r.duplicate) },
     { id: "unsent", title: "Not sent", hint: "beat tried, and the broker refused", minor: 1, key: (r) => r.unsent, cell: (r) => fault(r.unsent) },
-    { id: "overlaps", title: "Overlaps", hint: "sent while the one before it had not ended", minor: 1, key: (r) => r.overlapping, cell: (r) => fault(r.overlapping) },
+    { id: "overlaps", title: "Overlaps", hint: "sent while the one before it had not ended", minor: 1, key: (r) => r.overlapping, cell: (r) => fault(r.overlapping, "cm-warn") },
     { id: "drift", title: "Drift", hint: "sent so long after it was due, at most", minor: 1, key: (r) => r.drift_seconds.max, cell: (r) => duration(r.drift_seconds.max) },
     { id: "runtime", title: "Runtime p95", hint: "of its executions that are still stored", minor: 1, key: (r) => r.runtime_seconds.p95, cell: (r) => duration(r.runtime_seconds.p95) },
     { id: "last", title: "Last sent", minor: 2, key: (r) => r.last_sent_at, cell: (r) => clock(r.last_sent_at, serverNow()) },
@@ -185,8 +185,8 @@ const BEATS: Column<Beat>[] = [
   { id: "scheduler", title: "Scheduler", text: true, minor: 2, key: (r) => r.scheduler, cell: (r) => r.scheduler },
   { id: "entries", title: "Entries", key: (r) => r.entries, cell: (r) => count(r.entries) },
   { id: "started", title: "Started", minor: 1, key: (r) => r.started_at, cell: (r) => clock(r.started_at, serverNow()) },
-  { id: "loop", title: "Last round", hint: "since its loop came round last", key: (r) => r.loop_at, cell: (r) => duration(Math.round(age(r.loop_at, serverNow()) ?? 0)) },
-  { id: "seen", title: "Seen", key: (r) => r.seen_at, cell: (r) => <span class="cm-muted">{duration(Math.round(age(r.seen_at, serverNow()) ?? 0))}</span> },
+  { id: "loop", title: "Last round", hint: "since its loop came round last", key: (r) => r.loop_at, cell: (r) => ago(r.loop_at, serverNow()) },
+  { id: "seen", title: "Seen", key: (r) => r.seen_at, cell: (r) => <span class="cm-muted">{ago(r.seen_at, serverNow())}</span> },
 ];
 
 /** A beat that lives and sends nothing is worse than a busy worker. */

@@ -88,6 +88,7 @@ function picture({ series, heatmap, window }: TaskDetail): Picture {
   return {
     t: series.t,
     step: window.step_seconds,
+    end: Date.parse(window.end) / 1000,
     heatmap,
     lines: [
       { name: "p99", values: series.runtime_p99, dash: [6, 3] },

@@ -30,7 +30,7 @@ export function TaskWorkers({ found, range }: { found: TaskDetail; range: Query 
     { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => (r.worker ? <a class="cm-name" href={link(r.worker)}>{r.worker}</a> : <span class="cm-muted">unknown</span>) },
     { id: "ended", title: "Ended", key: (r) => r.ended, cell: (r) => count(r.ended) },
     { id: "failed", title: "Failed", hint: "and lost", key: (r) => r.failed, cell: (r) => <Door n={r.failed} href={link(r.worker, { state: "FAILURE" })} bad /> },
-    { id: "ratio", title: "Failing", hint: "failed and lost of all attempts that ended on it, retried ones included", key: (r) => ratio(r), cell: (r) => <span class={(ratio(r) ?? 0) > 0.05 ? "cm-bad" : ""}>{percent(ratio(r))}</span> },
+    { id: "ratio", title: "Of all ends", hint: "failed and lost of all attempts that ended on it, retried ones included", key: (r) => ratio(r), cell: (r) => <span class={(ratio(r) ?? 0) > 0.05 ? "cm-bad" : ""}>{percent(ratio(r))}</span> },
     { id: "p50", title: "p50", hint: "median runtime", minor: 2, key: (r) => r.runtime_seconds.p50, cell: (r) => duration(r.runtime_seconds.p50) },
     { id: "p95", title: "p95", hint: "runtime: 95 of 100 ran no longer", key: (r) => r.runtime_seconds.p95, cell: (r) => duration(r.runtime_seconds.p95) },
   ];

@@ -26,11 +26,11 @@ function facts(found: TaskDetail, row: TaskResources | undefined): (Fact | null)
   const shared = row?.attributed_ratio != null && row.attributed_ratio < 1;
   const blind = "its pool cannot tell what one attempt took";
   return [
-    { name: "CPU in all", value: duration(cpu.total), hint: cpu.total == null ? blind : "of all attempts together" },
-    { name: "of all tasks' CPU", value: percent(row?.cpu_seconds.share) },
-    { name: "CPU a run", value: duration(cpu.avg), hint: "on average" },
+    { name: "total CPU", value: duration(cpu.total), hint: cpu.total == null ? blind : "of all attempts together" },
+    { name: "share of all CPU", value: percent(row?.cpu_seconds.share) },
+    { name: "CPU per run", value: duration(cpu.avg), hint: "on average" },
     { name: "CPU p95", value: duration(cpu.p95) },
-    { name: "ran in all", value: duration(found.runtime_seconds.total), hint: "time in the body, of all attempts together" },
+    { name: "total runtime", value: duration(found.runtime_seconds.total), hint: "time in the body, of all attempts together" },
     { name: "memory p95", value: bytes(memory.p95), hint: "resident, of the process that ran it" },
     { name: "peak memory", value: bytes(found.memory_peak_bytes), hint: "of the largest process that ran it" },
     growth(row),

@@ -2,7 +2,7 @@
 
 import { executions, type Query } from "../address/links.ts";
 import type { TaskDetail } from "../api/tasks.ts";
-import { shares, total } from "../charts/scale.ts";
+import { perSecond, shares, total } from "../charts/scale.ts";
 import { Tile } from "../parts/tile.tsx";
 import { points, relative } from "../words/change.ts";
 import { bytes, count, duration, percent, rate, rateParts } from "../words/format.ts";
@@ -21,7 +21,7 @@ export function TaskTiles({ found, range }: { found: TaskDetail; range: Query })
         {...rateParts(found.rate_per_second)}
         change={relative(found.rate_per_second, compare?.rate_per_second)}
         hint={`${count(found.ended)} attempts ended, ${count(found.published)} were published${before(rate(compare?.rate_per_second))}`}
-        values={total([series.succeeded, series.failed, series.retried, series.other])}
+        values={perSecond(total([series.succeeded, series.failed, series.retried, series.other]), series.t, found.window.step_seconds, Date.parse(found.window.end) / 1000)}
         tone="running"
         href={executions({ task: found.task, ...range })}
       />

@@ -63,7 +63,7 @@ export function bytes(n: Num | undefined): string {
   return `${digits(value)}${THIN}${units[unit]}`;
 }
 
-/** Per second above 1, per minute above 1/60, per hour below. */
+/** Per second above 100, per minute above 1/60, per hour below. */
 export function rate(perSecond: Num | undefined): string {
   const { value, unit } = rateParts(perSecond);
   return unit ? `${value}${THIN}${unit}` : value;
@@ -113,6 +113,12 @@ function two(n: number): string {
 export function age(iso: string | null | undefined, now: Date): Num {
   const at = iso ? Date.parse(iso) : NaN;
   return Number.isNaN(at) ? null : Math.max(0, (now.getTime() - at) / 1000);
+}
+
+/** How long ago, in words: 5 s ago. */
+export function ago(iso: string | null | undefined, now: Date): string {
+  const seconds = age(iso, now);
+  return seconds == null ? UNKNOWN : `${duration(Math.round(seconds))} ago`;
 }
 
 /** A window as people name it: "15 m", "1 h", "24 h", "7 d". */

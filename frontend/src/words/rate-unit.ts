@@ -5,9 +5,9 @@ import { digits, UNKNOWN } from "./format.ts";
 
 const THIN = "\u202f";
 
-/** What writes the values, given per second, in the unit in which the largest of them is easy to read. */
+/** What writes the values, given per second, in the unit that `rate` gives the largest of them. */
 export function rateUnit(perSecond: readonly Num[]): (value: Num) => string {
   const most = perSecond.reduce<number>((top, v) => (v != null && v > top ? v : top), 0);
-  const [times, unit] = most >= 1 ? [1, "/s"] : most * 60 >= 1 || most === 0 ? [60, "/min"] : [3600, "/h"];
+  const [times, unit] = most >= 100 ? [1, "/s"] : most * 60 >= 1 || most === 0 ? [60, "/min"] : [3600, "/h"];
   return (value) => (value == null ? UNKNOWN : `${value === 0 ? "0" : digits(value * times)}${THIN}${unit}`);
 }

@@ -46,5 +46,7 @@ export function standing(rows: readonly Pick<Worker, "state">[]): Standing {
   const worst = bad[0];
   const all = `${rows.length} worker${rows.length === 1 ? "" : "s"}`;
   if (!worst) return { mark: workerMark("ok"), text: rows.length === 1 ? "The worker is well" : `All ${all} are well` };
-  return { mark: workerMark(worst), text: `${bad.map((state) => `${n(state)} ${workerMark(state).word}`).join(", ")} of ${all}` };
+  const many = bad.reduce((sum, state) => sum + n(state), 0);
+  const how = worst === "warning" ? "" : `: ${bad.map((state) => `${n(state)} ${workerMark(state).word}`).join(", ")}`;
+  return { mark: workerMark(worst), text: `${many} of ${all} ${many === 1 ? "wants" : "want"} a look${how}` };
 }

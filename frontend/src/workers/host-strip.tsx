@@ -7,6 +7,7 @@ import { Badge } from "../parts/badge.tsx";
 import { Meter } from "../parts/meter.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { bytes, count, digits, percent, plural } from "../words/format.ts";
+import type { Mark } from "../words/marks.ts";
 import { workerMark } from "../words/worker-states.ts";
 
 export const CPU_LIMIT = 0.8; // the default rules' thresholds
@@ -24,6 +25,12 @@ export function Used({ ratio, limit, of, hint }: { ratio: number | null; limit: 
   );
 }
 
+/** A host that answers is not well when it has little left. */
+export function hostMark(row: Host): Mark {
+  const short = (row.cpu_percent ?? 0) >= CPU_LIMIT * 100 || (row.memory_ratio ?? 0) >= MEMORY_LIMIT || (row.disk_ratio ?? 0) >= DISK_LIMIT;
+  return workerMark(row.state === "ok" && short ? "warning" : row.state);
+}
+
 const hundredth = (value: number | null) => (value == null ? null : value / 100);
 
 function columns(range: Range): Column<Host>[] {
@@ -34,8 +41,8 @@ function columns(range: Range): Column<Host>[] {
       text: true,
       key: (r) => r.host,
       cell: (r) => (
-        <span class="cm-name" title={`${r.host}\n${workerMark(r.state).word}`}>
-          <Badge mark={workerMark(r.state)} word={r.state !== "ok"} /> <a href={hostLink(r.host, range)}>{r.host}</a>
+        <span class="cm-name" title={`${r.host}\n${hostMark(r).word}`}>
+          <Badge mark={hostMark(r)} word={r.state !== "ok"} /> <a href={hostLink(r.host, range)}>{r.host}</a>
         </span>
       ),
     },
@@ -72,11 +79,13 @@ function processes(row: Host): number {
   return Object.values(row.processes).reduce((n, role) => n + role.count, 0);
 }
 
+const MANY: Record<string, string> = { child: "children", serve: "serve processes" };
+
 function roles(of: Record<string, RoleSum>): string {
-  return Object.entries(of).filter(([, r]) => r.count).map(([role, r]) => `${r.count} ${role}`).join(", ");
+  return Object.entries(of).filter(([, r]) => r.count).map(([role, r]) => plural(r.count, role, MANY[role] ?? `${role}s`)).join(", ");
 }
 
-/** "3 worker, 12 child · CPU 240 % of a core · 1.2 GiB", of all hosts together. */
+/** "3 workers, 12 children · CPU 240 % of a core · 1.2 GiB", of all hosts together. */
 function together(of: Record<string, RoleSum>): string {
   const sum = (value: (role: RoleSum) => number) => Object.values(of).reduce((n, role) => n + value(role), 0);
   return `${roles(of)} · CPU ${percent(sum((r) => r.cpu_percent) / 100)} of a core · ${bytes(sum((r) => r.rss_bytes))}`;

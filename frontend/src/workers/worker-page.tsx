@@ -6,6 +6,7 @@ import { type Range, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { Death, Hosts, Process, WorkerDetail } from "../api/workers.ts";
 import { Charts } from "../charts/line-chart.tsx";
+import { perSecond } from "../charts/scale.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Door } from "../parts/door.tsx";
 import { type Fact, Facts } from "../parts/facts.tsx";
@@ -251,7 +252,7 @@ function ran(row: Death): number | null {
 function charts({ series, window }: WorkerDetail) {
   const { t } = series;
   const step = (t[1] ?? 0) - (t[0] ?? 0) || window.seconds;
-  const perSecond = (values: readonly (number | null)[]) => values.map((n) => (n == null ? null : n / step));
+  const rates = (values: readonly (number | null)[]) => perSecond(values, t, step, Date.parse(window.end) / 1000);
   const cores = (values: readonly (number | null)[]) => values.map((n) => (n == null ? null : n / 100));
   return [
     { title: "Slots", hint: "means per point", t, unit: amount, floor: 1, lines: [
@@ -259,9 +260,9 @@ function charts({ series, window }: WorkerDetail) {
       { name: "of", values: series.slots, tone: "muted" as const, dashed: true },
       { name: "held", values: series.prefetched, tone: "waiting" as const },
     ] },
-    { title: "Throughput", t, unit: rateUnit(perSecond(series.ended)), lines: [
-      { name: "ended", values: perSecond(series.ended), tone: "succeeded" as const },
-      { name: "failed", values: perSecond(series.failed), tone: "failed" as const },
+    { title: "Throughput", t, unit: rateUnit(rates(series.ended)), lines: [
+      { name: "ended", values: rates(series.ended), tone: "succeeded" as const },
+      { name: "failed", values: rates(series.failed), tone: "failed" as const },
     ] },
     { title: "Runtime", t, unit: duration, of: "seconds" as const, lines: [
       { name: "p50", values: series.runtime_p50, tone: "running" as const },

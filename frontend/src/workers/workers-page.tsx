@@ -9,11 +9,12 @@ import { Badge } from "../parts/badge.tsx";
 import { Door } from "../parts/door.tsx";
 import { Finding } from "../parts/finding.tsx";
 import { Sheet } from "../parts/head.tsx";
+import { Name } from "../parts/name.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { Slots } from "../parts/slots.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { serverNow } from "../words/clock.ts";
-import { age, bytes, clock, count, duration, percent, plural, rate, UNKNOWN } from "../words/format.ts";
+import { age, ago, bytes, clock, count, duration, percent, plural, rate, UNKNOWN } from "../words/format.ts";
 import { isGone, rank, standing, workerMark } from "../words/worker-states.ts";
 import { HostStrip } from "./host-strip.tsx";
 
@@ -115,7 +116,7 @@ function columns(now: Date, range: Range): Column<Worker>[] {
       value: (r) => r.state,
       cell: (r) => <span title={r.note ?? undefined}><Badge mark={workerMark(r.state)} word /></span>,
     },
-    { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => <a class="cm-name" href={workerLink(r.worker, range)} title={`${r.worker}\npid ${r.pid}, ${r.pool ?? "pool unknown"}`}>{r.worker}</a> },
+    { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => <a class="cm-name" href={workerLink(r.worker, range)} title={`${r.worker}\npid ${r.pid}, ${r.pool ?? "pool unknown"}`}><Name text={r.worker} /></a> },
     { id: "busy", title: "Busy", hint: "slots that run a task now", key: (r) => (gone(r) || !r.slots ? null : r.busy! / r.slots), value: (r) => r.busy, cell: (r) => (gone(r) ? <span class="cm-muted">{UNKNOWN}</span> : <Slots busy={r.busy} slots={r.slots} />) },
     {
       id: "running",
@@ -139,7 +140,7 @@ function columns(now: Date, range: Range): Column<Worker>[] {
     { id: "exits", title: "Killed", hint: "children that ended otherwise than by the pool's own wish, since the worker's start", minor: 1, key: (r) => deaths(r.exits), cell: (r) => <span class={deaths(r.exits) ? "cm-bad" : "cm-muted"} title={exitsInWords(r.exits)}>{count(deaths(r.exits))}</span> },
     { id: "restarts", title: "Restarts", hint: "processes that had the same name before", minor: 1, key: (r) => r.restarts, cell: (r) => <span class={r.restarts ? "" : "cm-muted"}>{count(r.restarts)}</span> },
     { id: "uptime", title: "Up", minor: 1, key: (r) => r.uptime_seconds, cell: (r) => duration(r.uptime_seconds == null ? null : Math.round(r.uptime_seconds)) },
-    { id: "build", title: "Build", text: true, minor: 1, key: (r) => r.build, cell: (r) => r.build && <code class="cm-cut">{r.build}</code> },
+    { id: "build", title: "Build", text: true, minor: 1, key: (r) => r.build, cell: (r) => (r.build ? <code class="cm-cut">{r.build}</code> : <span class="cm-muted" title="CELERY_MONITOR_BUILD is not set">{UNKNOWN}</span>) },
     { id: "host", title: "Host", text: true, minor: 1, key: (r) => r.host, cell: (r) => r.host && <a class="cm-cut" href={hostLink(r.host, range)}>{r.host}</a> },
     {
       id: "queues",
@@ -153,7 +154,7 @@ function columns(now: Date, range: Range): Column<Worker>[] {
         </span>
       ),
     },
-    { id: "seen", title: "Seen", hint: "since its last word", minor: 2, key: (r) => age(r.seen_at, now), value: (r) => r.seen_at, cell: (r) => <span class="cm-muted" title={clock(r.seen_at, now)}>{duration(Math.round(age(r.seen_at, now) ?? 0))}</span> },
+    { id: "seen", title: "Seen", hint: "since its last word", minor: 2, key: (r) => age(r.seen_at, now), value: (r) => r.seen_at, cell: (r) => <span class="cm-muted" title={clock(r.seen_at, now)}>{ago(r.seen_at, now)}</span> },
   ];
 }
 

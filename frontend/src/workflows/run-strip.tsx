@@ -28,6 +28,10 @@ export function RunStrip({ runs }: { runs: readonly Run[] }) {
           );
         })}
       </ol>
+      <p class="cm-strip-times cm-muted" style={{ maxWidth: `${known.length * 25}px` }}>
+        <span>{clock(known[0]?.started_at, new Date())}</span>
+        <span>{clock(known.at(-1)?.started_at, new Date())}</span>
+      </p>
     </section>
   );
 }

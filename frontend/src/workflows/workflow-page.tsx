@@ -8,6 +8,7 @@ import type { Run, StepStatistics, WorkflowDetail } from "../api/runs.ts";
 import { Door } from "../parts/door.tsx";
 import { type Fact, Facts } from "../parts/facts.tsx";
 import { Sheet } from "../parts/head.tsx";
+import { Name } from "../parts/name.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { RUN_COLUMNS } from "../parts/run-columns.tsx";
 import { ShareBar } from "../parts/share.tsx";
@@ -90,7 +91,7 @@ function facts(row: WorkflowDetail, range: Range): Fact[] {
 
 function steps(range: Range): Column<StepStatistics>[] {
   return [
-    { id: "step", title: "Step", text: true, key: (r) => r.step, cell: (r) => <a class="cm-name" href={task(r.step, range)} title={r.step}>{r.step}</a> },
+    { id: "step", title: "Step", text: true, key: (r) => r.step, cell: (r) => <a class="cm-name" href={task(r.step, range)} title={r.step}><Name text={r.step} /></a> },
     { id: "share", title: "Share", hint: "of the time all steps ran", key: (r) => r.share, cell: (r) => <ShareBar ratio={r.share} /> },
     { id: "attempts", title: "Ran", hint: "attempts that ended", minor: 2, key: (r) => r.execution_count, cell: (r) => count(r.execution_count) },
     { id: "success", title: "Success", minor: 2, key: (r) => r.success_rate, cell: (r) => percent(r.success_rate) },
@@ -104,6 +105,6 @@ function steps(range: Range): Column<StepStatistics>[] {
     { id: "p50", title: "p50", minor: 1, key: (r) => r.p50_seconds, cell: (r) => duration(r.p50_seconds) },
     { id: "p95", title: "p95", key: (r) => r.p95_seconds, cell: (r) => duration(r.p95_seconds) },
     { id: "p99", title: "p99", minor: 1, key: (r) => r.p99_seconds, cell: (r) => duration(r.p99_seconds) },
-    { id: "total", title: "Time in all", minor: 1, key: (r) => r.total_seconds, cell: (r) => duration(r.total_seconds) },
+    { id: "total", title: "Total runtime", minor: 1, key: (r) => r.total_seconds, cell: (r) => duration(r.total_seconds) },
   ];
 }

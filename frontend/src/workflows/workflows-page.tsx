@@ -5,6 +5,7 @@ import type { PageProps } from "../address/route.ts";
 import { type Range, rangeOf } from "../address/window.ts";
 import { useAnswer } from "../answers/answer.ts";
 import type { Workflows, WorkflowStatistics } from "../api/runs.ts";
+import { settled } from "../charts/scale.ts";
 import { Sparkline } from "../charts/sparkline.tsx";
 import { Door } from "../parts/door.tsx";
 import { Sheet } from "../parts/head.tsx";
@@ -52,7 +53,7 @@ function columns(range: Range): Column<WorkflowStatistics>[] {
   const whole = (r: WorkflowStatistics) => r.counts === "runs";
   return [
     { id: "workflow", title: "Workflow", text: true, key: (r) => r.workflow, cell: (r) => <a class="cm-name" href={workflow(r.workflow, range)} title={r.workflow}>{r.workflow}</a> },
-    { id: "spark", title: "Trend", hint: "runs over the window", minor: 1, key: (r) => r.execution_count, value: (r) => r.spark.join(" "), cell: (r) => <Sparkline values={r.spark} tone="running" /> },
+    { id: "spark", title: "Trend", hint: "runs over the window", minor: 1, key: (r) => r.execution_count, value: (r) => r.spark.join(" "), cell: (r) => <Sparkline values={"since" in range ? r.spark : settled(r.spark)} tone="running" /> },
     {
       id: "runs",
       title: "Runs",
@@ -61,11 +62,11 @@ function columns(range: Range): Column<WorkflowStatistics>[] {
       cell: (r) => (
         <a href={runs({ workflow: r.workflow, ...range })}>
           {count(r.execution_count)}
-          {!whole(r) && <span class="cm-muted"> attempts</span>}
+          {!whole(r) && <span class="cm-muted cm-wide"> attempts</span>}
         </a>
       ),
     },
-    { id: "success", title: "Success", key: (r) => r.success_rate, cell: (r) => <span class={(r.success_rate ?? 1) < 0.95 ? "cm-bad" : ""}>{percent(r.success_rate)}</span> },
+    { id: "success", title: "Success", minor: 2, key: (r) => r.success_rate, cell: (r) => <span class={(r.success_rate ?? 1) < 0.95 ? "cm-bad" : ""}>{percent(r.success_rate)}</span> },
     {
       id: "failed",
       title: "Failed",
@@ -79,7 +80,7 @@ function columns(range: Range): Column<WorkflowStatistics>[] {
     { id: "p99", title: "p99", minor: 1, key: (r) => r.p99_seconds, cell: (r) => duration(r.p99_seconds) },
     { id: "max", title: "Longest", minor: 1, key: (r) => r.max_seconds, cell: (r) => duration(r.max_seconds) },
     { id: "turnaround", title: "Turnaround p95", hint: "from the first publish to the last end the caller waits for", minor: 1, key: (r) => r.turnaround_seconds?.p95, cell: (r) => duration(r.turnaround_seconds?.p95) },
-    { id: "total", title: "Time in all", minor: 1, key: (r) => r.total_seconds, cell: (r) => duration(r.total_seconds) },
+    { id: "total", title: "Total time", minor: 1, key: (r) => r.total_seconds, cell: (r) => duration(r.total_seconds) },
     { id: "last", title: "Last", minor: 2, key: (r) => r.last_execution_at, cell: (r) => <span class="cm-muted">{clock(r.last_execution_at, new Date())}</span> },
   ];
 }

@@ -1,6 +1,6 @@
 /** Levels of log records as word, shape and tone. */
 
-import type { Mark } from "../words/marks.ts";
+import type { Mark } from "./marks.ts";
 
 const MARKS: Record<string, Mark> = {
   DEBUG: { shape: "·", word: "debug", tone: "unknown" },
