@@ -64,8 +64,9 @@ def _fold_executions(
 ) -> None:
     if not shelf.executions:
         executions.shed(store, now_us, shelf, report)
+    ahead = executions.Ahead()
     for _ in range(_COMMITS):
-        if not executions.fold_once(store, now_us, room, shelf, report, slices):
+        if not executions.fold_once(store, now_us, room, shelf, report, slices, ahead):
             break
     else:
         report.more = True
