@@ -36,6 +36,7 @@ from celery_monitor.query.executions import Fates
 from celery_monitor.query.failures import Takes
 from celery_monitor.query.rollups import RollupReader, Want
 from celery_monitor.query.times import iso
+from celery_monitor.query.window import of_workers
 from celery_monitor.signals.record import pack_id
 from celery_monitor.store import broker, lease, live, meta
 from celery_monitor.store import workers as worker_book
@@ -295,7 +296,7 @@ class Reader:
 
     def workers(self, window: str = "1h", now_us: int | None = None, **between: Unpack[Between]) -> dict[str, Any]:
         """Return a row per worker: those that live, and those that are gone and not yet forgotten."""
-        asked = _asked(window, self._now(now_us), **between)
+        asked = of_workers(_asked(window, self._now(now_us), **between))
         agents, book, firing = self._workers()
         return _framed(asked, "workers", workers.rows(self._rollups, asked, agents, book, firing))
 
@@ -303,7 +304,7 @@ class Reader:
         self, name: str, window: str = "1h", now_us: int | None = None, **between: Unpack[Between]
     ) -> dict[str, Any] | None:
         """Return one worker with its processes, lives and history, None when nothing is known of it."""
-        asked = _asked(window, self._now(now_us), **between)
+        asked = of_workers(_asked(window, self._now(now_us), **between))
         agents, book, firing = self._workers()
         found = workers.one(self._rollups, asked, name, agents, book, firing)
         return {"window": frame(asked), **found} if found else None
