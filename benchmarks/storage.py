@@ -20,6 +20,7 @@ import redis
 
 from benchmarks import layouts
 from benchmarks.fleet import NAMES, SECOND, Fleet, count_worker
+from celery_monitor.agent.thread import flush_s
 from celery_monitor.cli.embedded import EmbeddedServer
 from celery_monitor.model import Batch
 from celery_monitor.query.reader import Reader
@@ -46,16 +47,10 @@ class Row(NamedTuple):
 
 
 ROWS = (
-    Row(200, 10_000, 2), Row(1_000, 100_000, 1), Row(50, 1_000, 10), Row(10, 100, 60), Row(10, 10, 120),
+    Row(200, 10_000, 5), Row(1_000, 100_000, 1), Row(50, 1_000, 10), Row(10, 100, 60), Row(10, 10, 120),
     Row(100, 1_000, 10), Row(1_000, 1_000, 10),
 )  # fmt: skip
 PARTS = (TASKS, WORKERS, ALL, FAILURES, FAILED_AT)
-PACE = ((20, 1.0), (200, 2.0), (500, 5.0))
-
-
-def flush_s(workers: int) -> float:
-    """Return how often an agent flushes, as `Agent.interval` does."""
-    return next((seconds for most, seconds in PACE if workers <= most), 10.0)
 
 
 class Cost(NamedTuple):
