@@ -47,7 +47,7 @@ class Row(NamedTuple):
 
 
 ROWS = (
-    Row(200, 10_000, 5), Row(1_000, 100_000, 1), Row(50, 1_000, 10), Row(10, 100, 60), Row(10, 10, 120),
+    Row(200, 10_000, 5), Row(50, 1_000, 10), Row(1_000, 100_000, 1), Row(10, 100, 60), Row(10, 10, 120),
     Row(100, 1_000, 10), Row(1_000, 1_000, 10),
 )  # fmt: skip
 PARTS = (TASKS, WORKERS, ALL, FAILURES, FAILED_AT)
