@@ -81,7 +81,7 @@ class Fleet:
         """Return some rows of cells that so many tasks of a worker come to."""
         if not self._rows:
             for template in (self._template(0, tasks) for _ in range(4 * _TEMPLATES)):
-                tally.worker(template.metrics, "")
+                count_worker(template.metrics, "")
                 row: dict[Series, Cell] = {}
                 for cells in template.metrics.cells.values():
                     for series, cell in cells.items():
@@ -102,7 +102,7 @@ class Fleet:
         ]
         made.publishes = [row._replace(id=own) for row, own in zip(template.publishes, ids, strict=True)]
         made.metrics.merge(template.metrics)
-        tally.worker(made.metrics, agent.worker)
+        made.metrics.worker = agent.worker
         return made
 
     def _known(self, at_us: int, tasks: int) -> list[Template]:
@@ -123,6 +123,19 @@ class Fleet:
             tally.count(made.metrics, row)
             tally.publish(made.metrics, message)
         return made
+
+
+def count_worker(metrics: Metrics, name: str) -> None:
+    """Add a worker's own cells, as the fold does, so that batches of several workers can be joined."""
+    metrics.worker = ""
+    for cells in metrics.cells.values():
+        own = Cell()
+        for cell in list(cells.values()):
+            for each in ("runtime", "wait", "cpu", "memory", "turnaround"):
+                getattr(own, each).merge(getattr(cell, each))
+            for state, n in cell.counts.items():
+                own.counts[state] = own.counts.get(state, 0) + n
+        cells["worker", name] = own
 
 
 def task(rng: random.Random, at_us: int) -> tuple[Attempt, Publish]:

@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import redis
 
 from benchmarks import layouts
-from benchmarks.fleet import NAMES, SECOND, Fleet
+from benchmarks.fleet import NAMES, SECOND, Fleet, count_worker
+from celery_monitor.agent.thread import flush_s
 from celery_monitor.cli.embedded import EmbeddedServer
 from celery_monitor.model import Batch
 from celery_monitor.query.reader import Reader
@@ -28,7 +29,7 @@ from celery_monitor.store import inbox, usage
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
 from celery_monitor.store.tier_bytes import cost
-from celery_monitor.store.tiers import ALL, FAILED_AT, FAILURES, TASKS, TIERS, WORKERS
+from celery_monitor.store.tiers import ALL, FAILED_AT, FAILURES, TASKS, TIERS, WORKERS, keep_s
 
 NOW_US = 1_763_640_000 * SECOND
 TICK_S = 5
@@ -46,16 +47,10 @@ class Row(NamedTuple):
 
 
 ROWS = (
-    Row(200, 10_000, 2), Row(1_000, 100_000, 1), Row(50, 1_000, 10), Row(10, 100, 60), Row(10, 10, 120),
+    Row(200, 10_000, 5), Row(50, 1_000, 10), Row(1_000, 100_000, 1), Row(10, 100, 60), Row(10, 10, 120),
     Row(100, 1_000, 10), Row(1_000, 1_000, 10),
 )  # fmt: skip
 PARTS = (TASKS, WORKERS, ALL, FAILURES, FAILED_AT)
-PACE = ((20, 1.0), (200, 2.0), (500, 5.0))
-
-
-def flush_s(workers: int) -> float:
-    """Return how often an agent flushes, as `Agent.interval` does."""
-    return next((seconds for most, seconds in PACE if workers <= most), 10.0)
 
 
 class Cost(NamedTuple):
@@ -207,17 +202,18 @@ def table_of_rollups(server: Server) -> None:
         "ten minutes at once": {step: flushed[step] if step < steps[2] else batched[step] for step in steps},
     }
     print("30 days of rollups, 1M tasks/day, 50 names x 2 queues, 50 workers (budget 50 MB)\n")
-    print(f"{'':<10}{'buckets':>8}" + "".join(f"{part:>8}" for part in PARTS) + f"{'all B':>10}{'MB':>8}")
+    print(f"{'':<10}{'buckets':>8}{'of w':>8}" + "".join(f"{part:>8}" for part in PARTS) + f"{'all B':>10}{'MB':>8}")
     for name, tiers in ways.items():
         total = 0.0
         print(name)
         for tier in TIERS:
-            buckets, parts = min(tier.keep_s, 30 * 86_400) // tier.step_s, tiers[tier.step_s]
-            total += buckets * sum(parts.values()) / 1e6
+            parts = tiers[tier.step_s]
+            kept = {part: min(keep_s(tier, part), 30 * 86_400) // tier.step_s for part in PARTS}
+            held = sum(kept[part] * size for part, size in parts.items()) / 1e6
+            total += held
             told = "".join(f"{parts.get(part, 0):>8.0f}" for part in PARTS)
-            size = sum(parts.values())
-            print(f"{tier.step_s:>8} s{buckets:>8}{told}{size:>10.0f}{buckets * size / 1e6:>8.1f}")
-        print(f"{'':<10}{'':>8}{'':>{8 * len(PARTS)}}{'':>10}{total:>8.1f}", flush=True)
+            print(f"{tier.step_s:>8} s{kept[TASKS]:>8}{kept[WORKERS]:>8}{told}{sum(parts.values()):>10.0f}{held:>8.1f}")
+        print(f"{'':<10}{'':>16}{'':>{8 * len(PARTS)}}{'':>10}{total:>8.1f}", flush=True)
     print("\nBytes of a mean bucket by part: tq tasks by queue, w workers, f and fa failures; keys are counted in.\n")
 
 
@@ -248,6 +244,7 @@ def hour(server: Server) -> Store:
         if batch.at_us - flushed.at_us >= 10 * SECOND:
             inbox.send(store, flushed, None)
             flushed = Batch(flushed.boot, flushed.n + 1, flushed.host, batch.at_us)
+        count_worker(batch.metrics, batch.host)
         flushed.metrics.merge(batch.metrics)
     fold(store, folded_us + 120 * SECOND)
     return store

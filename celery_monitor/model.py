@@ -275,13 +275,20 @@ class Publish(NamedTuple):
 
 @dataclass(slots=True)
 class Metrics:
-    """The additive part of a batch: cells and gauges by bucket (start of the bucket in seconds)."""
+    """The additive part of a batch of one agent: cells and gauges by bucket (start of the bucket in seconds).
+
+    Attributes:
+        worker: node name of the worker whose tasks these are, "" for none: its own cells are their sum, made by the
+            fold, so that they take no bytes on the way.
+    """
 
     cells: dict[int, dict[Series, Cell]] = field(default_factory=dict)
     gauges: dict[int, dict[Series, dict[str, Gauge]]] = field(default_factory=dict)
+    worker: str = ""
 
     def merge(self, other: Metrics) -> None:
         """Add another batch's numbers; used when batches are joined while Redis is away."""
+        self.worker = self.worker or other.worker
         for bucket, theirs in other.cells.items():
             mine = self.cells.setdefault(bucket, {})
             for series, cell in theirs.items():

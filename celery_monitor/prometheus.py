@@ -51,7 +51,8 @@ def families(reader: Any, now_us: int) -> Iterator[Metric]:
     """Yield every family; see `render`."""
     totals = reader.totals()
     tasks = {series: cell for series, cell in totals.loaded().items() if series[0] == "task"}
-    agents: list[AgentState] = reader.latest()
+    agents: list[AgentState]
+    agents, health = reader.latest_and_health()
     yield from _task_counters(tasks)
     yield from _task_histograms(tasks)
     yield from _labels(totals.labelled())
@@ -59,7 +60,6 @@ def families(reader: Any, now_us: int) -> Iterator[Metric]:
     yield from _queues(reader.queues_now(), live.alive(live.workers(agents), now_us))
     yield from _hosts(agents, now_us)
     yield from _alerts(reader.alerts())
-    health = reader.health()
     yield from _servers(health["redis"])
     yield from _ourselves(health)
 

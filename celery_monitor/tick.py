@@ -56,6 +56,9 @@ class Tick:
         """
         held = lease.take(self.store, self.boot, _HOLD_S)
         if held is None:
+            wrong = lease.trouble(self.store)
+            if wrong:
+                self._tell([wrong])
             return False
         try:
             now_us = held.now_us

@@ -57,7 +57,7 @@ def batch(now_us: int, n: int = 1) -> Batch:
             add(made, task, queue, state, now_us)
     for gauge, value in (("backlog", 212.0), ("oldest_s", 41.0), ("unacked", 12.0)):
         tally.gauge(made.metrics, ("queue", "payments"), gauge, value, now_us)
-    tally.worker(made.metrics, "celery@a")
+    made.metrics.worker = "celery@a"
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import subprocess
@@ -201,6 +202,15 @@ def test_who_asks_for_openmetrics_gets_it(reader: Reader) -> None:
 
     assert kind.startswith("application/openmetrics-text")
     assert body.endswith(b"# EOF\n")
+
+
+def test_a_scrape_reads_the_live_table_once(reader: Reader, store: Store) -> None:
+    with store.client.monitor() as seen:
+        prometheus.render(reader)
+        store.client.ping()
+        asked = list(itertools.takewhile(lambda told: told != "PING", (each["command"] for each in seen.listen())))
+
+    assert asked.count(f"HVALS {store.keys.live}") == 1
 
 
 def test_a_store_that_is_gone_is_an_error_and_no_half_answer() -> None:

@@ -271,7 +271,7 @@ class Instance:
         ends, host = self.ends, socket.gethostname()
         batch = Batch(self.instance, n, host, time.time_ns() // 1000)
         if ends.attempts and not ends.worker.startswith(("producer@", "beat@", "serve@", "flower@")):
-            tally.worker(ends.metrics, ends.worker)
+            ends.metrics.worker = ends.worker
         batch.metrics, ends.metrics = ends.metrics, Metrics()
         batch.attempts, ends.attempts = ends.attempts[:most], ends.attempts[most:]
         self.usage.add(batch.metrics, batch.attempts)

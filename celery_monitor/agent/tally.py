@@ -136,22 +136,6 @@ def publish(metrics: Metrics, row: Publish) -> None:
     cell.counts[PUBLISHED] = cell.counts.get(PUBLISHED, 0) + 1
 
 
-def worker(metrics: Metrics, hostname: str) -> None:
-    """Add the worker's own cells, made once per flush and not per task: counts and run times of its task cells.
-
-    No more is kept of a worker.
-    """
-    for cells in metrics.cells.values():
-        total = Cell()
-        for series, cell in cells.items():
-            if series[0] == "task":
-                total.runtime.merge(cell.runtime)
-                for state, n in cell.counts.items():
-                    total.counts[state] = total.counts.get(state, 0) + n
-        if total.ended:
-            cells.setdefault(("worker", hostname), Cell()).merge(total)
-
-
 def gauge(metrics: Metrics, series: Series, name: str, value: float, at_us: int) -> None:
     """Add one sample of a level."""
     levels = metrics.gauges.setdefault(bucket_of(at_us), {}).setdefault(series, {})

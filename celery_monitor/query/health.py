@@ -12,7 +12,7 @@ from celery_monitor.model import AgentState, Pace
 from celery_monitor.query import live as agents_live
 from celery_monitor.query.live import run_of
 from celery_monitor.query.times import iso
-from celery_monitor.store import inbox, live, memory, runs, schedule, tiers, usage, waits
+from celery_monitor.store import foreign, inbox, lease, live, memory, runs, schedule, tiers, usage, waits
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor
 from celery_monitor.store.memory import Budget, Memory
@@ -34,6 +34,7 @@ class Facts:
     Attributes:
         broken: what cannot be decoded, by its kind.
         open_runs: runs of workflows that are not over, as far as they are kept.
+        foreign: keys of ours that hold what somebody else has put there.
     """
 
     agents: list[AgentState]
@@ -46,6 +47,7 @@ class Facts:
     cut: dict[int, int]
     rollup_days: int
     open_runs: int
+    foreign: tuple[str, ...] = ()
 
     @property
     def one_in(self) -> int:
@@ -106,7 +108,17 @@ def _of_shard(store: Store, now_us: int) -> Facts:
         cut=_cut(cursor),
         rollup_days=store.rollup_days,
         open_runs=runs.open_of(sample, followed, running),
+        foreign=_foreign(store),
     )
+
+
+def _foreign(store: Store) -> tuple[str, ...]:
+    """Return which keys hold what is not ours; of a lease its value tells it, of the others their types."""
+    with store.translated():
+        wrong = foreign.find(store.client, store.keys)
+    trouble = lease.trouble(store)
+    wrong |= {"lease": trouble} if trouble else {}
+    return tuple(wrong.values())
 
 
 def _together(each: Sequence[Facts]) -> Facts:
@@ -133,6 +145,7 @@ def _together(each: Sequence[Facts]) -> Facts:
         cut=cut,
         rollup_days=each[0].rollup_days,
         open_runs=sum(facts.open_runs for facts in each),
+        foreign=tuple(text for facts in each for text in facts.foreign),
     )
 
 
@@ -173,7 +186,7 @@ def _ticker(facts: Facts) -> str | None:
 
 
 def _notes(facts: Facts, living: Sequence[AgentState], now_us: int, *, tail_truncated: bool) -> list[str]:
-    notes = [*_memory_notes(facts.room), *_budget_notes(facts, now_us)]
+    notes = [*facts.foreign, *_memory_notes(facts.room), *_budget_notes(facts, now_us)]
     if facts.one_in > 1:
         notes.append(
             f"1 of {facts.one_in} runs is kept, so that executions reach back monitor_execution_hours: "

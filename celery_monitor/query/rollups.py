@@ -105,8 +105,9 @@ class Rollups:
 
 @dataclass(frozen=True)
 class _OfShard(Rollups):
-    """What was read of one shard: blobs by (step, bucket, part), and the tail by (bucket, part)."""
+    """What was read of one shard at a time (s): blobs by (step, bucket, part), and the tail by (bucket, part)."""
 
+    now_s: int
     cursor: MetricsCursor
     blobs: dict[BlobKey, Bucket]
     tail: Parts
@@ -137,7 +138,7 @@ class _OfShard(Rollups):
         return part
 
     def _cover(self, want: Want) -> list[tuple[int, int]]:
-        return tiers.cover(want.start, want.end, self.cursor.rolled, want.steps, self.cursor.cut)
+        return _cover(want, self.cursor, self.now_s)
 
     def lifetime(self) -> Lifetime:
         try:
@@ -266,7 +267,8 @@ class _ShardReader:
         with self._store.translated():
             guess = client.get(keys.cursor(inbox.METRICS))
         cursor = cursor_of(guess, now_us)
-        blobs = self._cached(wants, cursor)
+        now_s = now_us // 1_000_000
+        blobs = self._cached(wants, cursor, now_s)
         missing = [key for key, values in blobs.items() if values is None]
         with self._store.translated():
             pipe = client.pipeline(transaction=True)
@@ -287,7 +289,7 @@ class _ShardReader:
         whole = {key: values if values is not None else decoded[key][1] for key, values in blobs.items()}
         tail = _tail(entries, known, now_us, step)
         totals = answers[2][-1] if lifetime else None
-        return _OfShard(cursor, whole, tail, len(answers[1]) >= _TAIL, self._sums, totals)
+        return _OfShard(now_s, cursor, whole, tail, len(answers[1]) >= _TAIL, self._sums, totals)
 
     def _seen(self, entries: list[inbox.Entry], now_us: int, guess: bytes | None) -> Seen | None:
         """Return which of the tail's batches were folded before; None when the fold moved meanwhile."""
@@ -303,7 +305,7 @@ class _ShardReader:
             return None
         return Seen(boots, answers[1:])
 
-    def _cached(self, wants: Sequence[Want], cursor: MetricsCursor) -> dict[BlobKey, Bucket | None]:
+    def _cached(self, wants: Sequence[Want], cursor: MetricsCursor, now_s: int) -> dict[BlobKey, Bucket | None]:
         with self._lock:
             late, newest = self._as_of
             if late != cursor.late or newest > cursor.newest:
@@ -313,7 +315,7 @@ class _ShardReader:
             self._as_of = (cursor.late, cursor.newest)
             found: dict[BlobKey, Bucket | None] = {}
             for want in wants:
-                for step, bucket in tiers.cover(want.start, want.end, cursor.rolled, want.steps, cursor.cut):
+                for step, bucket in _cover(want, cursor, now_s):
                     key = (step, bucket, want.part)
                     if key not in found:
                         kept = self._cache.get(key)
@@ -347,6 +349,12 @@ def cell_of(counts: dict[int, int]) -> Cell:
     cell = Cell()
     cell.counts = counts
     return cell
+
+
+def _cover(want: Want, cursor: MetricsCursor, now_s: int) -> list[tuple[int, int]]:
+    """Return the (step, bucket) of the blobs that a want needs, as far as they are kept."""
+    cut = tiers.kept_since(want.part, now_s, cursor.cut)
+    return tiers.cover(want.start, want.end, cursor.rolled, want.steps, cut)
 
 
 def _opened(raw: bytes | None) -> Bucket:

@@ -12,7 +12,7 @@ from celery_monitor.model import PUBLISHED, AgentState, Cell, Gauge, Series
 from celery_monitor.query import charts, live
 from celery_monitor.query.rollups import Rollups, Want, cell_of, merged_counts
 from celery_monitor.query.times import iso
-from celery_monitor.query.window import Window
+from celery_monitor.query.window import Window, of_workers
 from celery_monitor.store.tiers import GAUGES, TASKS, WORKERS, WORKFLOWS, Part
 
 MOST_ROWS: Final = 500
@@ -33,7 +33,7 @@ def wants(window: Window) -> list[Want]:
         Want(TASKS, start, end),
         Want(WORKFLOWS, start, end),
         Want(TASKS, start, end, sparks),
-        Want(WORKERS, start, end, sparks),
+        Want(WORKERS, start, end, charts.steps_within(of_workers(window).spark_s)),
         Want(GAUGES, start, end, sparks),
     ]
 
@@ -124,7 +124,7 @@ def queues(
 
 def workers(rollups: Rollups, window: Window, agents: list[AgentState], firing: Firing) -> list[dict[str, Any]]:
     """Return the `workers` rows."""
-    sparks = Sparks(window)
+    sparks = Sparks(of_workers(window))
     sums: dict[str, dict[int, int]] = {}
     for bucket, series, by_state in rollups.counts(wants(window)[3]):
         sparks.add(series[1], bucket, _ended(by_state))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypedDict
 
 from celery_monitor.errors import BadRequest
 from celery_monitor.query.times import iso, parse_iso
-from celery_monitor.store.tiers import TIERS
+from celery_monitor.store.tiers import TIERS, WORKERS, keep_s
 
 LEAST_S: Final = 60
 MOST_S: Final = 92 * 86_400
@@ -164,6 +164,15 @@ def _between(since_s: int, until_s: int, now_us: int) -> Window:
     start = since_s // step * step
     end = min(-(-max(until_s, start + LEAST_S) // step) * step, -(-now_us // 10_000_000) * 10)
     return Window(end - start, step, spark, start, end, now_us, clamped)
+
+
+def of_workers(asked: Window) -> Window:
+    """Return a window in steps that are still kept of workers, whose fine buckets go before those of others."""
+    age_s = asked.now_us // 1_000_000 - asked.start_s
+    finest = next((t.step_s for t in TIERS if age_s < keep_s(t, WORKERS)), TIERS[-1].step_s)
+    step, spark = max(asked.step_s, finest), max(asked.spark_s, finest)
+    end = asked.end_s if asked.until_us is None else -(-asked.end_s // step) * step
+    return replace(asked, step_s=step, spark_s=spark, start_s=asked.start_s // step * step, end_s=end)
 
 
 def _said(seconds: int) -> str:

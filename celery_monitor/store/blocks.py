@@ -159,9 +159,8 @@ def index_ids(blob: Blob, identity: Collection[str] = ()) -> set[bytes]:
     return found
 
 
-def describe(data: bytes, identity: Collection[str] = ()) -> tuple[Info, set[bytes]]:
-    """Return the note on a block in its bytes, and the ids it is found by (`index_ids`)."""
-    blob = Blob(data)
+def describe(blob: Blob, identity: Collection[str] = ()) -> tuple[Info, set[bytes]]:
+    """Return the note on a block, and the ids it is found by (`index_ids`)."""
     tables = view(blob)
     ids = index_ids(blob, identity)
     when = [at for of in times(tables).values() if of for at in (min(of), max(of))]
@@ -174,7 +173,7 @@ def describe(data: bytes, identity: Collection[str] = ()) -> tuple[Info, set[byt
         for task, level in set(zip(tables["logs"]["task"], tables["logs"]["level"], strict=True)):
             _mark(states, task, _LOGS + _tens(level))
     indexed = int(len(ids) * _INDEX_BYTES)
-    cost = packing.allocated(len(data)) + indexed + _OVERHEAD + _TASK_BYTES * len(states)
+    cost = packing.allocated(len(blob.data)) + indexed + _OVERHEAD + _TASK_BYTES * len(states)
     return Info(min(when), max(when), sum(map(blob.rows, blob.names)), cost, states, indexed), ids
 
 

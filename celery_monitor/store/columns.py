@@ -233,12 +233,14 @@ class Blob:
 
     Parameters:
         data: what `encode` returned.
+        ids: its distinct ids by number, where they are known.
 
     Raises:
         Undecodable: here and from every method, when the bytes are not of a version and form known here.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, ids: list[bytes] | None = None) -> None:
+        self.data = data
         try:
             version, self._raw_ids, odd, body = packing.unpack(data)
             if version != VERSION:
@@ -252,7 +254,7 @@ class Blob:
             self._known = len(_bytes(self._raw_ids)) // 16
         except packing.BROKEN as e:
             raise Undecodable(f"columns: {e}") from e
-        self._ids: list[bytes] | None = None
+        self._ids = ids
         self._decoded: dict[tuple[str, str], list[Any]] = {}
 
     @property

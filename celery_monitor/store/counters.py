@@ -85,7 +85,7 @@ class Folding:
     def add(self, told: Counters) -> None:
         """Add a batch."""
         moved = {bucket: self._at(bucket) for bucket, _ in told.tallies.buckets}
-        self._sums.add(told.tallies, moved)
+        self._sums.add(told.tallies, moved, told.worker)
         for bucket, row in told.gauges:
             at = self._at(bucket)
             if at is not None:
@@ -95,7 +95,7 @@ class Folding:
         """Return everything, by bucket and part."""
         found = dict(self._levels)
         for at, row in self._sums.cells().items():
-            tiers.collect(found, at, ((series, cell.dump()) for series, cell in row.items()))
+            tiers.place(found, at, row)
         return found
 
     def _at(self, bucket: int) -> int | None:
@@ -131,14 +131,14 @@ def _write(
     with store.translated():
         *blobs, totals = store.client.mget([*keys, store.keys.lifetime])
     for (tier, at, name), key, blob, parts in zip(writes, keys, blobs, writes.values(), strict=True):
-        ttl = keep_s(tier, at, cursor, now_s, store.rollup_days)
+        ttl = keep_s(tier, at, cursor, now_s, store.rollup_days, name)
         if ttl <= 0:
             continue
         raw = load_or_nothing(blob, step)
         for part in parts:
             tiers.absorb(raw, part, tiers.most_series(name))
         data = tiers.dump_within(raw, tiers.most_bytes(name, most), 1, columns=tier is not TIERS[0])
-        held.add(tier, at, key, blob, data)
+        held.add(tier, at, key, blob, data, name)
         commit.add("SET", key, data, "EX", ttl)
         slices.breathe()
     _write_lifetime(store, folded, totals, most // _LIFETIME_PART, commit, step)

@@ -97,13 +97,6 @@ def add_counts(cell: Cell, counts: dict[int, int], errors: dict[str, int], reaso
         _add(cell.reasons, reasons)
 
 
-def add_outcome(cell: Cell, dump: list[Any]) -> None:
-    """Add the counts, the runtimes and the sum of waits of what `Cell.dump` returned: all that is kept of a worker."""
-    _add(cell.counts, dump[0])
-    add_sketch(cell.runtime, dump[1])
-    add_sketch(cell.wait, [*dump[2][:4], []])
-
-
 def add_sketch(sketch: Sketch, dump: list[Any]) -> None:
     """Add what `Sketch.dump` returned; the same as merging the sketch it stands for."""
     count, total, least, most, flat = dump

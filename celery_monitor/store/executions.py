@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -16,6 +17,7 @@ from celery_monitor.store.filler import Filler
 from celery_monitor.store.keys import LATE_S
 from celery_monitor.store.memory import Memory
 from celery_monitor.store.report import FULL, LATE_ROWS, TOO_MANY_WAITS, UNDECODABLE, FoldReport, Step
+from celery_monitor.store.seen import Seen
 from celery_monitor.store.shelves import Bytes, Sorted
 from celery_monitor.store.slices import Slices
 
@@ -26,33 +28,64 @@ MAX_ENTRY_ROWS: Final = 50_000
 """No agent sends that many in one flush."""
 
 
-def fold_once(store: Store, now_us: int, room: Memory, most: Bytes, report: FoldReport, slices: Slices) -> bool:
+@dataclass(slots=True)
+class Ahead:
+    """Entries that were read and not folded: large ones are more than one commit takes, and are not read again.
+
+    Attributes:
+        cursor: bytes of the cursor that they follow; with another one they are read anew.
+        known: which batches were folded, of their boots.
+    """
+
+    cursor: bytes | None = None
+    entries: fresh.RawEntries = field(default_factory=list)
+    known: Seen = field(default_factory=lambda: Seen([], []))
+
+    def follow(self, store: Store, raw: bytes | None, last: str, now_us: int) -> None:
+        """Read on where there is nothing left, or where somebody else has folded."""
+        if self.entries and raw == self.cursor:
+            return
+        with store.translated():
+            self.entries = inbox.following(store.client, store.keys.inbox_tasks, last, ENTRIES)
+        self.known = fresh.seen_before(store, inbox.TASKS, fresh.heads(self.entries, Step()), now_us)
+
+    def take(self, count: int, cursor: bytes) -> None:
+        """Go on after so many entries, which are committed."""
+        self.cursor, self.entries = cursor, self.entries[count:]
+
+
+def fold_once(
+    store: Store, now_us: int, room: Memory, most: Bytes, report: FoldReport, slices: Slices, ahead: Ahead
+) -> bool:
     """Fold the next entries in one commit; return whether there is more to do and nobody else was faster.
 
     Parameters:
         room: the server's memory.
         most: bytes that all blocks of each shelf and their index may take.
+        ahead: what the commit before has left; changed.
     """
     key = store.keys.cursor(inbox.TASKS)
     with store.translated():
         raw = store.client.get(key)
     step = Step()
     cursor = shelves.cursor_of(store, raw, step)
-    with store.translated():
-        entries = inbox.following(store.client, store.keys.inbox_tasks, cursor.last, ENTRIES)
+    ahead.follow(store, raw, cursor.last, now_us)
+    entries, taken = ahead.entries, ahead.entries[:0]
     commit = Commit(key, raw or b"")
     written = cursor.executions.number, cursor.logs.number
     if entries:
-        taken = _take(store, entries, cursor, now_us, room, commit, step, slices)
+        taken = _take(store, ahead, cursor, now_us, room, commit, step, slices)
         folded, full = [fields for _, fields in taken], not room.takes_executions
         inbox.trim(commit, store.keys, inbox.TASKS, folded, after(cursor.last), full=full)
     dropped = shelves.drop_oldest(store, cursor, written, now_us, most, commit)
     if not entries and not dropped and not step.skipped:
         return False
     step.write(commit, store.keys)
-    if not commit.run(store, cursor.dump()):
+    following = cursor.dump()
+    if not commit.run(store, following):
         report.races += 1
         return False
+    ahead.take(len(taken), following)
     report.committed(step)
     return True
 
@@ -75,7 +108,7 @@ def shed(store: Store, now_us: int, most: Bytes, report: FoldReport) -> None:
 
 def _take(
     store: Store,
-    entries: fresh.RawEntries,
+    ahead: Ahead,
     cursor: TasksCursor,
     now_us: int,
     room: Memory,
@@ -84,7 +117,7 @@ def _take(
     slices: Slices,
 ) -> fresh.RawEntries:
     """Add the next entries to the commit; return those, the others are for the next one."""
-    known = fresh.seen_before(store, inbox.TASKS, fresh.heads(entries, Step()), now_us)
+    entries, known = ahead.entries, ahead.known
     fillers = (
         Filler(store, store.keys.executions, cursor.executions, commit, step),
         Filler(store, store.keys.logs, cursor.logs, commit, step, shelves.LOG_ROWS),

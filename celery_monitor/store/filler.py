@@ -70,9 +70,9 @@ class Filler:
         if parts is None:
             return
         cursor, keys, number = self._filled, self._shelf, self._filled.number
-        data = joining.join(parts)
-        info, ids = blocks.describe(data, self._store.identity_labels)
-        self._commit.add("SET", keys.block(number), data, "EX", _EXPIRY_S)
+        blob = joining.join(parts)
+        info, ids = blocks.describe(blob, self._store.identity_labels)
+        self._commit.add("SET", keys.block(number), blob.data, "EX", _EXPIRY_S)
         self._commit.add("HSET", keys.block_info, number, info.dump())
         self._commit.add("ZADD", keys.blocks, info.newest_us, number)
         for part, found in index.entries(ids - self._indexed, number).items():

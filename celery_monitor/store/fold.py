@@ -33,12 +33,15 @@ def fold(store: Store, now_us: int, *, slice_s: float = 0.05, pause: Callable[[]
     """
     report = FoldReport()
     slices = Slices(slice_s, pause)
+    with store.translated():
+        found = [foreign.find(shard.client, shard.keys) for shard in store.shards]
+    report.aside = found[0].get("meta")
+    if report.aside:
+        return report
     if not meta.may_fold(store):
         report.aside = "the store is written by a newer release: upgrade this process"
         return report
-    for shard in store.shards:
-        with shard.translated():
-            wrong = foreign.find(shard.client, shard.keys)
+    for shard, wrong in zip(store.shards, found, strict=True):
         if not wrong.keys() & {"inbox_bytes", "skipped"}:
             _mend(shard)
         _fold_shard(shard, now_us, report, slices, wrong)
@@ -61,8 +64,9 @@ def _fold_executions(
 ) -> None:
     if not shelf.executions:
         executions.shed(store, now_us, shelf, report)
+    ahead = executions.Ahead()
     for _ in range(_COMMITS):
-        if not executions.fold_once(store, now_us, room, shelf, report, slices):
+        if not executions.fold_once(store, now_us, room, shelf, report, slices, ahead):
             break
     else:
         report.more = True

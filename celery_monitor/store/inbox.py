@@ -150,7 +150,7 @@ def encode_metrics(metrics: Metrics) -> bytes:
         [b, [[s, {name: g.dump() for name, g in levels.items()}] for s, levels in row.items()]]
         for b, row in metrics.gauges.items()
     ]
-    return packing.deflate(packing.pack([VERSION, tallies.encode(metrics.cells), gauges]), 1)
+    return packing.deflate(packing.pack([VERSION, tallies.encode(metrics.cells), gauges, metrics.worker]), 1)
 
 
 class Counters(NamedTuple):
@@ -158,6 +158,7 @@ class Counters(NamedTuple):
 
     tallies: Tallies
     gauges: list[tuple[int, list[tuple[Series, dict[str, list[Any]]]]]]
+    worker: str = ""
 
 
 def decode_counters(data: bytes) -> Counters:
@@ -167,12 +168,13 @@ def decode_counters(data: bytes) -> Counters:
         Undecodable: broken, hostile, or of a newer version.
     """
     try:
-        version, cells, gauges = packing.unpack(packing.inflate(data))
+        version, cells, gauges, *more = packing.unpack(packing.inflate(data))
         if version != VERSION:
             raise Undecodable(f"counters of version {version!r}; this release reads {VERSION}")
         return Counters(
             tallies.decode(cells),
             [(tallies.bucket(b), [(tallies.name(s), dumps.checked_levels(g)) for s, g in row]) for b, row in gauges],
+            "".join(more[:1]),
         )
     except packing.BROKEN as e:
         raise Undecodable(f"counters: {e}") from e
@@ -187,7 +189,7 @@ def decode_metrics(data: bytes) -> Metrics:
     found, sums = decode_counters(data), tallies.Sums()
     sums.add(found.tallies, {})
     levels = {b: {s: {n: Gauge.load(g) for n, g in of.items()} for s, of in row} for b, row in found.gauges}
-    return Metrics(sums.cells(), levels)
+    return Metrics(sums.cells(), levels, found.worker)
 
 
 def encode_rows(batch: Batch) -> bytes:

@@ -194,10 +194,10 @@ def _empty(table: str, name: str, rows: int) -> Any:
     return Named([value], constant)
 
 
-def join(parts: Sequence[Part], level: int = 6) -> bytes:
-    """Return the bytes of all rows of some parts, table by table, in their order."""
+def join(parts: Sequence[Part], level: int = 6) -> Blob:
+    """Return all rows of some parts, table by table, in their order."""
     if any(part.blob.odd for part in parts):
-        return columns.encode(_by_values(parts), level=level)
+        return Blob(columns.encode(_by_values(parts), level=level))
     joiner = _Joiner(level)
     body = {}
     for name, schema in SCHEMAS.items():
@@ -206,7 +206,7 @@ def join(parts: Sequence[Part], level: int = 6) -> bytes:
             known = set().union(*(part.tables[name] for part in mine))
             found = [[c, code, *joiner.column(mine, name, c, code)] for c, code in schema.columns.items() if c in known]
             body[name] = [sum(part.rows[name] for part in mine), found]
-    return packing.pack([columns.VERSION, b"".join(joiner.ids), [], body])
+    return Blob(packing.pack([columns.VERSION, b"".join(joiner.ids), [], body]), list(joiner.ids))
 
 
 def _by_values(parts: Sequence[Part]) -> dict[str, Columns]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
+from typing import Final
 
 from celery_monitor.store.commit import run_script
 from celery_monitor.store.connection import Store
+
+_TOKEN: Final = re.compile(rb".*:[0-9a-f]{16}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,29 @@ def take(store: Store, owner: str, hold_s: float) -> Lease | None:
     token = f"{owner}:{secrets.token_hex(8)}"
     taken, seconds, micros = run_script(store, "take", [store.keys.lease], [token, int(hold_s * 1000)])
     return Lease(store, token, int(seconds) * 1_000_000 + int(micros)) if taken else None
+
+
+def trouble(store: Store) -> str | None:
+    """Return what is under the lease's key that is no lease, so that nobody ticks while it is there; None for nothing.
+
+    Ours has a token of a form of its own, and runs out.
+    """
+    key = store.keys.lease
+    with store.translated():
+        pipe = store.client.pipeline(transaction=False)
+        pipe.type(key)
+        pipe.pttl(key)
+        kind, left_ms = pipe.execute()
+        if kind == b"string":
+            held = store.client.get(key)
+            if held is None or (left_ms >= 0 and _TOKEN.fullmatch(held)):
+                return None
+            told = f"{held[:40]!r}"
+        elif kind == b"none":
+            return None
+        else:
+            told = f"a {kind.decode()}"
+    return f"{key} holds {told}, not our lease: nobody ticks; remove or rename it, or set monitor_namespace"
 
 
 def now_us(store: Store) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from celery_monitor.model import Cell, Series
-from celery_monitor.store import packing, tiers
+from celery_monitor.store import dumps, packing, tiers
 from celery_monitor.store.packing import Undecodable
 
 VERSION: Final = 1
@@ -112,9 +112,11 @@ def _checked_labels(rows: Iterable[tuple[Iterable[str], Any]]) -> tiers.Raw:
 
 
 def without_bins(cell: Cell) -> Cell:
-    """Return a copy of a cell whose sketches have no bins."""
+    """Return a cell whose sketches have no bins, and which has all else of another one."""
     copy = Cell()
-    copy.merge(cell)
-    for sketch in (copy.runtime, copy.wait, copy.cpu, copy.memory, copy.turnaround):
-        sketch.bins = {}
+    copy.counts, copy.errors, copy.reasons = cell.counts, cell.errors, cell.reasons
+    copy.runtime_le, copy.wait_le = cell.runtime_le, cell.wait_le
+    for name in dumps.SKETCHES:
+        mine, its = getattr(copy, name), getattr(cell, name)
+        mine.count, mine.total, mine.least, mine.most = its.count, its.total, its.least, its.most
     return copy

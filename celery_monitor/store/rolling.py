@@ -101,13 +101,13 @@ class _Roller:
                 if raw is None:
                     continue
                 add_or_skip(part, raw, self.step)
-                left = tiers.expires_in(finer, b, self.now_s, self.store.rollup_days)
+                left = tiers.expires_in(finer, b, self.now_s, self.store.rollup_days, name)
                 self.commit.add("EXPIRE", self.store.keys.rollup(finer.step_s, b, name), max(1, left))
             if part:
                 self._write(tier, bucket, name, part)
 
     def _write(self, tier: Tier, bucket: int, name: str, part: tiers.Part) -> None:
-        ttl = keep_s(tier, bucket, MetricsCursor(), self.now_s, self.store.rollup_days)
+        ttl = keep_s(tier, bucket, MetricsCursor(), self.now_s, self.store.rollup_days, name)
         if ttl <= 0:
             return
         raw: tiers.Raw = part
@@ -116,7 +116,7 @@ class _Roller:
             tiers.absorb(raw, part, tiers.most_series(name))
         key = self.store.keys.rollup(tier.step_s, bucket, name)
         data = tiers.dump_within(raw, self._most(name), columns=True)
-        self.held.add(tier, bucket, key, None, data)
+        self.held.add(tier, bucket, key, None, data, name)
         self.commit.add("SET", key, data, "EX", ttl)
 
     def _most(self, name: str) -> int:
@@ -150,14 +150,14 @@ def _roll_some(roller: _Roller, cursor: MetricsCursor, slices: Slices) -> bool:
     return begun
 
 
-def keep_s(tier: Tier, bucket: int, cursor: MetricsCursor, now_s: int, rollup_days: int) -> int:
-    """Return the time to live of a bucket written now; 0 and less: do not write it."""
+def keep_s(tier: Tier, bucket: int, cursor: MetricsCursor, now_s: int, rollup_days: int, part: str) -> int:
+    """Return the time to live of a part's bucket written now; 0 and less: do not write it."""
     if bucket < cursor.cut.get(tier.step_s, 0):
         return 0
     coarser = next((t for t in TIERS if t.step_s > tier.step_s), None)
     if coarser and bucket >= cursor.rolled.get(coarser.step_s, 0):
         return UNROLLED_S
-    return tiers.expires_in(tier, bucket, now_s, rollup_days)
+    return tiers.expires_in(tier, bucket, now_s, rollup_days, part)
 
 
 def add_or_skip(part: tiers.Part, raw: bytes, step: Step) -> None:

@@ -83,7 +83,7 @@ class Seen:
         return True
 
     def write(self, commit: Commit, keys: Keys, kind: str, now_us: int) -> None:
-        """Add what was taken to a commit."""
+        """Add what was taken since the last commit to one."""
         if not self._changed:
             return
         key = keys.seen(kind, days(now_us)[0])
@@ -93,6 +93,7 @@ class Seen:
         for at in range(0, len(pairs), 2000):
             commit.add("HSET", key, *pairs[at : at + 2000])
         commit.add("EXPIRE", key, SEEN_S)
+        self._changed = {}
 
 
 def ask(pipe: Any, keys: Keys, kind: str, boots: list[bytes], now_us: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import chain, compress, islice, repeat
 from operator import add, sub
 from typing import Any, Final, NamedTuple
@@ -22,6 +23,8 @@ from celery_monitor.store.shapes import LARGEST
 TABLES: Final = ("counts", "reasons", "runtime_le", "wait_le")
 SKETCHES: Final = ("runtime", "wait", "cpu", "memory", "turnaround")
 FIELDS: Final = (*TABLES, *SKETCHES)
+_OF_WORKERS: Final = (FIELDS.index("counts"), *range(len(TABLES), len(FIELDS)))
+"""What is kept of a worker: no reasons, and no Prometheus buckets."""
 MAX_ROWS: Final = 100_000
 MAX_KEYS: Final = 1_000_000
 _KEY_BITS: Final = 12
@@ -108,19 +111,21 @@ class Sums:
         self._rows: dict[int, dict[Series, int]] = {}
         self._count = 0
         self._ns: defaultdict[int, int] = defaultdict(int)  # by row, field and key
+        self._own: defaultdict[int, defaultdict[int, int]] = defaultdict(partial(defaultdict, int))  # of workers
         self._extremes: dict[int, list[int]] = {}  # least, most, sum by row and field
         self._errors: defaultdict[tuple[int, str], int] = defaultdict(int)
 
-    def add(self, told: Tallies, moved: Mapping[int, int | None]) -> None:
+    def add(self, told: Tallies, moved: Mapping[int, int | None], worker: str = "") -> None:
         """Add a batch.
 
         Parameters:
             moved: bucket to the one it counts in, None for none; those that are missing stay where they are.
+            worker: node name of the worker whose tasks these are; what it did is the sum of them.
         """
         rows = self._numbered(told, moved)
         bases = [row | field << _KEY_BITS for field in range(len(FIELDS)) for row in rows]
-        full = map(repeat, compress(bases, told.sizes), filter(None, told.sizes))
-        every, ns = chain.from_iterable(full), self._ns
+        every = chain.from_iterable(map(repeat, compress(bases, told.sizes), filter(None, told.sizes)))
+        ns = self._ns
         for at, n in zip(map(add, every, told.keys), told.ns, strict=True):
             ns[at] += n
         first = len(rows) * len(TABLES)
@@ -128,6 +133,47 @@ class Sums:
         self._widen(zip(sketches, told.least, told.spread, told.rest, strict=True))
         for row, name, n in told.errors:
             self._errors[rows[row], name] += n
+        if worker:
+            self._add_to_worker(told, moved, worker)
+
+    def _add_to_worker(self, told: Tallies, moved: Mapping[int, int | None], worker: str) -> None:
+        """Add what a worker did to its own row, table by table: a batch is of one bucket or two."""
+        rows, first = len(told.which), 0
+        of_tasks = [each[0] == "task" for each in told.series]
+        for bucket, size in told.buckets:
+            at = moved.get(bucket, bucket)
+            mine = [of_tasks[number] for number in told.which[first : first + size]]
+            if at is not None and any(mine):
+                own = self._row(self._rows.setdefault(at, {}), ("worker", worker))
+                self._put(told, own, [False] * first + mine + [False] * (rows - first - size))
+            first += size
+
+    def _put(self, told: Tallies, own: int, mine: Sequence[bool]) -> None:
+        """Add some tables of some rows to one row of ours."""
+        rows, every, at, full = len(mine), all(mine), 0, 0
+        for field in range(len(FIELDS)):
+            sizes = told.sizes[field * rows : (field + 1) * rows]
+            until = at + sum(sizes)
+            if field in _OF_WORKERS:
+                picked = repeat(True) if every else chain.from_iterable(map(repeat, mine, sizes))
+                table = self._own[own | field << _KEY_BITS]
+                for key, n, wanted in zip(told.keys[at:until], told.ns[at:until], picked, strict=False):
+                    if wanted:
+                        table[key] += n
+            at = until
+            if field >= len(TABLES):
+                until = full + rows - sizes.count(0)
+                having = list(compress(mine, sizes))
+                ends = (list(compress(each[full:until], having)) for each in (told.least, told.spread, told.rest))
+                self._widen(_together(own | field << _KEY_BITS, *ends))
+                full = until
+
+    def _row(self, known: dict[Series, int], series: Series) -> int:
+        row = known.get(series)
+        if row is None:
+            self._count += 1
+            row = known[series] = self._count << _KEY_BITS + _FIELD_BITS
+        return row
 
     def _numbered(self, told: Tallies, moved: Mapping[int, int | None]) -> list[int]:
         """Return each row's number here, in the place that it has in a key."""
@@ -135,13 +181,8 @@ class Sums:
         for bucket, rows in told.buckets:
             at = moved.get(bucket, bucket)
             known = {} if at is None else self._rows.setdefault(at, {})
-            for number in told.which[len(found) : len(found) + rows]:
-                series = told.series[number]
-                row = known.get(series)
-                if row is None:
-                    self._count += 1
-                    row = known[series] = self._count << _KEY_BITS + _FIELD_BITS
-                found.append(row)
+            numbers = told.which[len(found) : len(found) + rows]
+            found += [self._row(known, told.series[number]) for number in numbers]
         return found
 
     def _widen(self, told: Any) -> None:
@@ -173,6 +214,8 @@ class Sums:
             table = tables.get(at + 1 >> _KEY_BITS)
             if table is not None:
                 table[(at + 1 & _MASK) - 1] = n
+        for at, numbers in self._own.items():
+            tables[at >> _KEY_BITS].update(numbers)
         for at, (least, most, total) in self._extremes.items():
             cell_of = own.get(at >> _KEY_BITS + _FIELD_BITS << _KEY_BITS + _FIELD_BITS)
             if cell_of is not None:
@@ -183,6 +226,16 @@ class Sums:
             if row in own:
                 own[row].errors[name] = n
         return found
+
+
+def _together(at: int, least: list[int], spread: list[int], rest: list[int]) -> list[tuple[int, int, int, int]]:
+    """Return what the ends of several sketches come to, as those of one; nothing for none."""
+    if not least:
+        return []
+    most = list(map(add, least, spread))
+    total = sum(least) + sum(rest) + sum(compress(most, spread))
+    low, high = min(least), max(most)
+    return [(at, low, high - low, total - low - (high if high > low else 0))]
 
 
 def _column(values: list[int]) -> list[Any]:

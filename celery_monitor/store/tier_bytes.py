@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Final
 
 from celery_monitor.store import packing, tiers
@@ -21,7 +22,7 @@ _GROUPS: Final = {**{finer.step_s: coarser.step_s for finer, coarser in tiers.PA
 
 @dataclass(slots=True)
 class TierBytes:
-    """Step of a tier to the start of a group of buckets to their bytes."""
+    """Step of a tier to the start of a group of buckets to their bytes; of workers, which go earlier, under -step."""
 
     held: dict[int, dict[int, int]] = field(default_factory=dict)
 
@@ -30,18 +31,18 @@ class TierBytes:
         """All bytes."""
         return sum(sum(groups.values()) for groups in self.held.values())
 
-    def add(self, tier: Tier, bucket: int, key: str, before: bytes | None, now: bytes) -> None:
+    def add(self, tier: Tier, bucket: int, key: str, before: bytes | None, now: bytes, part: str = "") -> None:
         """Count what a key takes from now on, in place of what it took before."""
         more = cost(key, now) - (cost(key, before) if before is not None else 0)
-        groups = self.held.setdefault(tier.step_s, {})
+        groups = self.held.setdefault(-tier.step_s if part == tiers.WORKERS else tier.step_s, {})
         group = bucket // _GROUPS[tier.step_s] * _GROUPS[tier.step_s]
         groups[group] = groups.get(group, 0) + more
 
     def expire(self, cursor: MetricsCursor, now_s: int, rollup_days: int) -> None:
         """Forget the groups that the server has removed: rolled into the next tier, and over their time."""
-        for tier in TIERS:
-            groups, size = self.held.get(tier.step_s, {}), _GROUPS[tier.step_s]
-            keep = tiers.expires_in(tier, -tier.step_s, 0, rollup_days)
+        for tier, part in product(TIERS, ("", tiers.WORKERS)):
+            groups, size = self.held.get(-tier.step_s if part else tier.step_s, {}), _GROUPS[tier.step_s]
+            keep = tiers.expires_in(tier, -tier.step_s, 0, rollup_days, part)
             rolled = cursor.rolled.get(size, 0) if tier is not TIERS[-1] else now_s
             for group in [g for g in groups if g + size <= min(rolled, now_s - keep)]:
                 del groups[group]
@@ -52,7 +53,8 @@ class TierBytes:
         What is not in the next tier yet may not go, and of the last tier the newest group may not.
         """
         for tier in TIERS:
-            groups, size = sorted(self.held.get(tier.step_s, {})), _GROUPS[tier.step_s]
+            groups = sorted(self.held.get(tier.step_s, {}).keys() | self.held.get(-tier.step_s, {}).keys())
+            size = _GROUPS[tier.step_s]
             until = cursor.rolled.get(size, 0) if tier is not TIERS[-1] else groups[-1] if groups else 0
             for group in groups:
                 if group + size <= until:
@@ -60,7 +62,8 @@ class TierBytes:
 
     def drop(self, tier: Tier, buckets: range) -> None:
         """Forget a group."""
-        del self.held[tier.step_s][buckets.start]
+        for step in (tier.step_s, -tier.step_s):
+            self.held.get(step, {}).pop(buckets.start, None)
 
     def dump(self) -> bytes:
         """Return its bytes."""

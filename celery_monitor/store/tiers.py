@@ -38,7 +38,7 @@ class Tier(NamedTuple):
 TIERS: Final = (
     Tier(10, 2 * 3600),
     Tier(60, DAY_S),
-    Tier(600, 6 * DAY_S),
+    Tier(600, 4 * DAY_S),
     Tier(3600, 32 * DAY_S),
     Tier(21_600, 92 * DAY_S),
 )
@@ -48,7 +48,7 @@ PAIRS: Final = tuple(pairwise(TIERS))
 
 ALL: Final = "all"  # one cell: the sum of all task series
 TASKS: Final = "tq"  # ("task", name, queue)
-WORKERS: Final = "w"  # ("worker", hostname), counts and runtimes; of waits no quantiles
+WORKERS: Final = "w"  # ("worker", hostname): the sum of its tasks, without their errors and reasons
 WORKFLOWS: Final = "wf"  # ("workflow", name) and ("step", workflow, step)
 INSIDES: Final = "in"  # ("span", name, kind), ("wait", name) and ("measure", name, kind, unit), values in millionths
 LABELS: Final = "lb"  # ("label", key, value) of the keys that are listed for it
@@ -62,6 +62,8 @@ _PART_OF: Final = {
     "measure": INSIDES, "label": LABELS, "infra": INFRA, "failure": FAILURES, "failure_task": FAILED_AT,
     "failure_worker": FAILED_AT,
 }  # fmt: skip
+_WORKERS_KEPT: Final = {60: DAY_S // 3, 600: 2 * DAY_S, 3600: 8 * DAY_S}
+"""Step of a tier to how long (s) its buckets of workers are kept: five histograms each, half of all bytes."""
 _ALL_SERIES: Final = ("all",)
 _PORTION: Final = {ALL: 1 / 2000, INFRA: 1 / 2000, TASKS: 1 / 250, GAUGES: 1 / 250}
 _PORTION_OF_OTHERS: Final = 1 / 600
@@ -79,25 +81,20 @@ Raw = dict[Series, Any]
 
 
 def collect(into: Parts, bucket: int, rows: Iterable[tuple[Series, Any]]) -> None:
-    """Add a batch's dumps of one bucket to parts; the dumps stay as they are.
+    """Add a batch's gauges of one bucket to their part."""
+    for series, dump in rows:
+        add(into.setdefault((bucket, GAUGES), {}), series, value_of(dump))
+
+
+def place(into: Parts, bucket: int, cells: Mapping[Series, Cell]) -> None:
+    """Put the cells of one bucket into the parts where they belong, each of which has none of them yet.
 
     Series of a kind unknown here are left out: a newer release wrote them, for parts of its own.
     """
-    for series, dump in rows:
-        if isinstance(dump, dict):
-            add(into.setdefault((bucket, GAUGES), {}), series, value_of(dump))
-            continue
+    for series, cell in cells.items():
         name = _PART_OF.get(series[0])
-        if name is None:
-            continue
-        part = into.setdefault((bucket, name), {})
-        cell = part.get(series)
-        if cell is None:
-            cell = part[series] = Cell()
-        if name == WORKERS:
-            dumps.add_outcome(cell, dump)
-        else:
-            dumps.add_cell(cell, dump)
+        if name is not None:
+            into.setdefault((bucket, name), {})[series] = cell
 
 
 def with_sums(parts: Parts) -> Parts:
@@ -261,9 +258,25 @@ def dump_of(value: Cell | Level) -> Any:
     return {name: g.dump() for name, g in value.items()}
 
 
-def expires_in(tier: Tier, bucket: int, now_s: int, rollup_days: int) -> int:
-    """Return for how many seconds a written bucket is still kept; 0 and less: not at all."""
-    return bucket + tier.step_s + min(tier.keep_s, rollup_days * DAY_S) - now_s
+def keep_s(tier: Tier, part: str = "") -> int:
+    """Return how long a bucket of a part is kept.
+
+    >>> keep_s(TIERS[1]), keep_s(TIERS[1], WORKERS)
+    (86400, 28800)
+    """
+    return _WORKERS_KEPT.get(tier.step_s, tier.keep_s) if part == WORKERS else tier.keep_s
+
+
+def expires_in(tier: Tier, bucket: int, now_s: int, rollup_days: int, part: str = "") -> int:
+    """Return for how many seconds a written bucket of a part is still kept; 0 and less: not at all."""
+    return bucket + tier.step_s + min(keep_s(tier, part), rollup_days * DAY_S) - now_s
+
+
+def kept_since(part: str, now_s: int, cut: Mapping[int, int]) -> Mapping[int, int]:
+    """Return the times before which tiers have no buckets of a part, where all others have none before `cut`."""
+    if part != WORKERS:
+        return cut
+    return {**cut, **{step: max(cut.get(step, 0), now_s - kept) for step, kept in _WORKERS_KEPT.items()}}
 
 
 def cover(

@@ -23,14 +23,12 @@ def counted(n: int, attempts: Sequence[Attempt] = (), publishes: Sequence[Publis
         tally.count(made.metrics, row)
     for message in publishes:
         tally.publish(made.metrics, message)
-    for hostname in sorted({row.worker for row in attempts}):
-        own = Batch(BOOT, n, "host-a", NOW_US)
+    workers = {row.worker for row in attempts}
+    if len(workers) == 1:
+        (made.metrics.worker,) = workers
+    else:  # an agent has one worker; of a batch of several the fold does not know whose is what
         for row in attempts:
-            if row.worker == hostname:
-                tally.count(own.metrics, row)
-        tally.worker(own.metrics, hostname)
-        for bucket, cells in own.metrics.cells.items():
-            made.metrics.cells[bucket]["worker", hostname] = cells["worker", hostname]
+            tally.add(made.metrics, row, [("worker", row.worker)])
     return made
 
 

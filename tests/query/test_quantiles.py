@@ -45,11 +45,27 @@ def test_each_kind_of_series_is_found(reader: Reader, series: str, count: int) -
     assert (found["quantiles"]["0.5"] is None) == (count == 0) == (found["last_at"] is None)
 
 
+@pytest.mark.parametrize(("series", "count"), [("task:shop.mail", 10), ("worker:celery@a", 1010)])
 @pytest.mark.parametrize("measure", ["wait", "turnaround", "cpu", "memory"])
-def test_each_measure_is_there(reader: Reader, measure: str) -> None:
-    found = reader.quantiles("task:shop.mail", measure, "0.5", "1h", NOW_US)
-    assert found["count"] == 10
+def test_each_measure_is_there(reader: Reader, measure: str, series: str, count: int) -> None:
+    found = reader.quantiles(series, measure, "0.5", "1h", NOW_US)
+    assert found["count"] == count
+    assert found["quantiles"]["0.5"] is not None
     assert found["unit"] == ("bytes" if measure == "memory" else "seconds")
+
+
+@pytest.mark.parametrize("window", ["12h", "20h", "24h"])
+def test_a_worker_is_counted_over_windows_whose_fine_buckets_have_gone(store: Store, window: str) -> None:
+    hours = (1, 9, 11)
+    rows = [attempt(n, at_us=NOW_US - n * 3600 * SECOND, wait_us=n * SECOND) for n in hours]
+    hand_in(store, counted(1, rows))
+    reader = Reader(store)
+
+    found = reader.quantiles("worker:celery@a", "wait", "0.5", window, NOW_US)
+    assert (found["count"], found["min"], found["max"]) == (3, 1.0, 11.0)
+    row = reader.worker("celery@a", window, NOW_US)
+    assert row is not None
+    assert sum(row["series"]["ended"]) == 3
 
 
 def test_a_window_leaves_out_what_is_older(reader: Reader) -> None:

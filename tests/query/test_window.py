@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from celery_monitor.errors import BadRequest
 from celery_monitor.query import window
 from celery_monitor.query.times import iso
-from celery_monitor.store.tiers import TIERS
+from celery_monitor.store.tiers import TIERS, WORKERS, keep_s
 from tests.store.batches import NOW_US
 
 
@@ -89,3 +89,19 @@ def test_the_last_point_of_a_time_that_is_past_is_whole() -> None:
     found = window.asked("1h", NOW_US, iso(NOW_US - 7200 * 1_000_000), iso(NOW_US - 3600 * 1_000_000))
 
     assert set(found.widths) == {float(found.step_s)}
+
+
+@given(st.integers(1, window.MOST_S - 1), st.integers(1, window.MOST_S))
+def test_a_workers_window_is_in_steps_that_are_still_kept_of_workers(ago: int, length: int) -> None:
+    now_s = NOW_US // 1_000_000
+    since, until = now_s - ago, min(now_s - ago + length, now_s)
+    asked = window.asked("24h", NOW_US, iso(since * 1_000_000), iso(until * 1_000_000))
+    found = window.of_workers(asked)
+
+    assert found.start_s <= since < until <= found.end_s
+    assert found.start_s % found.step_s == 0
+    assert found.slot(found.end_s - 10) == len(found.points) - 1
+    for step in (found.step_s, found.spark_s):
+        assert any(step % t.step_s == 0 and now_s - asked.start_s < keep_s(t, WORKERS) for t in TIERS) or (
+            step % TIERS[-1].step_s == 0
+        )

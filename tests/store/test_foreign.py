@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,48 @@ def test_a_key_that_is_somebody_elses_is_named_and_the_rest_of_the_tick_is_done(
                 question(reader, params)
         except StoreError as error:
             assert f"{key} holds a" in str(error)
+
+
+@pytest.mark.parametrize("command", [("set", "theirs"), ("set", "theirs", 3600), ("rpush", "theirs")])
+def test_a_lease_that_is_somebody_elses_is_named_in_health_and_told_once(
+    store: Store, redis_url: str, caplog: pytest.LogCaptureFixture, command: tuple[Any, ...]
+) -> None:
+    ticker = everything.ticker(store, redis_url)
+    name, *args = command
+    getattr(store.client, name)(store.keys.lease, *args)
+
+    assert not ticker.tick()
+    assert not ticker.tick()
+
+    assert [record.message for record in caplog.records if store.keys.lease in record.message] == caplog.messages
+    assert len(caplog.messages) == 1
+    assert any(store.keys.lease in note for note in Reader(store).health()["notes"])
+
+
+def test_a_lease_that_another_ticker_holds_is_no_trouble(store: Store) -> None:
+    held = lease.take(store, "another", 10.0)
+
+    assert held is not None
+    assert lease.trouble(store) is None
+    assert Reader(store).health()["notes"] == []
+    held.release()
+    assert lease.trouble(store) is None
+
+
+def test_a_version_that_is_somebody_elses_is_named_in_health_and_told_once(
+    store: Store, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ticker = everything.ticker(store, redis_url)
+    inbox.send(store, batch(1, [attempt(1)]), None)
+    key = put(store, "meta")
+
+    ticker.tick()
+    ticker.tick()
+
+    assert [message for message in caplog.messages if key in message] == caplog.messages
+    assert len(caplog.messages) == 1
+    assert store.client.xlen(store.keys.inbox_tasks) == 1
+    assert any(f"{key} holds a string, not our hash" in note for note in Reader(store).health()["notes"])
 
 
 @pytest.mark.parametrize("name", ["inbox_tasks", "inbox_metrics", "inbox_bytes", "live"])

@@ -14,6 +14,7 @@ from celery_monitor.store import packing, tallies
 from celery_monitor.store.tallies import Sums
 from tests.store.test_properties import SERIES, cells, dumped
 
+WORKER = ("worker", "celery@z")
 _BATCH = st.dictionaries(st.sampled_from([10, 20]), st.dictionaries(st.sampled_from(SERIES), cells(), max_size=3))
 
 
@@ -32,6 +33,32 @@ def test_batches_added_by_columns_are_batches_merged_cell_by_cell(batches: list[
     assert dumped({at: row for at, row in found.items() if row}) == dumped(
         {at: row for at, row in merged.cells.items() if row}
     )
+
+
+@settings(max_examples=50)
+@given(st.lists(_BATCH, max_size=3))
+def test_a_workers_own_cell_is_the_sum_of_its_tasks_whatever_else_is_in_a_batch(batches: list[tallies.Cells]) -> None:
+    merged, sums = Metrics(), Sums()
+    for batch in batches:
+        for at, row in batch.items():
+            for series, cell in row.items():
+                if series[0] == "task":
+                    merged.merge(Metrics({at: {WORKER: kept_of_workers(cell)}}))
+        sums.add(told(batch), {}, WORKER[1])
+    found = {at: {WORKER: row[WORKER]} for at, row in sums.cells().items() if WORKER in row}
+    assert dumped(found) == dumped(merged.cells)
+
+
+def kept_of_workers(cell: Cell) -> Cell:
+    kept = Cell.load(cell.dump())
+    kept.errors, kept.reasons, kept.runtime_le, kept.wait_le = {}, {}, {}, {}
+    return kept
+
+
+def test_a_worker_counts_in_the_bucket_its_tasks_are_moved_to() -> None:
+    sums = Sums()
+    sums.add(told(some()), {10: None, 30: 20}, WORKER[1])
+    assert sums.cells()[20][WORKER].counts == {1: 2}
 
 
 def some() -> tallies.Cells:

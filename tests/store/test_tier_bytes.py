@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 
+from celery_monitor.store import tiers
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor
 from celery_monitor.store.tier_bytes import TierBytes, cost
@@ -49,3 +50,16 @@ def test_what_has_expired_counts_no_more() -> None:
     assert held.total
     held.expire(cursor, 60 + TIERS[0].keep_s, 30)
     assert not held.total
+
+
+def test_buckets_of_workers_are_forgotten_when_they_have_gone_which_is_earlier() -> None:
+    held, day_s = TierBytes(), 86_400
+    held.add(TIERS[2], 0, "k", None, b"x", tiers.WORKERS)
+    held.add(TIERS[2], 0, "k", None, b"x" * 99, tiers.TASKS)
+    cursor = MetricsCursor(rolled={3600: 30 * day_s})
+
+    held.expire(cursor, 3600 + tiers.keep_s(TIERS[2], tiers.WORKERS), 30)
+
+    assert held.total == cost("k", b"x" * 99)
+    held.expire(cursor, 3600 + tiers.keep_s(TIERS[2]), 30)
+    assert held.total == 0

@@ -81,7 +81,7 @@ def test_the_parts_of_a_batch_are_where_readers_look() -> None:
     found: tiers.Parts = {}
     named = (SERIES[0], SERIES[1], ("worker", "w"), ("future kind", "x"))
 
-    tiers.collect(found, 10, [(series, cell.dump()) for series in named])
+    tiers.place(found, 10, dict.fromkeys(named, cell))
     tiers.collect(found, 10, [(("queue", "q"), {"backlog": gauge.dump()})])
     found = tiers.with_sums(found)
 
