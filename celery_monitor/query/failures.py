@@ -15,7 +15,7 @@ from celery_monitor.analytics.concentration import concentration
 from celery_monitor.errors import BadRequest
 from celery_monitor.model import FAILED, AgentState
 from celery_monitor.query import charts, executions, paging
-from celery_monitor.query.rollups import RollupReader, Rollups, Want
+from celery_monitor.query.rollups import RollupReader, Rollups, Segment, Want
 from celery_monitor.query.times import iso
 from celery_monitor.query.window import Window
 from celery_monitor.signals.record import State
@@ -47,6 +47,7 @@ class Kind:
     workers: dict[str, int] = field(default_factory=dict)
     tried_tasks: dict[tuple[str, str], int] = field(default_factory=dict)
     tried_workers: dict[str, int] = field(default_factory=dict)
+    _ends: dict[int, int] = field(default_factory=dict)
 
     def settle(self) -> None:
         """Let places of what never failed for good be those where it was made again."""
@@ -55,11 +56,12 @@ class Kind:
         if not any(self.workers.values()):
             self.workers = self.tried_workers
 
-    def add(self, bucket: int, counts: Mapping[int, int]) -> None:
+    def add(self, segment: Segment, counts: Mapping[int, int]) -> None:
         """Add the counts of a bucket."""
-        point = self.points.setdefault(bucket, [0, 0])
+        point = self.points.setdefault(segment.bucket, [0, 0])
         point[0] += _failed(counts)
         point[1] += counts.get(State.RETRY, 0)
+        self._ends[segment.bucket] = segment.end
 
     @property
     def failed(self) -> int:
@@ -73,9 +75,9 @@ class Kind:
 
     @property
     def seen(self) -> tuple[int, int]:
-        """Start of the first and of the last bucket (s) it is in; zeros for none."""
+        """Start of the first and end of the last bucket (s) it is in; zeros for none."""
         found = [bucket for bucket, (failed, retried) in self.points.items() if failed > 0 or retried > 0]
-        return (min(found), max(found)) if found else (0, 0)
+        return (min(found), max(self._ends[bucket] for bucket in found)) if found else (0, 0)
 
 
 class Kinds:
@@ -103,14 +105,14 @@ class Kinds:
         self._read_ends(rollups, *ends)
 
     def _read_kinds(self, rollups: Rollups, want: Want, *, timed: bool) -> None:
-        for bucket, (_, fingerprint, exception, message), counts in rollups.counts(want):
+        for segment, (_, fingerprint, exception, message), counts in rollups.counts(want):
             kind = self._kind(fingerprint)
             kind.exception, kind.message = exception, message
             if timed:
-                kind.add(bucket, counts)
+                kind.add(segment, counts)
 
     def _read_places(self, rollups: Rollups, want: Want, task: str | None) -> None:
-        for bucket, series, counts in rollups.counts(want):
+        for segment, series, counts in rollups.counts(want):
             kind = self._kind(series[-1])
             if series[0] == "failure_worker":
                 _count(kind.workers, kind.tried_workers, series[1], counts)
@@ -119,7 +121,7 @@ class Kinds:
             if task is None or name == task:
                 _count(kind.tasks, kind.tried_tasks, (name, queue), counts)
                 if task is not None:
-                    kind.add(bucket, counts)
+                    kind.add(segment, counts)
         for kind in self.by_fingerprint.values():
             kind.settle()
 
@@ -154,7 +156,7 @@ class Kinds:
             "count": kind.failed,
             "retried": kind.retried,
             "first_at": iso(first * 1_000_000),
-            "last_at": iso(min(last * 1_000_000 + 9_999_999, self.window.now_us)) if last else None,
+            "last_at": self.window.last_at(last),
             "spark": self._spark(kind),
             "tasks": [{"task": task, "queue": queue, "count": n} for (task, queue), n in _most(kind.tasks)],
             "workers": [

@@ -8,7 +8,6 @@ from celery_monitor.errors import BadRequest
 from celery_monitor.model import Series
 from celery_monitor.query import charts
 from celery_monitor.query.rollups import RollupReader, Want
-from celery_monitor.query.times import iso
 from celery_monitor.query.window import Window
 from celery_monitor.sketch import Sketch
 from celery_monitor.store import dumps
@@ -118,15 +117,15 @@ def answer(reader: RollupReader, text: str, measure: str, q: str, window: Window
     sketch, last = Sketch(), 0
     for cell in rollups.total(whole, (measure,), asked.means).values():
         sketch.merge(getattr(cell, measure))
-    for bucket, one, counts in rollups.counts(fine):
-        if bucket > last and asked.means(one) and any(n for state, n in counts.items() if state):
-            last = bucket
+    for segment, one, counts in rollups.counts(fine):
+        if segment.end > last and asked.means(one) and any(n for state, n in counts.items() if state):
+            last = segment.end
     return {
         "series": text,
         "measure": measure,
         **_figures(sketch, wanted, 1024 if measure == "memory" else 1e-6),
         "unit": "bytes" if measure == "memory" else _unit(asked),
-        "last_at": iso(min(last * 1_000_000 + 9_999_999, window.at_us)) if last else None,
+        "last_at": window.last_at(last),
     }
 
 

@@ -50,9 +50,10 @@ class Want(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """What lies in one bucket, which begins then (s)."""
+    """What lies in one bucket, which begins and ends then (s)."""
 
     bucket: int
+    end: int
     values: Bucket
 
     def add_to(self, part: Part, sketches: Collection[str] = dumps.SKETCHES, of: Of | None = None) -> None:
@@ -90,11 +91,11 @@ class Rollups:
             segment.add_to(part, sketches, of)
         return part
 
-    def counts(self, want: Want) -> Iterator[tuple[int, Series, dict[int, int]]]:
-        """Yield (bucket, series, `Cell.counts`) of every bucket: sketches stay undecoded."""
+    def counts(self, want: Want) -> Iterator[tuple[Segment, Series, dict[int, int]]]:
+        """Yield (segment, series, `Cell.counts`) of every bucket: sketches stay undecoded."""
         for segment in self.segments(want):
             for series, counts in segment.values.counted():
-                yield segment.bucket, series, counts
+                yield segment, series, counts
 
     def levels(self, want: Want) -> Iterator[tuple[int, Series, dict[str, list[Any]]]]:
         """Yield (bucket, series, gauge name to its dump) of every bucket of gauges."""
@@ -134,7 +135,7 @@ class _OfShard(Rollups):
     def _sum(self, want: Want, buckets_: Iterable[tuple[int, int]], sketches: Collection[str]) -> Part:
         part: Part = {}
         for step, bucket in buckets_:
-            Segment(bucket, self.blobs[step, bucket, want.part]).add_to(part, sketches)
+            Segment(bucket, bucket + step, self.blobs[step, bucket, want.part]).add_to(part, sketches)
         return part
 
     def _cover(self, want: Want) -> list[tuple[int, int]]:
@@ -156,13 +157,13 @@ class _OfShard(Rollups):
         for step, bucket in self._cover(want):
             values = self.blobs[step, bucket, want.part]
             if values is not _NOTHING:
-                yield Segment(max(bucket, want.start), values)
+                yield Segment(max(bucket, want.start), min(bucket + step, want.end), values)
         yield from self._unfolded(want)
 
     def _unfolded(self, want: Want) -> Iterator[Segment]:
         for (bucket, name), part in self.tail.items():
             if name == want.part and want.start <= bucket < want.end:
-                yield Segment(bucket, Cells(part))
+                yield Segment(bucket, bucket + STEPS[0], Cells(part))
 
 
 class _Merged(Rollups):

@@ -10,7 +10,6 @@ from celery_monitor.analytics.shares import shares
 from celery_monitor.model import WEIGHTED, Cell, Series
 from celery_monitor.query import charts, tables
 from celery_monitor.query.rollups import RollupReader, Rollups, Want
-from celery_monitor.query.times import iso
 from celery_monitor.query.window import Window
 from celery_monitor.signals.record import State
 from celery_monitor.sketch import Sketch
@@ -38,9 +37,8 @@ class Stats:
         return statistics(cell or self.cells[series]) | {"last_execution_at": self.last_at([series])}
 
     def last_at(self, of: list[Series]) -> str | None:
-        """Return when the last of some series ended anything, to the end of its bucket."""
-        newest = max((self._last.get(series, 0) for series in of), default=0)
-        return iso(min(newest * 1_000_000 + 9_999_999, self._window.at_us)) if newest else None
+        """Return when the last of some series ended anything, at the latest."""
+        return self._window.last_at(max((self._last.get(series, 0) for series in of), default=0))
 
     def spark(self, of: list[Series]) -> list[int]:
         """Return the executions of some series that were over at each point of a small chart."""
@@ -155,14 +153,14 @@ def _values(cell: Cell) -> dict[str, Any]:
 
 
 def _course(rollups: Rollups, want: Want, window: Window) -> tuple[dict[Series, int], dict[Series, list[int]]]:
-    """Return the last bucket in which each series ended something, and how many were over at each small point."""
+    """Return the end of the last bucket in which each series ended something, and how many were over at each point."""
     last: dict[Series, int] = {}
     sparks: dict[Series, list[int]] = {}
-    for bucket, series, counts in rollups.counts(want):
+    for segment, series, counts in rollups.counts(want):
         if any(n for state, n in counts.items() if state):
-            last[series] = max(bucket, last.get(series, 0))
+            last[series] = max(segment.end, last.get(series, 0))
             over = sum(n for state, n in counts.items() if state and state not in _AGAIN)
-            sparks.setdefault(series, [0] * window.sparks)[window.spark_slot(bucket)] += over
+            sparks.setdefault(series, [0] * window.sparks)[window.spark_slot(segment.bucket)] += over
     return last, sparks
 
 

@@ -10,8 +10,7 @@ from celery_monitor.analytics import shares
 from celery_monitor.analytics.figures import counts, figures
 from celery_monitor.model import PUBLISHED, AgentState, Cell, Gauge, Series
 from celery_monitor.query import charts, live
-from celery_monitor.query.rollups import Rollups, Want, cell_of, merged_counts
-from celery_monitor.query.times import iso
+from celery_monitor.query.rollups import Rollups, Segment, Want, cell_of, merged_counts
 from celery_monitor.query.window import Window, of_workers
 from celery_monitor.store.tiers import GAUGES, TASKS, WORKERS, WORKFLOWS, Part
 
@@ -44,19 +43,19 @@ class Sparks:
     def __init__(self, window: Window) -> None:
         self._window = window
         self._points: dict[str, list[int]] = {}
-        self.newest: dict[str, int] = {}
+        self.last: dict[str, int] = {}  # end (s) of the last bucket with one
         self._bucket = self._slot = -1
 
-    def add(self, key: str, bucket: int, ended: int) -> None:
-        """Add ends of a bucket (s)."""
+    def add(self, key: str, segment: Segment, ended: int) -> None:
+        """Add ends of a bucket."""
         points = self._points.get(key)
         if points is None:
             points = self._points[key] = [0] * self._window.sparks
-        if bucket != self._bucket:  # buckets come with all their series
-            self._bucket, self._slot = bucket, self._window.spark_slot(bucket)
+        if segment.bucket != self._bucket:  # buckets come with all their series
+            self._bucket, self._slot = segment.bucket, self._window.spark_slot(segment.bucket)
         points[self._slot] += ended
-        if ended and bucket > self.newest.get(key, 0):
-            self.newest[key] = bucket
+        if ended and segment.end > self.last.get(key, 0):
+            self.last[key] = segment.end
 
     def of(self, key: str) -> list[int]:
         """Return a key's points."""
@@ -70,8 +69,8 @@ def tasks(rollups: Rollups, window: Window, cells: Part) -> list[dict[str, Any]]
         cells: ("task", name, queue) to the sum over the window.
     """
     sparks = Sparks(window)
-    for bucket, series, by_state in rollups.counts(wants(window)[2]):
-        sparks.add(series[1], bucket, _ended(by_state))
+    for segment, series, by_state in rollups.counts(wants(window)[2]):
+        sparks.add(series[1], segment, _ended(by_state))
     by_name = grouped(cells, 1)
     queues: dict[str, set[str]] = {}
     for _, name, queue in cells:
@@ -79,11 +78,10 @@ def tasks(rollups: Rollups, window: Window, cells: Part) -> list[dict[str, Any]]
     rows = []
     for name, cell in sorted(by_name.items(), key=lambda item: (-item[1].ended, item[0]))[:MOST_ROWS]:
         all_figures = figures(cell, window.span_s)
-        newest = sparks.newest.get(name)
         rows.append(
             {"task": name, "queues": sorted(queues[name])}
             | {field: all_figures[field] for field in _TASK_FIELDS}
-            | {"last_at": iso(min(newest * 1_000_000 + 9_999_999, window.at_us)) if newest else None}
+            | {"last_at": window.last_at(sparks.last.get(name, 0))}
             | {"spark": sparks.of(name)}
         )
     return rows
@@ -126,8 +124,8 @@ def workers(rollups: Rollups, window: Window, agents: list[AgentState], firing: 
     """Return the `workers` rows."""
     sparks = Sparks(of_workers(window))
     sums: dict[str, dict[int, int]] = {}
-    for bucket, series, by_state in rollups.counts(wants(window)[3]):
-        sparks.add(series[1], bucket, _ended(by_state))
+    for segment, series, by_state in rollups.counts(wants(window)[3]):
+        sparks.add(series[1], segment, _ended(by_state))
         merged_counts(sums.setdefault(series[1], {}), by_state)
     rows = []
     for agent in live.workers(agents):

@@ -59,6 +59,10 @@ class Window:
         end_us = self.end_s * 1_000_000
         return end_us if end_us < self.now_us else None
 
+    def last_at(self, end_s: int) -> str | None:
+        """Return when the last thing of a bucket that ends then happened at the latest; None for 0, no bucket."""
+        return iso(min(end_s * 1_000_000 - 1, self.at_us)) if end_s else None
+
     @property
     def at_us(self) -> int:
         """The moment (us) that levels are of, like the depth of a queue: the end or now."""

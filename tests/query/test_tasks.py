@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from celery_monitor.query.reader import Reader
+from celery_monitor.query.times import parse_iso
 from celery_monitor.store.connection import Store
+from celery_monitor.store.fold import fold
 from tests.query.counted import SECOND, counted, failed, hand_in
 from tests.store.batches import NOW_US, attempt, publish
 
@@ -47,6 +49,24 @@ def test_a_task_has_its_heatmap_series_queues_and_workers(reader: Reader) -> Non
     assert [f["count"] for f in found["failures"]] == [4]
     assert len(found["newest_failures"]) == 4
     assert found["compare"] is None
+
+
+@pytest.mark.parametrize(
+    ("window", "ago_s", "step_s"),
+    [("1h", 1999, 60), ("24h", 47_777, 3600), ("7d", 333_333, 21_600), ("30d", 1_234_567, 21_600)],
+)
+def test_a_task_was_last_seen_no_earlier_than_it_ended_and_no_later_than_its_bucket(
+    store: Store, window: str, ago_s: int, step_s: int
+) -> None:
+    ended_us = NOW_US - ago_s * SECOND
+    hand_in(store, counted(1, [attempt(1, at_us=ended_us, runtime_us=0)]), now_us=ended_us)
+    for later_us in range(ended_us, NOW_US, (NOW_US - ended_us) // 7):
+        fold(store, later_us)  # buckets are sealed as time goes by
+    hand_in(store, counted(2, [attempt(2, task="shop.mail")]))
+
+    found = Reader(store).task_names(window, NOW_US)
+    last = {row["task"]: parse_iso("last_at", row["last_at"]) for row in found["tasks"]}["shop.charge"]
+    assert ended_us <= last <= min(ended_us + step_s * SECOND, NOW_US)
 
 
 def test_a_period_before_is_compared(store: Store) -> None:

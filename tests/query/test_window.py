@@ -85,6 +85,14 @@ def test_the_last_point_is_as_wide_as_it_has_lasted_and_tells_no_rate_while_it_i
     assert len(found.widths) == len(found.points)
 
 
+def test_what_a_bucket_holds_was_last_seen_at_its_end_or_now_but_not_behind_the_window() -> None:
+    found = window.parse("1h", NOW_US)
+
+    assert found.last_at(0) is None
+    assert found.last_at(NOW_US // 1_000_000 - 60) == iso(NOW_US - NOW_US % 1_000_000 - 60_000_001)
+    assert found.last_at(NOW_US // 1_000_000 + 60) == iso(NOW_US)
+
+
 def test_the_last_point_of_a_time_that_is_past_is_whole() -> None:
     found = window.asked("1h", NOW_US, iso(NOW_US - 7200 * 1_000_000), iso(NOW_US - 3600 * 1_000_000))
 
