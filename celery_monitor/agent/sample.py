@@ -93,7 +93,12 @@ def pool_of(worker: Any) -> str:
 
 
 def slots_of(worker: Any) -> int:
-    """Return how many tasks may run at a time: what an autoscaler last decided, else what was asked for."""
+    """Return how many tasks may run at a time: what an autoscaler last decided, else what was asked for.
+
+    A solo pool runs one, whatever was asked for, and is not there yet when the first sample is taken.
+    """
+    if pool_of(worker) == "solo":
+        return 1
     with contextlib.suppress(Exception):
         return int(worker.pool.num_processes)
     return int(worker.concurrency or 0)

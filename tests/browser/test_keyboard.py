@@ -201,7 +201,7 @@ def test_rows_are_gone_through_by_arrows_and_the_place_is_found_again(
     page = open_page(f"{shop.url}/monitor/executions?task=shop.charge")
     rows = page.locator("tbody tr")
     rows.nth(2).wait_for()
-    tab_to(page, "Ended")
+    tab_to(page, "When")
     page.keyboard.press("Enter")
     page.wait_for_url("**&sort=ended")
     page.keyboard.press("ArrowDown")
