@@ -64,6 +64,7 @@ def read(store: Store, reader: RollupReader, window: Window) -> Seen:
     recent = _recent(window)
     rollups = reader.read([whole, fine, gauges, recent], window.now_us, lifetime=True)
     totals = rollups.lifetime()
+    window = window.recorded_from(totals.since_us)
     at_s = window.at_us / 1e6
     since_s = max(recent.start, min(totals.since_us // 1_000_000, int(at_s) - 1))
     return Seen(
@@ -99,7 +100,7 @@ def one(store: Store, reader: RollupReader, name: str, window: Window) -> dict[s
         **row(seen, name, tables.grouped(own, 2).get(name, Cell())),
         "series": _series(seen, name),
         "workers": [_worker(agent, name) for agent in seen.workers if name in (agent.get("queues") or ())],
-        "tasks": _tasks(own, window),
+        "tasks": _tasks(own, seen.window),
     }
 
 

@@ -35,6 +35,7 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
     table_wants = tables.wants(window)
     rollups = reader.read([*charts.wants(window), *table_wants, before], window.now_us, lifetime=True)
     totals = rollups.lifetime()
+    window = window.recorded_from(totals.since_us)
     facts = health.read(store, window.now_us)
     alerts = ledger.read(store)
     firing = ledger.firing(alerts)

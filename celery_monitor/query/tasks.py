@@ -35,7 +35,8 @@ def table(reader: RollupReader, window: Window) -> list[dict[str, Any]]:
         StoreError: the store does not answer.
     """
     wants = [Want(TASKS, window.start_s, window.end_s), tables.wants(window)[2]]
-    rollups = reader.read(wants, window.now_us)
+    rollups = reader.read(wants, window.now_us, lifetime=True)
+    window = window.recorded_from(rollups.lifetime().since_us)
     cells = rollups.total(wants[0])
     by_name = tables.grouped(cells, 1)
     return [row | _resources(by_name[row["task"]]) for row in tables.tasks(rollups, window, cells)]
@@ -51,9 +52,10 @@ def one(store: Store, reader: RollupReader, name: str, window: Window) -> dict[s
     whole, before = Want(TASKS, window.start_s, window.end_s), Want(TASKS, window.before_s, window.start_s)
     sparks = tables.wants(window)[2]
     rollups = reader.read([fine, whole, before, sparks], window.now_us, lifetime=True)
-    cells = rollups.total(whole, of=lambda series: series[1] == name)
-    if not cells and all(series[1] != name for series in rollups.lifetime().cells):
+    cells, ever = rollups.total(whole, of=lambda series: series[1] == name), rollups.lifetime()
+    if not cells and all(series[1] != name for series in ever.cells):
         return None
+    window = window.recorded_from(ever.since_us)
     points = charts.points(rollups, fine, window, lambda series: series[1] == name)
     found = tables.tasks(rollups, window, cells or {("task", name, ""): Cell()})
     cell = _sum(cells.values())

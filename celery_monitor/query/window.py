@@ -38,6 +38,7 @@ class Window:
         end_s: end of the 10 s bucket that now is in, or of the step in which an earlier end lies.
         now_us: now.
         clamped: why the window is not the one asked for; None when it is.
+        recorded_s: since when anything was recorded; 0 when that was not looked at.
     """
 
     seconds: int
@@ -47,11 +48,17 @@ class Window:
     end_s: int
     now_us: int
     clamped: str | None
+    recorded_s: int = 0
 
     @property
     def span_s(self) -> float:
-        """Seconds from the start until the end or now: what rates are divided by."""
-        return min(self.now_us / 1e6, self.end_s) - self.start_s
+        """Seconds until the end or now, from the start or the first record, if that came later: what rates are of."""
+        end = min(self.now_us / 1e6, self.end_s)
+        return end - max(self.start_s, min(self.recorded_s, end - LEAST_S))
+
+    def recorded_from(self, at_us: int) -> Window:
+        """Return it with the moment since which anything was recorded."""
+        return replace(self, recorded_s=at_us // 1_000_000)
 
     @property
     def until_us(self) -> int | None:

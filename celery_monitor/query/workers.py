@@ -93,7 +93,9 @@ def rows(
     reader: RollupReader, window: Window, agents: list[AgentState], book: Mapping[str, Book], firing: Firing
 ) -> list[dict[str, Any]]:
     """Return a row per worker: those of the live table, then those that only the book still knows."""
-    rollups = reader.read([*tables.wants(window), backlogs_want(window.now_us)], window.now_us)
+    wants = [*tables.wants(window), backlogs_want(window.now_us)]
+    rollups = reader.read(wants, window.now_us, lifetime=True)
+    window = window.recorded_from(rollups.lifetime().since_us)
     known = {row["worker"]: row for row in tables.workers(rollups, window, agents, firing)}
     waiting = backlogs(rollups, window.now_us)
     found = []
@@ -114,8 +116,9 @@ def one(
     """Return one worker with its processes, the ends of its children, its lives and its history; None if unknown."""
     agent = next((a for a in live.workers(agents) if a.get("hostname") == name), None)
     fine = Want(WORKERS, window.start_s, window.end_s, charts.steps_within(window.step_s))
-    rollups = reader.read([fine, levels.want(window), *tables.wants(window), backlogs_want(window.now_us)],
-                          window.now_us)  # fmt: skip
+    wants = [fine, levels.want(window), *tables.wants(window), backlogs_want(window.now_us)]
+    rollups = reader.read(wants, window.now_us, lifetime=True)
+    window = window.recorded_from(rollups.lifetime().since_us)
     history = _history(rollups, window, name, fine)
     total = rollups.total(fine, ("runtime", "wait"), lambda series: series == ("worker", name)).get(("worker", name))
     if agent is None and name not in book and total is None:

@@ -144,6 +144,22 @@ def test_tasks_queues_workers_and_workflows_are_told_apart(store: Store) -> None
     ]
 
 
+def test_rates_are_of_the_time_since_the_first_record_and_of_a_minute_at_least(store: Store) -> None:
+    made = batch(1, [attempt(n, at_us=NOW_US - n * SECOND) for n in range(600)])
+    inbox.send(store, made, agent())
+    reader = Reader(store)
+
+    told = [
+        reader.summary("1h", NOW_US)["totals"],
+        reader.task_names("24h", NOW_US)["tasks"][0],
+        reader.task("shop.charge", "7d", NOW_US)["queues"][0],  # type: ignore[index]
+    ]
+    for row in told:
+        assert row["rate_per_second"] * 600 == pytest.approx(600, rel=0.03)
+    at_first = reader.summary("1h", NOW_US - 595 * SECOND)["totals"]
+    assert at_first["rate_per_second"] == pytest.approx(at_first["ended"] / 60)
+
+
 def test_infrastructure_is_in_nobodys_totals(store: Store) -> None:
     busy_shop(store)
 
