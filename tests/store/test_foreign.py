@@ -64,8 +64,7 @@ def test_a_lease_that_is_somebody_elses_is_named_in_health_and_told_once(
     assert not ticker.tick()
     assert not ticker.tick()
 
-    assert [record.message for record in caplog.records if store.keys.lease in record.message] == caplog.messages
-    assert len(caplog.messages) == 1
+    assert len([message for message in caplog.messages if store.keys.lease in message]) == 1
     assert any(store.keys.lease in note for note in Reader(store).health()["notes"])
 
 
@@ -89,8 +88,7 @@ def test_a_version_that_is_somebody_elses_is_named_in_health_and_told_once(
     ticker.tick()
     ticker.tick()
 
-    assert [message for message in caplog.messages if key in message] == caplog.messages
-    assert len(caplog.messages) == 1
+    assert len([message for message in caplog.messages if key in message]) == 1
     assert store.client.xlen(store.keys.inbox_tasks) == 1
     assert any(f"{key} holds a string, not our hash" in note for note in Reader(store).health()["notes"])
 
