@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from celery import Celery
@@ -102,10 +101,14 @@ def test_only_one_ticks_at_a_time(store: Store, redis_url: str) -> None:
     assert store.client.get(store.keys.lease) is None, "it is given back"
 
 
-def test_a_store_that_is_away_costs_a_caller_nothing(redis_url: str) -> None:
+def test_a_store_that_is_away_costs_a_caller_nothing(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "celery_monitor")
     away = Store.open("redis+socket:///nonexistent/r.sock", "periodic", timeout_s=0.1)
-    one: Any = ticker(away, redis_url, "worker")
+    one = ticker(away, redis_url, "worker")
     one.due(None)
+    one.due(None)
+    tried = [message for message in caplog.messages if "no tick" in message]
+    assert len(tried) == 1, "not again before the next interval"
 
 
 WAITS_ITS_TURN = """

@@ -47,13 +47,18 @@ def told(store: Store) -> str:
 
 
 def same(found: Any, documented: Any, free: Iterable[str] = ()) -> None:
-    """Compare the keys of objects, at every depth where both have some."""
+    """Compare the keys of objects, at every depth where both have some; at the first one both must."""
+    assert found
+    _same(found, documented, free)
+
+
+def _same(found: Any, documented: Any, free: Iterable[str]) -> None:
     if isinstance(documented, dict) and "…" not in documented and documented and isinstance(found, dict):
         assert found.keys() == documented.keys()
         for key in documented.keys() - set(free):
-            same(found[key], documented[key], free)
+            _same(found[key], documented[key], free)
     if isinstance(documented, list) and documented and found:
-        same(found[0], documented[0], free)
+        _same(found[0], documented[0], free)
 
 
 def test_runs(store: Store, told: str) -> None:
@@ -64,7 +69,7 @@ def test_runs(store: Store, told: str) -> None:
     found = reader.run(told, limit=2, now_us=NOW_US)
     assert found is not None
     for key in one.keys() - {"…", *row}:
-        same(found[key], one[key], free)
+        _same(found[key], one[key], free)
     assert found.keys() == row.keys() | one.keys() - {"…"}
     told_in_columns = reader.run(told, form="columns", now_us=NOW_US)
     assert told_in_columns is not None
@@ -81,13 +86,17 @@ def test_executions(store: Store, told: str) -> None:
 
 def test_logs(store: Store, told: str) -> None:
     (page,) = examples("/runs/{id}/logs` and `GET /executions/{id}/logs")
-    same(Reader(store).run_logs(told, now_us=NOW_US), page)
+    found = Reader(store).run_logs(told, now_us=NOW_US)
+    assert found["logs"]
+    same(found, page)
 
 
 def test_waits_and_labels(store: Store, told: str) -> None:
     reader = Reader(store)
     (page,) = examples("/waits?state=open")
-    same(reader.waits(now_us=NOW_US), page)
+    found = reader.waits(now_us=NOW_US)
+    assert found["waits"]
+    same(found, page)
     (one,) = examples("/labels/{key}/{value}")
     same(reader.label("session", "s1", now_us=NOW_US), one, {"outcomes"})
 
@@ -104,7 +113,7 @@ def test_tasks_failures_quantiles_and_logs(store: Store) -> None:
     found = reader.task("shop.charge", "1h", NOW_US)
     assert found is not None
     for key in one.keys() - {"…"}:
-        same(found[key], one[key])
+        _same(found[key], one[key], ())
     assert found.keys() == {"window"} | one.keys() - {"…"} | page["tasks"][0].keys()
     (kinds,) = examples("/failures?window=24h")
     same(reader.failures("1h", now_us=NOW_US), kinds)
@@ -112,7 +121,7 @@ def test_tasks_failures_quantiles_and_logs(store: Store) -> None:
     found = reader.failure(FINGERPRINT, "1h", NOW_US)
     assert found is not None
     for key in one.keys() - {"…"}:
-        same(found[key], one[key])
+        _same(found[key], one[key], ())
     assert found.keys() == {"window"} | one.keys() - {"…"} | kinds["failures"][0].keys()
     (asked,) = examples("/quantiles?series=task:shop.charge&measure=runtime&q=0.5,0.9,0.999&window=24h")
     same(reader.quantiles("task:shop.charge", "runtime", "0.5,0.9,0.999", "1h", NOW_US), asked)
@@ -120,4 +129,6 @@ def test_tasks_failures_quantiles_and_logs(store: Store) -> None:
 
 def test_searched_logs(store: Store, told: str) -> None:
     (page,) = examples("/logs")
-    same(Reader(store).logs(now_us=NOW_US), page)
+    found = Reader(store).logs(now_us=NOW_US)
+    assert found["logs"]
+    same(found, page)
