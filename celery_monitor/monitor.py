@@ -251,7 +251,7 @@ class Monitor:
                 try:
                     ticker.tick()
                 finally:
-                    ticker.store.close()  # any child of the pool may be the next
+                    ticker.close()  # any child of the pool may be the next
 
         self.app.task(
             tick, name="celery_monitor.tick", ignore_result=True, acks_late=False, rate_limit=None, time_limit=120,

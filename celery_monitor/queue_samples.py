@@ -68,6 +68,10 @@ class QueueSamples:
             inbox.send(store, batch, None)
         broker.write(store, look)
 
+    def close(self) -> None:
+        """Close the connection to the broker; the next look opens another."""
+        self._sampler.close()
+
     def _health(self, store: Store) -> dict[str, dict[str, Any]]:
         found = {"broker": self._sampler.health(), "store": health.read(store.servers()[0])}
         return {name: told for name, told in found.items() if told is not None}

@@ -78,6 +78,10 @@ class Tick:
         self._tell([report.aside, *refused])
         return True
 
+    def close(self) -> None:
+        """Close the connection to the broker; that to the store belongs to whoever gave it."""
+        self._queues.close()
+
     def _tell(self, refused: Iterable[str | None]) -> None:
         """Log what was refused, once until it changes."""
         said = {text for text in refused if text}
