@@ -13,7 +13,7 @@ from tests.waiting import until
 from tests.web.site import Site, require_page
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Route
+    from playwright.sync_api import Browser, Locator, Route
 
 pytestmark = pytest.mark.browser
 
@@ -89,3 +89,21 @@ def test_a_page_whose_store_is_down_has_its_title_and_says_why(
                 assert page.locator("#celery-monitor h1").count() == 1
     finally:
         site.stop()
+
+
+def test_the_word_of_the_page_is_in_sight_also_after_the_window_was_made_narrow(
+    shop: Site, open_page: OpenPage
+) -> None:
+    page = open_page(f"{shop.url}/monitor/schedule", width=1600)
+    pages = page.get_by_label("Pages of the monitor")
+    word = pages.get_by_role("link", name="Schedule", exact=True)
+    word.wait_for()
+    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+    until(lambda: _is_within(word, pages), what="the word is in sight")
+
+
+def _is_within(inner: Locator, outer: Locator) -> bool:
+    small, large = inner.bounding_box(), outer.bounding_box()
+    assert small
+    assert large
+    return large["x"] <= small["x"] and small["x"] + small["width"] <= large["x"] + large["width"] <= WIDTHS[0]
