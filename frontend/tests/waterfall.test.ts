@@ -70,6 +70,15 @@ test("many siblings of one task share a row that names the failed and the longes
   assert.equal(unfolded[1]?.unfolded, true);
 });
 
+test("a group's share is that of its members added up, those that the API has folded too", () => {
+  const members = Array.from({ length: FOLD_ABOVE + 1 }, (_, i) => step(`m${i}`, "a", [attempt(1, 2)], { task: "t.row" }));
+  const more = folded("a", "row", 4, { runtime_seconds: 9 });
+  const of = run([step("a", null, [attempt(0, 1)]), ...members], { folded: [more] }); // it took 10 s
+  assert.deepEqual(rows(of).map((r) => r.share), [0.1, (FOLD_ABOVE + 1 + 9) / 10]);
+  const idle = run([step("a", null, [])], { folded: [folded("a", "b", 3, { runtime_seconds: 0 })] });
+  assert.deepEqual(rows(idle).map((r) => r.share), [null, null]);
+});
+
 test("a body of the header's own task stands behind the folded header", () => {
   const header = Array.from({ length: FOLD_ABOVE + 1 }, (_, i) => step(`m${i}`, null, [attempt(0, 1)], { task: "t.add", group_id: "g" }));
   const of = run([...header, step("sum", "m3", [attempt(2, 3)], { task: "t.add", group_id: "g" })]);

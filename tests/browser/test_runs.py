@@ -89,6 +89,7 @@ def test_a_run_says_what_set_its_duration_and_folds_many_of_one_task(
     assert "what the boss reads at 8" in page.locator(".cm-runline").inner_text()
     group = row(page, f"\u00d7{ROWS}")
     assert group.locator(".cm-wf-worst button").count() == 3
+    assert group.locator(".cm-wf-share").inner_text().endswith("%")
     folded = page.locator(".cm-wf li").count()
     group.get_by_role("button").first.click()
     until(lambda: page.locator(".cm-wf li").count() == folded + ROWS, what="the members are rows")

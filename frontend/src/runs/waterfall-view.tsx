@@ -46,7 +46,7 @@ export function Waterfall({ run, selected, select, unfolded, toggle }: Props) {
             <span key={t} class="cm-wf-tick" style={{ left: at(t) }}>{duration(t)}</span>
           ))}
         </span>
-        <span class="cm-wf-share">share</span>
+        <span class="cm-wf-share" title="of the run's duration; what ran beside each other is added up">share</span>
       </div>
       <ol
         ref={list}

@@ -43,7 +43,7 @@ export interface Row {
   spans: Mark[];
   waits: Mark[];
   attempts: number;
-  /** Of the run's duration; null when nothing ran or it is not known. */
+  /** Of the run's duration, above 1 where members of a group ran beside each other; null when nothing ran or it is not known. */
   share: Num;
   /** Seconds it ran, of a group all its members together. */
   seconds: number;
@@ -179,7 +179,7 @@ class Draft {
       waits: (this.#waits.get(e.id) ?? []).map((w) => waited(w, this.#begin, this.#now)).filter((m) => m !== null),
       attempts: e.attempt_count,
       seconds,
-      share: this.#share(seconds),
+      share: this.#share(seconds, 1), // one that still runs may have run longer than what is told of the run
     });
     this.#emit(step.children, this.#foldedBelow(e.id), depth + 1, e.id, step);
   }
@@ -209,7 +209,7 @@ class Draft {
       lit: members.some((s) => s.execution.on_path),
       bars,
       seconds,
-      share: null, // beside each other they ran longer than the run
+      share: this.#share(seconds),
       count: members.length + counted(more),
       states,
       worst: worst(members, this.#now),
@@ -251,9 +251,9 @@ class Draft {
     return { from: this.#at(from), to: this.#at(to), name: s.span, level, failed: s.state === "FAILURE", open: false };
   }
 
-  #share(seconds: number): Num {
+  #share(seconds: number, most = Infinity): Num {
     const whole = this.#run.duration_seconds;
-    return whole && seconds > 0 ? Math.min(seconds / whole, 1) : null;
+    return whole && seconds > 0 ? Math.min(seconds / whole, most) : null;
   }
 
   #at(time: number): number {
