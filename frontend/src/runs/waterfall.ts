@@ -52,8 +52,8 @@ export interface Row {
   /** Members by state. */
   states: Record<string, number>;
   worst: Member[];
-  /** Members that can be shown one by one. */
-  known: number;
+  /** Of a group: those that can be shown one by one. */
+  members: readonly Step[];
   unfolded: boolean;
 }
 
@@ -213,7 +213,7 @@ class Draft {
       count: members.length + counted(more),
       states,
       worst: worst(members, this.#now),
-      known: members.length,
+      members,
       unfolded,
     });
     const below = unfolded ? [] : members.flatMap((s) => s.children);
@@ -261,6 +261,11 @@ class Draft {
   }
 }
 
+/** The folded group that a step stands in, undefined where it has a row of its own or none. */
+export function groupOf(rows: readonly Row[], id: string): Row | undefined {
+  return rows.find((row) => !row.unfolded && row.members.some((step) => step.execution.id === id));
+}
+
 /** Take a task's folded rows: they stand with the first steps of that task. */
 function taken(rest: Map<string, Folded[]>, task: string): readonly Folded[] {
   const found = rest.get(task) ?? [];
@@ -270,7 +275,7 @@ function taken(rest: Map<string, Folded[]>, task: string): readonly Folded[] {
 
 const EMPTY: Omit<Row, "key" | "name" | "state"> = {
   kind: "step", depth: 0, id: null, lit: false, bars: [], spans: [], waits: [], attempts: 0, share: null, seconds: 0, count: 1,
-  states: {}, worst: [], known: 0, unfolded: false,
+  states: {}, worst: [], members: [], unfolded: false,
 };
 
 function waited(w: Wait, begin: number, now: number): Mark | null {
