@@ -17,8 +17,9 @@ from celery import signals
 from celery_monitor.agent import folder
 from celery_monitor.agent.thread import Agent, Plan
 from celery_monitor.alerts.rules import load_rules
-from celery_monitor.config import Settings, load_settings
+from celery_monitor.config import load_settings
 from celery_monitor.errors import ConfigurationError
+from celery_monitor.settings import Settings
 from celery_monitor.signals import (
     attempts,
     calls,

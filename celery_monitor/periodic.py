@@ -13,9 +13,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from celery_monitor.config import Settings
 from celery_monitor.errors import StoreError
 from celery_monitor.model import Pace
+from celery_monitor.settings import Settings
 from celery_monitor.store import live
 from celery_monitor.store.connection import Store
 

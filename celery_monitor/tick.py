@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from celery_monitor import settling
 from celery_monitor.alerts import judge, ledger, notifiers, readings, rules
-from celery_monitor.config import Settings
 from celery_monitor.errors import StoreRefused
 from celery_monitor.model import AgentState, Pace
 from celery_monitor.query.overdue import Overdue
 from celery_monitor.query.reader import Reader
 from celery_monitor.queue_samples import QueueSamples
+from celery_monitor.settings import Settings
 from celery_monitor.store import fold, keeping, lease, live, lost, workers
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import DAY_S

@@ -12,9 +12,9 @@ import pytest
 import redis
 from celery import Celery
 
-from celery_monitor.config import Settings
 from celery_monitor.model import Pace
 from celery_monitor.periodic import Ticker
+from celery_monitor.settings import Settings
 from celery_monitor.store import lease, live, meta
 from celery_monitor.store.connection import Store
 from tests.waiting import until
