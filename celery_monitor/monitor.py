@@ -17,8 +17,9 @@ from celery import signals
 from celery_monitor.agent import folder
 from celery_monitor.agent.thread import Agent, Plan
 from celery_monitor.alerts.rules import load_rules
-from celery_monitor.config import Settings, load_settings
+from celery_monitor.config import load_settings
 from celery_monitor.errors import ConfigurationError
+from celery_monitor.settings import Settings
 from celery_monitor.signals import (
     attempts,
     calls,
@@ -251,7 +252,7 @@ class Monitor:
                 try:
                     ticker.tick()
                 finally:
-                    ticker.store.close()  # any child of the pool may be the next
+                    ticker.close()  # any child of the pool may be the next
 
         self.app.task(
             tick, name="celery_monitor.tick", ignore_result=True, acks_late=False, rate_limit=None, time_limit=120,

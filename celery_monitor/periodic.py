@@ -13,9 +13,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from celery_monitor.config import Settings
 from celery_monitor.errors import StoreError
 from celery_monitor.model import Pace
+from celery_monitor.settings import Settings
 from celery_monitor.store import live
 from celery_monitor.store.connection import Store
 
@@ -80,6 +80,12 @@ class Ticker:
         if self._tick is None:
             self._tick = _load()(self._app, self.settings, self.store, self.role, self.boot)
         return self._tick.once()
+
+    def close(self) -> None:
+        """Close the connections to store and broker; the next tick opens new ones."""
+        self.store.close()
+        if self._tick is not None:
+            self._tick.close()
 
 
 def _load() -> type[Tick]:

@@ -10,9 +10,9 @@ from celery_monitor.agent import tally
 from celery_monitor.brokers import health
 from celery_monitor.brokers.sample import QueueSample
 from celery_monitor.brokers.sampler import Sampler
-from celery_monitor.config import Settings
 from celery_monitor.model import AgentState, Batch
 from celery_monitor.query import live
+from celery_monitor.settings import Settings
 from celery_monitor.store import broker, inbox
 from celery_monitor.store.broker import Look
 from celery_monitor.store.connection import Store
@@ -67,6 +67,10 @@ class QueueSamples:
         if batch:
             inbox.send(store, batch, None)
         broker.write(store, look)
+
+    def close(self) -> None:
+        """Close the connection to the broker; the next look opens another."""
+        self._sampler.close()
 
     def _health(self, store: Store) -> dict[str, dict[str, Any]]:
         found = {"broker": self._sampler.health(), "store": health.read(store.servers()[0])}

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from celery_monitor import settling
 from celery_monitor.alerts import judge, ledger, notifiers, readings, rules
-from celery_monitor.config import Settings
 from celery_monitor.errors import StoreRefused
 from celery_monitor.model import AgentState, Pace
 from celery_monitor.query.overdue import Overdue
 from celery_monitor.query.reader import Reader
 from celery_monitor.queue_samples import QueueSamples
+from celery_monitor.settings import Settings
 from celery_monitor.store import fold, keeping, lease, live, lost, workers
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import DAY_S
@@ -77,6 +77,10 @@ class Tick:
             held.release()
         self._tell([report.aside, *refused])
         return True
+
+    def close(self) -> None:
+        """Close the connection to the broker; that to the store belongs to whoever gave it."""
+        self._queues.close()
 
     def _tell(self, refused: Iterable[str | None]) -> None:
         """Log what was refused, once until it changes."""

@@ -19,6 +19,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from celery._state import _task_stack  # type: ignore[attr-defined]
 
 from celery_monitor.signals import attempts, guard, header, labels, process, redact
+from celery_monitor.signals.async_with import AsyncWith
 from celery_monitor.signals.attempts import KEY, Open
 from celery_monitor.signals.layout import BEGIN, pack_labels, read_texts, unpack_ids
 from celery_monitor.signals.record import Kind, fixed_id, pack_id, unpack_id
@@ -143,7 +144,7 @@ def text_of(value: Any, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-class workflow:  # noqa: N801 - reads as a statement: ``with workflow("daily_report"):``
+class workflow(AsyncWith):  # noqa: N801 - reads as a statement: ``with workflow("daily_report"):``
     """Names and labels everything that is published inside it, and what the tasks of that publish later elsewhere.
 
     A context manager, ``with`` or ``async with``, or a decorator of a function or coroutine function; each entry is a
@@ -190,14 +191,6 @@ class workflow:  # noqa: N801 - reads as a statement: ``with workflow("daily_rep
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         _pop(self)
-
-    async def __aenter__(self) -> workflow:  # noqa: PYI034 - the same
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, traceback)
 
     def __call__(self, function: F) -> F:
         """Return the function with each call a run of its own."""

@@ -14,6 +14,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from celery.exceptions import Retry, TaskPredicate
 
 from celery_monitor.signals import content, guard, owner, process, redact
+from celery_monitor.signals.async_with import AsyncWith
 from celery_monitor.signals.inside import MAX_MESSAGE, MAX_NAME, MAX_WORD, SPAN, SPAN_TEXTS, pack_texts
 from celery_monitor.signals.owner import Owner
 from celery_monitor.signals.record import Kind
@@ -56,7 +57,7 @@ _innermost: Final[ContextVar[Opened | None]] = owner.innermost
 
 
 @final
-class span:  # noqa: N801 - reads as a statement: ``with span("web_search"):``
+class span(AsyncWith):  # noqa: N801 - reads as a statement: ``with span("web_search"):``
     """A named part of a task; ``with``, ``async with``, or a decorator of any kind of function.
 
     An exception that leaves it is recorded (type and message) and goes on. Without a Monitor it does nothing.
@@ -159,14 +160,6 @@ class span:  # noqa: N801 - reads as a statement: ``with span("web_search"):``
             raise
         except Exception as ours:  # noqa: BLE001 - the seam: a user's task must not notice us
             guard.note("span", ours)
-
-    async def __aenter__(self) -> span:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, traceback)
 
     # -- the record --------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Any, Final, final
 from billiard.exceptions import SoftTimeLimitExceeded
 
 from celery_monitor.signals import attempts, context, guard, owner, process, redact
+from celery_monitor.signals.async_with import AsyncWith
 from celery_monitor.signals.inside import MAX_NAME, WAIT, WAIT_TEXTS, pack_texts
 from celery_monitor.signals.owner import Owner
 from celery_monitor.signals.record import Kind
@@ -20,7 +21,7 @@ ABANDONED: Final = "abandoned"
 
 
 @final
-class wait:  # noqa: N801 - reads as a statement: ``with wait("approval"):``
+class wait(AsyncWith):  # noqa: N801 - reads as a statement: ``with wait("approval"):``
     """A part of a task in which it waits for something outside; ``with`` or ``async with``.
 
     It is listed as open while it lasts. An exception that leaves it makes its outcome "error" and goes on; one that is
@@ -63,14 +64,6 @@ class wait:  # noqa: N801 - reads as a statement: ``with wait("approval"):``
             raise
         except Exception as ours:  # noqa: BLE001 - the seam: a user's task must not notice us
             guard.note("wait", ours)
-
-    async def __aenter__(self) -> wait:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, traceback)
 
     def _begin(self, mine: Owner) -> None:
         self._key = _key_of(mine)

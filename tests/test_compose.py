@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from celery_monitor import config
+from celery_monitor import config, settings
 from celery_monitor.cli.demo import WORKERS
 from tests.parts import ROOT
 
@@ -61,7 +61,7 @@ def test_every_environment_variable_is_one_that_is_read() -> None:
     for service in OURS.values():
         for name in service["environment"]:
             prefix = config.ENVIRONMENT
-            known = name.removeprefix(prefix).lower() in config.TABLE if name.startswith(prefix) else name in sources
+            known = name.removeprefix(prefix).lower() in settings.TABLE if name.startswith(prefix) else name in sources
             assert known, f"{name} is neither a setting nor read by the shop"
 
 

@@ -13,8 +13,9 @@ from celery import Celery
 
 from celery_monitor import config
 from celery_monitor.alerts import rules
-from celery_monitor.config import Settings, load_settings
+from celery_monitor.config import load_settings
 from celery_monitor.errors import ConfigurationError
+from celery_monitor.settings import TABLE, Settings, markdown_table
 
 ROOT = Path(__file__).parents[1]
 REDIS = "redis://:secret@cache:6379/1"
@@ -23,7 +24,7 @@ REDIS = "redis://:secret@cache:6379/1"
 @pytest.fixture(autouse=True)
 def no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the settings of whoever runs the tests out of the environment."""
-    for name in (*config.TABLE, "no_frontend"):
+    for name in (*TABLE, "no_frontend"):
         monkeypatch.delenv(config.ENVIRONMENT + name.upper(), raising=False)
     for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "CELERY_BROKER_READ_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -210,14 +211,14 @@ def test_settings_that_are_equal_compare_equal() -> None:
 def test_every_setting_a_user_can_give_is_in_the_table_with_a_purpose() -> None:
     derived = {"namespace_is_default"}
 
-    assert {f.name for f in dataclasses.fields(Settings)} - derived == set(config.TABLE)
-    assert all(bounds.help.endswith(".") for bounds in config.TABLE.values())
+    assert {f.name for f in dataclasses.fields(Settings)} - derived == set(TABLE)
+    assert all(bounds.help.endswith(".") for bounds in TABLE.values())
 
 
 def test_the_page_of_settings_holds_the_table_the_code_checks_by() -> None:
     page = (ROOT / "docs" / "settings.md").read_text("utf-8")
 
-    assert config.markdown_table() in page
+    assert markdown_table() in page
     assert rules.markdown_table() in page
 
 

@@ -6,15 +6,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
+import redis
 from celery import Celery
 
-from celery_monitor.config import Settings
 from celery_monitor.model import Pace
 from celery_monitor.periodic import Ticker
+from celery_monitor.settings import Settings
 from celery_monitor.store import lease, live, meta
 from celery_monitor.store.connection import Store
+from tests.waiting import until
 
 INTERVAL_S = 2.0
 
@@ -48,7 +51,8 @@ def pace(intervals_ago: float, by: str = "somebody", role: str = "task") -> Pace
 
 def ticks(store: Store, redis_url: str, role: str, last: Pace | None, boot: str = "b0") -> bool:
     """Tell whether a fresh ticker steps in when this is what it last read."""
-    ticker(store, redis_url, role, boot).due(last)
+    with closing(ticker(store, redis_url, role, boot)) as one:
+        one.due(last)
     found = live.pace(store)
     store.client.delete(store.keys.pace)
     return found is not None and (found["by"], found["role"]) == (boot, role)
@@ -78,11 +82,13 @@ def test_what_an_agent_read_a_heartbeat_ago_does_not_make_it_step_in(store: Stor
 
 
 def test_when_the_task_last_ran_is_known_though_others_have_ticked_since(store: Store, redis_url: str) -> None:
-    ticker(store, redis_url, "task").tick()
+    with closing(ticker(store, redis_url, "task")) as task:
+        task.tick()
     ran = live.pace(store)
     assert ran is not None
     assert ran["task_us"] == ran["folded_us"]
-    ticker(store, redis_url, "beat").tick()
+    with closing(ticker(store, redis_url, "beat")) as beat:
+        beat.tick()
     now = live.pace(store)
     assert now is not None
     assert (now["role"], now["task_us"]) == ("beat", ran["task_us"])
@@ -95,10 +101,30 @@ def test_where_nobody_ever_ticked_anybody_does(store: Store, redis_url: str) -> 
 def test_only_one_ticks_at_a_time(store: Store, redis_url: str) -> None:
     held = lease.take(store, "other", 10)
     assert held is not None
-    assert ticker(store, redis_url, "task").tick() is False
-    held.release()
-    assert ticker(store, redis_url, "task").tick() is True
+    with closing(ticker(store, redis_url, "task")) as one:
+        assert one.tick() is False
+        held.release()
+        assert one.tick() is True
     assert store.client.get(store.keys.lease) is None, "it is given back"
+
+
+def test_the_task_holds_no_connection_between_ticks(redis_url: str) -> None:
+    """Any child of a pool may be the next to tick, and all of them live on."""
+    app = Celery("periodic", broker=redis_url)
+    settings = Settings(url=redis_url, namespace="periodic")
+    with redis.Redis.from_url(redis_url.replace("redis+socket", "unix")) as watcher:
+        before = {client["id"] for client in watcher.client_list()}
+        one = Ticker(app, settings, Store.open(redis_url, "periodic", timeout_s=5.0), "task", "b0")
+
+        def opened() -> set[str]:
+            return {client["cmd"] for client in watcher.client_list() if client["id"] not in before}
+
+        assert one.tick()
+        assert "info" in opened(), "what the broker was asked last"
+        one.close()
+        until(lambda: not opened(), what="those to the store and those to the broker are closed")
+        assert one.tick(), "it opens others when it is its turn again"
+        one.close()
 
 
 def test_a_store_that_is_away_costs_a_caller_nothing(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from celery_monitor.config import Settings, load_settings
+from celery_monitor.config import load_settings
 from celery_monitor.errors import ConfigurationError
 from celery_monitor.monitor import Monitor
+from celery_monitor.settings import Settings
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import Keys
 

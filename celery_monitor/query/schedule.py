@@ -17,7 +17,7 @@ from celery_monitor.analytics.figures import durations
 from celery_monitor.analytics.ledger import Booking, Totals
 from celery_monitor.details import Fire
 from celery_monitor.model import AgentState
-from celery_monitor.query import executions, live, rows
+from celery_monitor.query import execution_row, live, rows
 from celery_monitor.query.rows import Blocks, Found
 from celery_monitor.query.times import iso
 from celery_monitor.query.window import Window
@@ -239,7 +239,7 @@ def _line(line: Booking) -> dict[str, Any]:
 def _run(line: Booking, found: Mapping[bytes, Found]) -> dict[str, Any]:
     fire = line.fire
     rows_ = found.get(fire.id) if fire else None
-    shown = executions.row(fire.id, rows_, None) if fire and rows_ else None
+    shown = execution_row.row(fire.id, rows_, None) if fire and rows_ else None
     attempt = shown["attempts"][-1] if shown and shown["attempts"] else {}
     return _line(line) | {
         "execution_state": shown["state"] if shown else None,

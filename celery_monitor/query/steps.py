@@ -11,7 +11,7 @@ from celery_monitor.analytics.executions import Execution
 from celery_monitor.analytics.judged import Judged
 from celery_monitor.analytics.tree import ROOT, Node
 from celery_monitor.model import Attempt
-from celery_monitor.query.executions import hold_seconds
+from celery_monitor.query.execution_row import hold_seconds
 from celery_monitor.query.times import iso, seconds
 from celery_monitor.signals.record import Reason, name_of, unpack_id
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from celery_monitor.analytics import waiting
 from celery_monitor.analytics.waiting import Hold, Message, Worker
 from celery_monitor.model import AgentState, Cell
-from celery_monitor.query import executions, live, paging, queues, rows, tables
+from celery_monitor.query import execution_row, executions, live, paging, queues, rows, tables
 from celery_monitor.query.queues import Seen
 from celery_monitor.query.rows import Blocks, Found
 from celery_monitor.query.times import iso
@@ -19,7 +19,7 @@ from celery_monitor.store import live as live_table
 from celery_monitor.store.broker import Look
 from celery_monitor.store.connection import Store
 
-_STATES: Final = frozenset({executions.WAITING, State.RETRY.name})
+_STATES: Final = frozenset({execution_row.WAITING, State.RETRY.name})
 _MOST: Final = 100
 _SEARCHED: Final = 2000
 _SLACK_US: Final = 5_000_000
@@ -65,7 +65,7 @@ def of_execution(store: Store, row: Mapping[str, Any], now_us: int) -> dict[str,
     """Return why an execution waits, None for one that does not.
 
     Parameters:
-        row: as `executions.row` made it.
+        row: as `execution_row.row` made it.
 
     Raises:
         StoreError: the store does not answer.
@@ -137,7 +137,7 @@ def _stored(store: Store, name: str, oldest_us: int | None, most: int, now_us: i
 def _last_of(store: Store, name: str, most: int, now_us: int) -> set[str]:
     """Return the oldest of the newest `_SEARCHED` that wait: the broker does not tell from when on to look."""
     found: list[str] = []
-    filters = executions.Filters(queue=name, state=executions.WAITING, limit=_SEARCHED // 4)
+    filters = executions.Filters(queue=name, state=execution_row.WAITING, limit=_SEARCHED // 4)
     for _ in range(4):
         told = executions.page(store, filters, now_us)
         found += [row["id"] for row in told["executions"]]
@@ -148,13 +148,15 @@ def _last_of(store: Store, name: str, most: int, now_us: int) -> set[str]:
 
 
 def _ids(store: Store, name: str, since_us: int | None, until_us: int | None, most: int, now_us: int) -> set[str]:
-    filters = executions.Filters(queue=name, state=executions.WAITING, since_us=since_us, until_us=until_us, limit=most)
+    filters = executions.Filters(
+        queue=name, state=execution_row.WAITING, since_us=since_us, until_us=until_us, limit=most
+    )
     return {row["id"] for row in executions.page(store, filters, now_us)["executions"]}
 
 
 def _row(task_id: str, queue: str, found: Found, known: Facts, now_us: int) -> dict[str, Any] | None:
     """Return a row of the page; None for what is running or over by now."""
-    shown = executions.row(pack_id(task_id), found, None)
+    shown = execution_row.row(pack_id(task_id), found, None)
     held = known.held.get(task_id)
     if shown["state"] not in _STATES or any(
         run["id"] == task_id for w in known.workers for run in w.get("running", ())

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { QueueDetail } from "../src/api/queues.ts";
-import { answer, condition, notes, queueMark, reasons, slotsMissing, standing } from "../src/queues/queue-states.ts";
+import { answer, condition, notes, queueMark, reasons, slotsMissing, standing, urgency } from "../src/queues/queue-states.ts";
+import * as everywhere from "../src/words/queue-marks.ts";
 
 const plain = (text: string) => text.replaceAll("\u202f", " ");
 const worker = { worker: "w1@a", slots: 2, busy: 2, running: 1, held: 3, eta_held: 0, queues: ["mail"] };
@@ -75,6 +76,30 @@ test("a note does not repeat what the state says", () => {
 test("all queues together are as the worst of them", () => {
   const all = [row(), row({ backlog: 5, oldest_seconds: 40 }), row({ backlog: 5, consumers: 0 })];
   assert.equal(plain(standing(all).text), "2 of 3 queues want a look");
-  assert.equal(standing(all).mark, queueMark(all[2]!));
+  assert.deepEqual(standing(all).mark, queueMark(all[2]!));
   assert.equal(standing([row()]).text, "Nothing waits");
+});
+
+test("a queue that nobody takes from is as severe on every page as its alert, a warning before it fires", () => {
+  for (const [state, shape] of [["ok", "▲"], ["warning", "▲"], ["critical", "■"]] as const) {
+    const alone = row({ backlog: 5, consumers: 0, state });
+    assert.equal(queueMark(alone).shape, shape);
+    assert.deepEqual(everywhere.queueMark(alone), queueMark(alone));
+  }
+});
+
+test("a queue with another alert is as severe as that on every page", () => {
+  for (const state of ["warning", "critical"] as const) {
+    const told = row({ backlog: 500, empties_in_seconds: 9, state });
+    const [here, there] = [queueMark(told), everywhere.queueMark(told)];
+    assert.deepEqual([here.shape, here.tone], [there.shape, there.tone]);
+  }
+});
+
+test("what is critical stands before what is a warning", () => {
+  const blocked = row({ backlog: 5, oldest_seconds: 400, start_per_second: 0, out_per_second: 0 });
+  const alone = row({ backlog: 5, consumers: 0 });
+  assert.ok(urgency(blocked) < urgency(alone));
+  assert.ok(urgency({ ...alone, state: "critical" }) < urgency(blocked));
+  assert.ok(urgency(alone) < urgency(row({ backlog: 5, oldest_seconds: 40 })));
 });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Folded, Planned, Span, Wait } from "../src/api/runs.ts";
 import type { RunDetail } from "../src/runs/steps.ts";
 import { tree } from "../src/runs/tree.ts";
-import { FOLD_ABOVE, picture, type Row } from "../src/runs/waterfall.ts";
+import { FOLD_ABOVE, groupOf, picture, type Row } from "../src/runs/waterfall.ts";
 import { attempt, folded, iso, NONE, NOW, run, step } from "./made-run.ts";
 
 const rows = (of: RunDetail, unfolded: ReadonlySet<string> = NONE) => picture(of, NOW, unfolded).rows;
@@ -70,6 +70,25 @@ test("many siblings of one task share a row that names the failed and the longes
   assert.equal(unfolded[1]?.unfolded, true);
 });
 
+test("a group's share is that of its members added up, those that the API has folded too", () => {
+  const members = Array.from({ length: FOLD_ABOVE + 1 }, (_, i) => step(`m${i}`, "a", [attempt(1, 2)], { task: "t.row" }));
+  const more = folded("a", "row", 4, { runtime_seconds: 9 });
+  const of = run([step("a", null, [attempt(0, 1)]), ...members], { folded: [more] }); // it took 10 s
+  assert.deepEqual(rows(of).map((r) => r.share), [0.1, (FOLD_ABOVE + 1 + 9) / 10]);
+  const idle = run([step("a", null, [])], { folded: [folded("a", "b", 3, { runtime_seconds: 0 })] });
+  assert.deepEqual(rows(idle).map((r) => r.share), [null, null]);
+});
+
+test("a step is found in its group until it has a row of its own", () => {
+  const members = Array.from({ length: FOLD_ABOVE + 1 }, (_, i) => step(`m${i}`, "a", [attempt(1, 2)], { task: "t.row" }));
+  const of = run([step("a", null, [attempt(0, 1)]), ...members, ...members.map((m, i) => step(`n${i}`, m.id, [attempt(2, 3)], { task: "t.next" }))]);
+  const all = rows(of);
+  assert.equal(groupOf(all, "m7")?.name, "t.row");
+  assert.equal(groupOf(all, "n7")?.name, "t.next");
+  assert.equal(groupOf(all, "a"), undefined);
+  assert.equal(groupOf(rows(of, new Set([groupOf(all, "m7")!.key])), "m7"), undefined);
+});
+
 test("a body of the header's own task stands behind the folded header", () => {
   const header = Array.from({ length: FOLD_ABOVE + 1 }, (_, i) => step(`m${i}`, null, [attempt(0, 1)], { task: "t.add", group_id: "g" }));
   const of = run([...header, step("sum", "m3", [attempt(2, 3)], { task: "t.add", group_id: "g" })]);
@@ -81,9 +100,9 @@ test("what the API has folded already is counted with what it has not", () => {
   const lost: Folded = { ...more, parent_id: "unknown", task: "t.lost", count: 3 };
   const of = run([step("a", null, [attempt(0, 1)]), step("m", "a", [attempt(2, 3)], { task: "t.row" })], { folded: [more, lost] });
   const [, group, other] = rows(of);
-  assert.deepEqual([group?.count, group?.known, group?.seconds], [10_000, 1, 51]);
+  assert.deepEqual([group?.count, group?.members.length, group?.seconds], [10_000, 1, 51]);
   assert.deepEqual(bars(group)?.at(-1), ["run", 1, 8]);
-  assert.deepEqual([other?.name, other?.count, other?.known], ["t.lost", 3, 0]);
+  assert.deepEqual([other?.name, other?.count, other?.members.length], ["t.lost", 3, 0]);
 });
 
 test("what the API has folded stands behind what published it, and beside the shown ones of its kind", () => {

@@ -41,6 +41,11 @@ def hand_in(store: Store, end_us: int, *, lasting: bool = False) -> str:
     return unpack_id(run)
 
 
+def id_of(step: int) -> str:
+    """Return the id of a step of the run that is over, by its number: 0 is the plan, the rows follow."""
+    return unpack_id(task_id(FIRST + step))
+
+
 def _steps(first_number: int) -> list[tuple[int, dict[str, Any]]]:
     """Return how long before the run's end each step ended (ms), and what it is."""
     group, first = task_id(first_number - 2), task_id(first_number)

@@ -112,6 +112,23 @@ def test_arrow_keys_reach_rows_that_are_not_drawn_and_keep_the_place(shop: Site,
     assert rows.count() < MOST_ROWS
 
 
+def test_an_address_that_names_a_step_leads_to_its_row_wherever_that_is(
+    shop: Site, run: str, open_page: OpenPage
+) -> None:
+    step = large_run.id_of(large_run.ROWS // 2)
+    page = open_page(f"{shop.url}/monitor/runs/{run}?limit=10000&step={step}", width=1600)
+    row = page.locator(".cm-wf li:has(> button[aria-pressed='true'])")
+    until(lambda: row.count() == 1 and in_sight(page, row), what="the row is in sight, out of its group")
+    assert "big.row" in row.inner_text()
+    assert int(row.get_attribute("aria-posinset") or 0) > 3 * MOST_ROWS
+    page.get_by_role("complementary", name="Step big.row").get_by_text(step).wait_for()
+    scroll(page, "0")
+    page.locator(".cm-wf li[aria-posinset='1'] > button").click()
+    page.get_by_role("complementary", name="Step big.plan").wait_for()
+    page.locator(".cm-wf li[aria-posinset='1'] > button[aria-pressed='true']").wait_for()
+    assert page.locator(".cm-wf li").count() < MOST_ROWS
+
+
 def in_sight(page: Page, row: Locator) -> bool:
     """Tell whether a row lies within the frame that scrolls."""
     frame, box = page.locator(".cm-wf").bounding_box(), row.bounding_box()

@@ -70,6 +70,11 @@ def test_a_queue_that_nobody_takes_from_stands_first_with_the_name_that_was_mean
     page.locator(".cm-finding li", has_text="did you mean 'orders'").wait_for()
     first = page.get_by_role("region", name="Queues").locator("tbody tr").first
     assert "nobody takes" in first.inner_text()
+    severity = first.locator(".cm-badge").inner_text()[0]
     first.get_by_role("link", name=TYPO, exact=True).click()
     page.locator(".cm-finding", has_text="and nobody takes from it").wait_for()
     page.get_by_text("no worker consumes its queue").or_(page.get_by_text("known by its id")).first.wait_for()
+    page.get_by_role("link", name="Overview", exact=True).click()
+    row = page.get_by_role("region", name="Queues").locator("tbody tr")
+    row = row.filter(has=page.get_by_role("link", name=TYPO, exact=True))
+    assert row.locator(".cm-badge").inner_text()[0] == severity == "▲", "as the rule says"

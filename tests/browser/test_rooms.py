@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from tests.waiting import until
 from tests.web.site import Site, require_page
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Route
+    from playwright.sync_api import Browser, Locator, Route
 
 pytestmark = pytest.mark.browser
 
@@ -70,3 +71,39 @@ def test_a_file_that_is_gone_is_told_and_loading_again_helps(shop: Site, browser
         page.get_by_role("link", name="Load it again").click()
         page.get_by_label("state", exact=True).wait_for()
         assert page.get_by_text("This page could not be fetched.").count() == 0
+
+
+def test_a_page_whose_store_is_down_has_its_title_and_says_why(
+    redis_url: str, browser: Browser, tmp_path: Path
+) -> None:
+    site = Site(redis_url, tmp_path / "flower.log", env={"CELERY_MONITOR_URL": f"redis+socket://{tmp_path}/none.sock"})
+    try:
+        # Not by `open_page`: the browser logs the answer 503 as an error.
+        with browser.new_context() as context:
+            page = context.new_page()
+            page.goto(f"{site.url}/monitor")
+            for room in ("Overview", "Queues", "Overview"):
+                page.get_by_label("Pages of the monitor").get_by_role("link", name=room, exact=True).click()
+                page.get_by_role("alert").get_by_text("The store does not answer.").wait_for()
+                page.get_by_role("heading", level=1, name=room).wait_for()
+                assert page.locator("#celery-monitor h1").count() == 1
+    finally:
+        site.stop()
+
+
+def test_the_word_of_the_page_is_in_sight_also_after_the_window_was_made_narrow(
+    shop: Site, open_page: OpenPage
+) -> None:
+    page = open_page(f"{shop.url}/monitor/schedule", width=1600)
+    pages = page.get_by_label("Pages of the monitor")
+    word = pages.get_by_role("link", name="Schedule", exact=True)
+    word.wait_for()
+    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+    until(lambda: _is_within(word, pages), what="the word is in sight")
+
+
+def _is_within(inner: Locator, outer: Locator) -> bool:
+    small, large = inner.bounding_box(), outer.bounding_box()
+    assert small
+    assert large
+    return large["x"] <= small["x"] and small["x"] + small["width"] <= large["x"] + large["width"] <= WIDTHS[0]

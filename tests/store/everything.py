@@ -12,11 +12,11 @@ from celery_monitor import prometheus
 from celery_monitor.alerts import ledger
 from celery_monitor.alerts.judge import Reading, judge
 from celery_monitor.alerts.rules import load_rules
-from celery_monitor.config import Settings
 from celery_monitor.details import Content, Fire, Labelled, Log, Measure, Plan, Run, RunState, Span, Traffic, Wait
 from celery_monitor.model import AgentState, Attempt, Batch
 from celery_monitor.periodic import Ticker
 from celery_monitor.query.reader import Reader
+from celery_monitor.settings import Settings
 from celery_monitor.signals.record import Reason, State, unpack_id
 from celery_monitor.store import broker, fold, inbox, live, lost, meta, schedule, workers
 from celery_monitor.store.connection import Store

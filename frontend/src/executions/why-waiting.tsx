@@ -7,15 +7,15 @@ import { Facts } from "../parts/facts.tsx";
 import { Finding } from "../parts/finding.tsx";
 import { serverNow } from "../words/clock.ts";
 import { clock, duration } from "../words/format.ts";
+import { unservedMark } from "../words/queue-marks.ts";
 
 const SHOWN = 5; // slots; the worker's page has all
 const WAITS = { shape: "◌", word: "waiting", tone: "waiting" } as const;
-const ABANDONED = { shape: "■", word: "nobody takes it", tone: "critical" } as const;
 
 export function WhyWaiting({ waiting: w }: { waiting: Waiting }) {
   return (
     <>
-      <Finding mark={w.because === "no_consumer" ? ABANDONED : WAITS} text={`Has waited ${duration(w.seconds)}: ${w.text}`}>
+      <Finding mark={w.because === "no_consumer" ? unservedMark() : WAITS} text={`Has waited ${duration(w.seconds)}: ${w.text}`}>
         {w.slots.length > 0 && (
           <ul>
             {w.slots.slice(0, SHOWN).map((s) => (

@@ -48,6 +48,7 @@ export function OverviewPage({ search }: PageProps) {
   const controls = <Controls window={DEFAULT_WINDOW} link={link} words={{ polling: "Every 5 s", ...("since" in range && { live: "Every 5 s" }) }} />;
   return (
     <>
+      {!summary && <div class="cm-head"><h1>Overview</h1>{controls}</div>}
       {problem && <Trouble problem={problem} since={summary?.generated_at ?? null} />}
       {summary ? (
         <div class={problem ? "cm-old" : ""}>
@@ -57,7 +58,6 @@ export function OverviewPage({ search }: PageProps) {
       ) : (
         !problem && <Notice tone="unknown" title="Loading…" />
       )}
-      {!summary && problem && controls}
     </>
   );
 }

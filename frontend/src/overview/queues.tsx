@@ -8,7 +8,7 @@ import { Badge } from "../parts/badge.tsx";
 import { Door } from "../parts/door.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { count, duration, rate, UNKNOWN } from "../words/format.ts";
-import { mark } from "../words/marks.ts";
+import { queueMark } from "../words/queue-marks.ts";
 
 const columns = (range: Range): Column<QueueRow>[] => [
   {
@@ -18,7 +18,7 @@ const columns = (range: Range): Column<QueueRow>[] => [
     key: (r) => r.queue,
     cell: (r) => (
       <span class="cm-name" title={r.note ?? r.queue}>
-        <Badge mark={mark(r.state)} /> <a href={queue(r.queue, range)}>{r.queue}</a>
+        <Badge mark={queueMark(r)} /> <a href={queue(r.queue, range)}>{r.queue}</a>
       </span>
     ),
   },

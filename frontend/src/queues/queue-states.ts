@@ -4,14 +4,15 @@ import type { Num } from "../api/basics.ts";
 import type { Queue, QueueDetail, QueueWorker, WaitingRow } from "../api/queues.ts";
 import { count, duration, plural, rate } from "../words/format.ts";
 import type { Mark } from "../words/marks.ts";
+import { alertedMark, isUnserved, unservedMark } from "../words/queue-marks.ts";
 
 export type Condition = "abandoned" | "blocked" | "growing" | "alert" | "twice" | "noted" | "moving" | "later" | "unknown" | "unused" | "empty";
 
 const MARKS: Record<Condition, Mark> = {
-  abandoned: { shape: "■", word: "nobody takes", tone: "critical" },
+  abandoned: unservedMark(),
   blocked: { shape: "■", word: "stands still", tone: "critical" },
   growing: { shape: "▲", word: "growing", tone: "warning" },
-  alert: { shape: "▲", word: "alert", tone: "warning" },
+  alert: alertedMark("warning", "alert"),
   twice: { shape: "▲", word: "runs twice", tone: "warning" },
   noted: { shape: "▲", word: "look", tone: "warning" },
   moving: { shape: "●", word: "moving", tone: "ok" },
@@ -32,7 +33,7 @@ type Row = Omit<Queue, "spark">;
 /** What the figures of a queue come to. */
 export function condition(row: Row): Condition {
   const waits = row.backlog ?? 0;
-  if (waits > 0 && row.consumers === 0) return "abandoned";
+  if (isUnserved(row)) return "abandoned";
   if (waits > 0 && old(row) && still(row)) return "blocked";
   if (waits > 0 && old(row) && row.empties_in_seconds == null) return "growing";
   if (row.state !== "ok") return "alert";
@@ -56,12 +57,15 @@ function still(row: Row): boolean {
 }
 
 export function queueMark(row: Row): Mark {
-  return MARKS[condition(row)];
+  const found = condition(row);
+  if (found === "abandoned") return unservedMark(row.state);
+  return found === "alert" ? alertedMark(row.state, MARKS.alert.word) : MARKS[found];
 }
 
-/** Rank of a condition: what needs somebody stands first. */
+/** Rank of a queue: what needs somebody stands first, and of that what is critical. */
 export function urgency(row: Row): number {
-  return ORDER.indexOf(condition(row));
+  const rank = ORDER.indexOf(condition(row));
+  return queueMark(row).tone === "critical" ? rank : ORDER.length + rank;
 }
 
 /** The answer on top of a queue's page. */

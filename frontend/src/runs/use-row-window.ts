@@ -1,4 +1,4 @@
-/** Draws a part of a long list of rows: measures them, follows the scrolling, and brings rows into sight by keys. */
+/** Draws a part of a long list of rows: measures them, follows the scrolling, and brings rows into sight. */
 
 import type { RefObject } from "preact";
 import { useLayoutEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
@@ -18,6 +18,8 @@ export interface RowWindow {
   begins: readonly number[];
   /** Bring a row into sight, and focus what can be pressed in it. */
   reveal: (row: number) => void;
+  /** Bring a row into sight, and leave the focus where it is. */
+  show: (row: number) => void;
 }
 
 /**
@@ -29,6 +31,7 @@ export function useRowWindow(frame: RefObject<HTMLElement | null>, list: RefObje
   const [measured, remeasured] = useReducer<number, void>((n) => n + 1, 0);
   const heights = useRef(new Map<string, number>());
   const wanted = useRef<number | null>(null);
+  const aim = useRef<number | null>(null);
   const begins = useMemo(() => offsets(heightsOf(rows, heights.current)), [rows, measured]);
   const range = drawn(begins, sight.top, sight.height);
 
@@ -53,7 +56,9 @@ export function useRowWindow(frame: RefObject<HTMLElement | null>, list: RefObje
   }, []);
 
   useLayoutEffect(() => {
-    if (rows.length > WHOLE && measure(list.current!, rows, heights.current)) remeasured();
+    const news = rows.length > WHOLE && measure(list.current!, rows, heights.current);
+    if (news) remeasured();
+    if (aim.current !== null && scrollTo(frame.current!, list.current!, begins, aim.current) && !news) aim.current = null;
     const button = wanted.current === null ? null : list.current!.querySelector<HTMLElement>(`[data-row="${wanted.current}"] > button`);
     if (!button) return;
     wanted.current = null;
@@ -67,7 +72,23 @@ export function useRowWindow(frame: RefObject<HTMLElement | null>, list: RefObje
     element.scrollTop = revealing(begins, row, element.scrollTop, element.clientHeight - above);
     remeasured(); // also when nothing had to be scrolled
   };
-  return { range, begins, reveal };
+  const show = (row: number) => {
+    aim.current = row;
+    remeasured(); // once it is drawn its place is known to the px
+  };
+  return { range, begins, reveal, show };
+}
+
+/** Scroll a row that is not in sight to the middle; whether it is drawn, as where it stands is guessed before. */
+function scrollTo(frame: HTMLElement, list: HTMLElement, begins: readonly number[], row: number): boolean {
+  const element = list.querySelector<HTMLElement>(`[data-row="${row}"]`);
+  const box = element?.getBoundingClientRect();
+  const from = box ? box.top - list.getBoundingClientRect().top : begins[row]!;
+  const height = box?.height ?? begins[row + 1]! - from;
+  const room = frame.clientHeight - list.offsetTop; // the axis stays on top of it
+  if (from < frame.scrollTop || from + height > frame.scrollTop + room) frame.scrollTop = from - (room - height) / 2;
+  element?.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" }); // the page too
+  return element !== null;
 }
 
 /** Heights of rows that are not drawn are those of others of their shape. */

@@ -31,7 +31,7 @@ interface LineProps {
 
 /** Whether a row can be pressed. */
 export function isDoor(row: Row): boolean {
-  return row.id !== null || (row.kind === "group" && row.known > 0);
+  return row.id !== null || (row.kind === "group" && row.members.length > 0);
 }
 
 export function Line({ run, row, twin, scale, selected, number, rows, top, stop, select, toggle }: LineProps) {
@@ -76,7 +76,7 @@ export function Line({ run, row, twin, scale, selected, number, rows, top, stop,
       ) : (
         <div class="cm-wf-row" title={said(row, mark.word)}>{content}</div>
       )}
-      {row.kind === "group" && (!row.unfolded || row.count > row.known) && <Worst run={run} row={row} select={select} />}
+      {row.kind === "group" && (!row.unfolded || row.count > row.members.length) && <Worst run={run} row={row} select={select} />}
     </li>
   );
 }
@@ -90,7 +90,7 @@ function Name({ row, twin }: { row: Row; twin: boolean }) {
       {row.lit && <span class="cm-star" aria-hidden="true"> ★</span>}
       {row.count > 1 && <b> ×{count(row.count)}</b>}
       {row.kind === "group" && ended < row.count && <span class="cm-muted"> {count(ended)} done</span>}
-      {row.kind === "group" && row.known > 0 && <span class="cm-muted"> {row.unfolded ? "▾ fold" : "▸ unfold"}</span>}
+      {row.kind === "group" && row.members.length > 0 && <span class="cm-muted"> {row.unfolded ? "▾ fold" : "▸ unfold"}</span>}
       {row.attempts > 1 && <span class="cm-warn"> ↻{count(row.attempts - 1)}</span>}
       {row.kind === "wait" && <span class="cm-muted"> wait</span>}
     </>
@@ -108,7 +108,7 @@ function Worst({ run, row, select }: { run: string; row: Row; select: (id: strin
           <code>{m.id.slice(0, 8)}</code> {duration(m.seconds)}
         </button>
       ))}
-      {row.count > row.known && <a href={executions({ run, task: row.name, window: "92d" })}>all {count(row.count)} in a list</a>}
+      {row.count > row.members.length && <a href={executions({ run, task: row.name, window: "92d" })}>all {count(row.count)} in a list</a>}
     </p>
   );
 }

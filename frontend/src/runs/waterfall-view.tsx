@@ -1,13 +1,13 @@
 /** The waterfall: a row per step, time from left to right; what set the run's duration stands out. */
 
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ticks } from "../charts/ticks.ts";
 import { serverNow } from "../words/clock.ts";
 import { duration } from "../words/format.ts";
 import { AROUND, type Range } from "./row-window.ts";
 import type { RunDetail } from "./steps.ts";
 import { useRowWindow } from "./use-row-window.ts";
-import { picture, type Row } from "./waterfall.ts";
+import { groupOf, picture, type Row } from "./waterfall.ts";
 import { isDoor, Line, type Scale } from "./waterfall-row.tsx";
 
 const TICKS = 6;
@@ -27,10 +27,11 @@ export function Waterfall({ run, selected, select, unfolded, toggle }: Props) {
   const measured = useMemo(() => rows.map((row) => ({ key: row.key, shape: shapeOf(row) })), [rows]);
   const frame = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLOListElement>(null);
-  const { range, begins, reveal } = useRowWindow(frame, list, measured);
+  const { range, begins, reveal, show } = useRowWindow(frame, list, measured);
   const [last, setLast] = useState<string | null>(null);
   const [inside, setInside] = useState(false);
   const remembered = useMemo(() => stopOf(rows, last, selected), [rows, last, selected]);
+  const choose = useShown(rows, selected, show, toggle, select);
   const at = (time: number) => `${Math.min(100, (time / seconds) * 100)}%`;
   const scale: Scale = { at, wide: (from, to) => `${Math.max(0, Math.min(100, ((to - from) / seconds) * 100))}%` };
   const away = remembered < range.first || remembered >= range.end;
@@ -46,7 +47,7 @@ export function Waterfall({ run, selected, select, unfolded, toggle }: Props) {
             <span key={t} class="cm-wf-tick" style={{ left: at(t) }}>{duration(t)}</span>
           ))}
         </span>
-        <span class="cm-wf-share">share</span>
+        <span class="cm-wf-share" title="of the run's duration; what ran beside each other is added up">share</span>
       </div>
       <ol
         ref={list}
@@ -72,7 +73,7 @@ export function Waterfall({ run, selected, select, unfolded, toggle }: Props) {
               rows={rows.length}
               top={away && inside && number === stop ? begins[number]! : null}
               stop={number === stop}
-              select={select}
+              select={choose}
               toggle={toggle}
             />
           );
@@ -80,6 +81,25 @@ export function Waterfall({ run, selected, select, unfolded, toggle }: Props) {
       </ol>
     </div>
   );
+}
+
+/** Bring the step that the address names into sight, out of its group; returns `select` for a step that is pressed: it is in sight. */
+function useShown(rows: readonly Row[], selected: string | null, show: (row: number) => void, toggle: (key: string) => void, select: (id: string) => void) {
+  const shown = useRef<string | null>(null);
+  useLayoutEffect(() => {
+    if (selected === null) shown.current = null;
+    if (selected === null || selected === shown.current) return;
+    const number = rows.findIndex((row) => row.id === selected);
+    const group = number < 0 ? groupOf(rows, selected) : undefined;
+    if (group) toggle(group.key);
+    if (number < 0) return;
+    shown.current = selected;
+    show(number);
+  }, [rows, selected]);
+  return (id: string) => {
+    shown.current = id;
+    select(id);
+  };
 }
 
 /** Names that more than one step has. */
@@ -90,7 +110,7 @@ function twinsOf(rows: readonly Row[]): Set<string> {
 
 /** What rows of the same height have in common. */
 function shapeOf(row: Row): string {
-  const below = row.kind === "group" && ((!row.unfolded && row.worst.length > 0) || row.count > row.known);
+  const below = row.kind === "group" && ((!row.unfolded && row.worst.length > 0) || row.count > row.members.length);
   return `shape ${below} ${row.spans.length > 0}`;
 }
 

@@ -43,7 +43,7 @@ export interface Row {
   spans: Mark[];
   waits: Mark[];
   attempts: number;
-  /** Of the run's duration; null when nothing ran or it is not known. */
+  /** Of the run's duration, above 1 where members of a group ran beside each other; null when nothing ran or it is not known. */
   share: Num;
   /** Seconds it ran, of a group all its members together. */
   seconds: number;
@@ -52,8 +52,8 @@ export interface Row {
   /** Members by state. */
   states: Record<string, number>;
   worst: Member[];
-  /** Members that can be shown one by one. */
-  known: number;
+  /** Of a group: those that can be shown one by one. */
+  members: readonly Step[];
   unfolded: boolean;
 }
 
@@ -179,7 +179,7 @@ class Draft {
       waits: (this.#waits.get(e.id) ?? []).map((w) => waited(w, this.#begin, this.#now)).filter((m) => m !== null),
       attempts: e.attempt_count,
       seconds,
-      share: this.#share(seconds),
+      share: this.#share(seconds, 1), // one that still runs may have run longer than what is told of the run
     });
     this.#emit(step.children, this.#foldedBelow(e.id), depth + 1, e.id, step);
   }
@@ -209,11 +209,11 @@ class Draft {
       lit: members.some((s) => s.execution.on_path),
       bars,
       seconds,
-      share: null, // beside each other they ran longer than the run
+      share: this.#share(seconds),
       count: members.length + counted(more),
       states,
       worst: worst(members, this.#now),
-      known: members.length,
+      members,
       unfolded,
     });
     const below = unfolded ? [] : members.flatMap((s) => s.children);
@@ -251,14 +251,19 @@ class Draft {
     return { from: this.#at(from), to: this.#at(to), name: s.span, level, failed: s.state === "FAILURE", open: false };
   }
 
-  #share(seconds: number): Num {
+  #share(seconds: number, most = Infinity): Num {
     const whole = this.#run.duration_seconds;
-    return whole && seconds > 0 ? Math.min(seconds / whole, 1) : null;
+    return whole && seconds > 0 ? Math.min(seconds / whole, most) : null;
   }
 
   #at(time: number): number {
     return Math.max(time - this.#begin, 0);
   }
+}
+
+/** The folded group that a step stands in, undefined where it has a row of its own or none. */
+export function groupOf(rows: readonly Row[], id: string): Row | undefined {
+  return rows.find((row) => !row.unfolded && row.members.some((step) => step.execution.id === id));
 }
 
 /** Take a task's folded rows: they stand with the first steps of that task. */
@@ -270,7 +275,7 @@ function taken(rest: Map<string, Folded[]>, task: string): readonly Folded[] {
 
 const EMPTY: Omit<Row, "key" | "name" | "state"> = {
   kind: "step", depth: 0, id: null, lit: false, bars: [], spans: [], waits: [], attempts: 0, share: null, seconds: 0, count: 1,
-  states: {}, worst: [], known: 0, unfolded: false,
+  states: {}, worst: [], members: [], unfolded: false,
 };
 
 function waited(w: Wait, begin: number, now: number): Mark | null {

@@ -61,7 +61,7 @@ function Gone() {
 function Coming({ page }: { page: Page }) {
   return (
     <>
-      {page.title && page.path && <div class="cm-head"><h1>{page.title}</h1></div>}
+      {page.title && <div class="cm-head"><h1>{page.title}</h1></div>}
       <div class="cm-late"><Notice tone="unknown" title="Loading…" /></div>
     </>
   );

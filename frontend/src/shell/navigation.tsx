@@ -14,9 +14,14 @@ export function Navigation({ path, search }: { path: string | null; search: stri
   const here = path?.split("/")[0]?.replace("hosts", "workers"); // hosts are a table of the workers' page
   const pages = useRef<HTMLElement>(null);
   useEffect(() => {
-    // On a phone the words are wider than the screen: the one of this page is to be seen.
-    const [line, mine] = [pages.current, pages.current?.querySelector<HTMLElement>("[aria-current]")];
-    if (line && mine) line.scrollLeft = mine.offsetLeft - line.offsetLeft - (line.clientWidth - mine.offsetWidth) / 2;
+    // On a phone the words are wider than the screen, which may be turned: the one of this page is to be seen.
+    const line = pages.current!;
+    const observer = new ResizeObserver(() => {
+      const mine = line.querySelector<HTMLElement>("[aria-current]");
+      if (mine) line.scrollLeft = mine.offsetLeft - line.offsetLeft - (line.clientWidth - mine.offsetWidth) / 2;
+    });
+    observer.observe(line); // which tells its size at once
+    return () => observer.disconnect();
   }, [path]);
   return (
     <div class="cm-top">
