@@ -21,8 +21,8 @@ from celery_monitor.query.times import iso, seconds
 from celery_monitor.signals.record import Flag, Reason, ResultSize, State, fixed_id, name_of, pack_id, unpack_id
 from celery_monitor.store import blocks
 from celery_monitor.store import live as live_table
+from celery_monitor.store.blob import Blob
 from celery_monitor.store.blocks import Info
-from celery_monitor.store.columns import Blob
 from celery_monitor.store.connection import Store
 
 WAITING: Final = "WAITING"

@@ -180,8 +180,10 @@ def _put(fillers: Sequence[Filler], found: Sorted, room: Memory, step: Step) -> 
     if rows > MAX_ENTRY_ROWS:
         step.skipped[UNDECODABLE] += 1
         return 0
-    for filler, part in zip(fillers, (found.well, found.ill), strict=True):
-        if part.count:
-            filler.add(part)
+    executions, logs = fillers
+    if found.well.count:
+        executions.add(found.well)
+    if any(found.ill.values()):
+        logs.add_rows(found.ill)
     step.rows += rows
     return rows

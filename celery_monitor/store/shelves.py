@@ -10,13 +10,12 @@ from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import FAILED
 from celery_monitor.signals.record import State
-from celery_monitor.store import blocks, index
+from celery_monitor.store import blocks, index, joining
+from celery_monitor.store.blob import Blob
 from celery_monitor.store.blocks import View
-from celery_monitor.store.columns import Blob
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import Filled, TasksCursor
-from celery_monitor.store.joining import Part
 from celery_monitor.store.keys import Shelf
 from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import BROKEN_BLOB, Step
@@ -26,6 +25,9 @@ LOG_ROWS: Final = 500
 _TROUBLES: Final = frozenset({*map(int, FAILED), int(State.LOST)})
 _DROP: Final = 16
 """Blocks of a shelf dropped per commit."""
+
+
+Row = tuple[Any, ...]
 
 
 class Bytes(NamedTuple):
@@ -60,14 +62,14 @@ class Sorted(NamedTuple):
     """All rows of an entry, those for the executions' shelf, those for the other, and how many came too late."""
 
     tables: View
-    well: Part
-    ill: Part
+    well: Blob
+    ill: dict[str, list[Row]]
     late: int
 
     @property
     def rows(self) -> int:
         """Rows for both shelves."""
-        return self.well.count + self.ill.count
+        return self.well.count + sum(map(len, self.ill.values()))
 
 
 def sort_out(data: bytes, oldest_us: int) -> Sorted:
@@ -76,20 +78,22 @@ def sort_out(data: bytes, oldest_us: int) -> Sorted:
     Raises:
         Undecodable: broken, or of a newer version.
     """
-    blob = Blob(data)
-    part, late = Part.of(blob), blocks.late(blob, oldest_us)
-    ill: dict[str, Sequence[int]] = {}
+    blob = joining.checked(Blob(data))
+    late = blocks.late(blob, oldest_us)
+    ill: dict[str, list[Row]] = {}
     gone: dict[str, Sequence[int]] = dict(late)
     for name, positions in (("attempts", _troubles(blob)), ("logs", range(blob.rows("logs")))):
         if positions:
             before = set(late.get(name, ()))
-            ill[name] = [at for at in positions if at not in before]
+            ill[name] = blob.pick(name, [at for at in positions if at not in before])
             gone[name] = sorted(before.union(positions))
-    well = part.without(gone) if gone else part
-    return Sorted(blocks.view(part.blob), well, part.only(ill), sum(map(len, late.values())))
+    well = joining.without(blob, gone) if gone else blob
+    return Sorted(blocks.view(blob), well, ill, sum(map(len, late.values())))
 
 
 def _troubles(blob: Blob) -> list[int]:
+    if not blob.rows("attempts"):
+        return []
     states = blob.column("attempts", "state")
     bad = _TROUBLES.intersection(states)
     return [at for at, state in enumerate(states) if state in bad] if bad else []
