@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, chain
 from operator import add, sub
 from typing import Any, Final
@@ -14,6 +15,10 @@ from celery_monitor.store.integers import Raw
 from celery_monitor.store.packing import Undecodable
 
 _ID: Final = 16
+_OF_PIECE: Final = 6
+"""Items of a column of integers that are one piece."""
+_OF_TEXTS: Final = 7
+_FEW: Final = 2000
 _MANY: Final = 16
 """Ids that are looked for one by one at most."""
 Places = list[tuple[int, Sequence[int] | None]]
@@ -62,6 +67,10 @@ class Blob:
         self._tables = tables
         self._counts = counts
         self._rows = {name: sum(sizes) for name, (sizes, _) in tables.items()}
+        self.names = [name for name in SCHEMAS if self._rows.get(name)]
+        """The tables known here that have rows."""
+        self.count = sum([self._rows[name] for name in self.names])
+        """Rows of all tables."""
         self._ids: dict[int, list[bytes]] = {}
         self._decoded: dict[tuple[str, str], list[Any]] = {}
 
@@ -71,34 +80,25 @@ class Blob:
         raw = self.raw_ids
         return [*(raw[i : i + _ID] for i in range(0, len(raw) // _ID * _ID, _ID)), *self.odd]
 
-    @property
-    def count(self) -> int:
-        """Rows of all tables."""
-        return sum(map(self.rows, self.names))
-
     def rows(self, table: str) -> int:
         """Return how many rows a table has."""
         return self._rows.get(table, 0)
 
-    @property
-    def names(self) -> list[str]:
-        """The tables known here that have rows."""
-        return [name for name in SCHEMAS if self.rows(name)]
-
-    def present(self, table: str) -> list[str]:
-        """Return the columns known here that a table has, in the schema's order."""
-        return [name for name in SCHEMAS[table].columns if name in self._tables[table][1]]
+    def table(self, name: str) -> dict[str, list[Any]]:
+        """Return the columns known here that a table has as they lie in the bytes, in the schema's order."""
+        columns = self._tables[name][1]
+        found = {column: columns[column] for column in SCHEMAS[name].columns if column in columns}
+        wrong = [c for c, code in SCHEMAS[name].columns.items() if c in found and found[c][1] != code]
+        if wrong:
+            raise Undecodable(f"{name}.{wrong[0]}: code {found[wrong[0]][1]!r} is none of a release up to this one")
+        return found
 
     def has(self, table: str, name: str) -> bool:
         """Return whether a table has a column."""
         return name in self._tables[table][1]
 
-    def raw(self, table: str, name: str) -> list[Any]:
-        """Return a column's bytes, after its name and code; of one that is predicted, what is stored.
-
-        Raises:
-            LookupError: the table does not have the column.
-        """
+    def _raw(self, table: str, name: str) -> list[Any]:
+        """Return a column's bytes, after its name and code; of one that is predicted, what is stored."""
         column, code = self._tables[table][1][name], SCHEMAS[table].columns[name]
         if column[1] != code:
             raise Undecodable(f"code {column[1]!r}; this release reads {code!r}")
@@ -110,7 +110,7 @@ class Blob:
             if not self.has(table, name):
                 return int(SCHEMAS[table].empty[name])
             counts = self._live(table)
-            pieces = zip(integers.split(self.raw(table, name), counts), counts, strict=True)
+            pieces = zip(integers.split(self._raw(table, name), counts), counts, strict=True)
             return min(integers.least(raw, rows) for raw, rows in pieces)
         except packing.BROKEN as e:
             raise Undecodable(f"column {table}.{name}: {e}") from e
@@ -124,6 +124,20 @@ class Blob:
             except packing.BROKEN as e:
                 raise Undecodable(f"column {table}.{name}: {e}") from e
         return values
+
+    def distinct(self, table: str, name: str) -> set[Any]:
+        """Return the values that a column of integers or texts has, which is cheaper than all of them."""
+        column = self._tables.get(table, ([], {}))[1].get(name)
+        if column is None or len(column) < _OF_PIECE or len(self._live(table)) != 1 or column[-3] is not None:
+            return set(self.column(table, name))
+        lo, _, width, data = column[-4:]
+        if width > 1 or data[:1] == b"\1":
+            return set(self.column(table, name))
+        try:
+            numbers = {lo + at for at in integers.distinct(data[1:])} if width else {lo}
+            return numbers if column[1] == "i" else {texts(column[2])[n] for n in numbers}
+        except packing.BROKEN as e:
+            raise Undecodable(f"column {table}.{name}: {e}") from e
 
     def columns(self, table: str) -> Columns:
         """Return all columns of a table, those that are missing with empty values."""
@@ -147,7 +161,7 @@ class Blob:
             if not self.rows(table) or not self.has(table, name):
                 return [0] * self.rows(table)
             counts = self._live(table)
-            pieces = zip(integers.split(self.raw(table, name), counts), counts, self._firsts(table), strict=True)
+            pieces = zip(integers.split(self._raw(table, name), counts), counts, self._firsts(table), strict=True)
             return list(chain.from_iterable(_shifted(integers.read(raw, rows), first) for raw, rows, first in pieces))
         except packing.BROKEN as e:
             raise Undecodable(f"column {table}.{name}: {e}") from e
@@ -167,10 +181,6 @@ class Blob:
         of = dict(zip(order, rows, strict=True))
         return [of[at] for at in positions]
 
-    def texts(self, table: str, name: str) -> list[str]:
-        """Return the distinct texts of a column; raises one of `packing.BROKEN` when one is no text."""
-        return texts(self.raw(table, name)[0])
-
     def pieces(self) -> list[Blob]:
         """Return each piece; raises one of `packing.BROKEN` when they are none."""
         if len(self._counts) == 1:
@@ -179,7 +189,7 @@ class Blob:
         for name in self.names:
             sizes = self._tables[name][0]
             live = [at for at, rows in enumerate(sizes) if rows]
-            split = {column: self._split(name, column) for column in self.present(name)}
+            split = {column: self._split(name, column) for column in self.table(name)}
             codes = SCHEMAS[name].columns
             for place, at in enumerate(live):
                 tables[at][name] = [sizes[at]], {c: [c, codes[c], *raws[place]] for c, raws in split.items()}
@@ -191,7 +201,7 @@ class Blob:
 
     def _split(self, table: str, name: str) -> list[list[Any]]:
         """Return the bytes of each piece of a column."""
-        raw, counts = self.raw(table, name), self._live(table)
+        raw, counts = self._raw(table, name), self._live(table)
         code = SCHEMAS[table].columns[name]
         if code in {"i", "d"}:
             return integers.split(raw, counts)
@@ -245,6 +255,9 @@ class Blob:
         if column[1] == "f":
             values = _floats(column[2], rows)
             return values if positions is None else [values[at] for at in positions]
+        if column[1] in "it" and len(column) <= _OF_TEXTS and name not in schema.near and _is_constant(column[-4:]):
+            value = integers.read(column[-4:], 1)[0]
+            return [value if column[1] == "i" else texts(column[2])[value]] * count
         counts = self._live(schema.name)
         if places is None:
             places = [(at, None) for at in range(len(counts))]
@@ -316,13 +329,21 @@ class Blob:
             at = self.raw_ids.find(own, at + 1)
 
 
-def texts(raw: bytes) -> list[str]:
+def texts(raw: bytes) -> Sequence[str]:
     """Return the distinct texts of a column; raises one of `packing.BROKEN` when one is no text."""
+    return _few_texts(raw) if len(raw) < _FEW else _texts(raw)
+
+
+def _texts(raw: bytes) -> Sequence[str]:
     found = packing.unpack(integers.plain(raw, packing.MAX_BYTES))
     if not isinstance(found, list):
         raise Undecodable(f"{type(found).__name__} for texts")
     "".join(found)
-    return found
+    return tuple(found)
+
+
+_few_texts = lru_cache(maxsize=512)(_texts)
+"""A blob's column is asked for its texts several times, and most columns have the same ones in each blob."""
 
 
 def heads(raw: bytes) -> list[bytes]:

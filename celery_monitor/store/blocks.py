@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import product, repeat
 from operator import add
 from typing import Any, Final
 from zlib import crc32
@@ -170,7 +170,7 @@ def describe(pieces: Sequence[Blob], size: int, identity: Collection[str] = ()) 
     for blob in pieces:
         tables = view(blob)
         when += [at for of in times(tables).values() if of for at in (min(of), max(of))]
-        marked.update(_marks(tables))
+        marked.update(_marks(blob))
     states: dict[int, int] = {}
     for task, bit in marked:
         _mark(states, task, bit)
@@ -180,12 +180,16 @@ def describe(pieces: Sequence[Blob], size: int, identity: Collection[str] = ()) 
     return Info(min(when), max(when), rows, cost, states, indexed), ids
 
 
-def _marks(tables: View) -> Iterator[tuple[str, int]]:
+def _marks(blob: Blob) -> Iterator[tuple[str, int]]:
     """Yield task names with the bits that rows of theirs set in the note."""
-    yield from zip(tables["attempts"]["task"], tables["attempts"]["state"], strict=True)
-    yield from zip(tables["publishes"]["task"], repeat(PUBLISHED))
-    if "logs" in tables:
-        yield from zip(tables["logs"]["task"], map(_logged, tables["logs"]["level"]), strict=True)
+    states = blob.distinct("attempts", "state")
+    if len(states) == 1:
+        yield from product(blob.distinct("attempts", "task"), states)
+    else:
+        yield from zip(blob.column("attempts", "task"), blob.column("attempts", "state"), strict=True)
+    yield from zip(blob.distinct("publishes", "task"), repeat(PUBLISHED))
+    if blob.rows("logs"):
+        yield from zip(blob.column("logs", "task"), map(_logged, blob.column("logs", "level")), strict=True)
 
 
 def _logged(level: int) -> int:

@@ -192,7 +192,7 @@ class Writer:
     def squeezed(self, data: bytes) -> bytes:
         """Return bytes with what was done to them, 0 for nothing and 1 for zlib, before them."""
         if self._level and len(data) > 32:
-            small = packing.deflate(data, self._level)
+            small = packing.deflate_column(data, self._level)
             if len(small) < len(data):
                 return b"\1" + small
         return b"\0" + data

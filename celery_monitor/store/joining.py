@@ -7,20 +7,21 @@ few rows become one by their values first, so that a block has no more pieces th
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
 from celery_monitor.store import blob as blobs
 from celery_monitor.store import columns, integers, packing
 from celery_monitor.store.blob import Blob, Table
-from celery_monitor.store.columns import SCHEMAS, Columns, Writer
+from celery_monitor.store.columns import SCHEMAS, Columns, Schema, Writer
 from celery_monitor.store.integers import Raw
-from celery_monitor.store.packing import Undecodable
 
 SMALL: Final = 64
 """Rows from which a blob is a piece of its own: a reader looks at each column of each piece."""
 _BYTE: Final = 256
+_NUMBERED: Final = frozenset("idt")
+"""Codes of columns that end with one piece of integers."""
 _NUMBERS_LEVEL: Final = 1
 """Of zlib, for numbers: the next ones take a third longer and save 2 %."""
 
@@ -32,11 +33,17 @@ def checked(blob: Blob) -> Blob:
         Undecodable: it is broken.
     """
     with packing.guarded("columns"):
-        if any(not SCHEMAS[name].near.keys() <= set(blob.present(name)) for name in blob.names):
+        if any(not blob.has(name, column) for name in blob.names for column in SCHEMAS[name].near):
             # A predicted column that is missing is 0, which is not what would be stored of it.
             blob = of_columns({name: blob.columns(name) for name in blob.names})
         known = len(blob.raw_ids) // 16 + len(blob.odd)
-        tables = {name: _checked_table(blob, name, known) for name in blob.names}
+        tables = {
+            name: (
+                [blob.rows(name)],
+                {c: _checked(blob, name, column, known) for c, column in blob.table(name).items()},
+            )
+            for name in blob.names
+        }
     return Blob.made(blob.raw_ids, blob.odd, tables)
 
 
@@ -51,7 +58,11 @@ def without(blob: Blob, gone: Mapping[str, Sequence[int]]) -> Blob:
     for name in blob.names:
         rows, at = blob.rows(name), gone.get(name, ())
         if rows > len(at):
-            tables[name] = [rows - len(at)], {c: _without(blob, name, c, at) for c in blob.present(name)}
+            left = blob.table(name)
+            if at:
+                gone_of = integers.Gone(rows, at)
+                left = {c: _without(blob, name, column, at, gone_of.without) for c, column in left.items()}
+            tables[name] = [rows - len(at)], left
     return Blob.made(blob.raw_ids, blob.odd, tables)
 
 
@@ -81,8 +92,12 @@ def join(pieces: Sequence[Blob], level: int = 6) -> bytes:
     for name, schema in SCHEMAS.items():
         mine = [blob for blob in pieces if blob.rows(name)]
         if mine:
-            known = set(chain.from_iterable(blob.present(name) for blob in mine))
-            found = [[c, code, *joiner.column(mine, name, c)] for c, code in schema.columns.items() if c in known]
+            tables, counts = [blob.table(name) for blob in mine], [blob.rows(name) for blob in mine]
+            known = set().union(*tables)
+            found = [
+                [c, code, *joiner.column(schema, c, [table.get(c) for table in tables], counts)]
+                for c, code in schema.columns.items() if c in known
+            ]  # fmt: skip
             body[name] = [[blob.rows(name) for blob in pieces], found]
     ids = b"".join(blob.raw_ids for blob in pieces)
     odd = [own for blob in pieces for own in blob.odd]
@@ -104,53 +119,34 @@ def _merged(few: Sequence[Blob]) -> Blob:
     return of_columns(tables)
 
 
-def _checked_table(blob: Blob, table: str, known: int) -> Table:
+def _checked(blob: Blob, table: str, column: list[Any], known: int) -> list[Any]:
+    """Return a column of a blob that has so many ids."""
+    name, code, *raw = column
     rows = blob.rows(table)
-    found = {}
-    for name in blob.present(table):
-        code = SCHEMAS[table].columns[name]
-        found[name] = [name, code, *_checked(blob, table, name, code, known)]
-    return [rows], found
-
-
-def _checked(blob: Blob, table: str, name: str, code: str, known: int) -> list[Any]:
-    """Return a column's bytes, after its name and code."""
-    raw, rows = blob.raw(table, name), blob.rows(table)
     if code == "i":
-        return integers.checked(raw, rows)
+        return [name, code, *integers.checked(raw, rows)]
     if code == "d":
-        return _numbers(raw, rows, known + 1)
+        return [name, code, *integers.below(raw, rows, known + 1)]
     if code == "t":
-        return [raw[0], *_numbers(raw[1:], rows, len(blobs.texts(raw[0])))]
+        return [name, code, raw[0], *integers.below(raw[1:], rows, len(blobs.texts(raw[0])))]
     if code == "u":
         heads, numbers, serials = raw
-        return [heads, _numbers(numbers, rows, len(blobs.heads(heads))), _numbers(serials, rows, 1 << 32)]
-    values = blob.column(table, name)
-    return Writer({}, 0).column(code, values)
+        bounds = (numbers, len(blobs.heads(heads))), (serials, 1 << 32)
+        return [name, code, heads, *(integers.below(one, rows, bound) for one, bound in bounds)]
+    return [name, code, *Writer({}, 0).column(code, blob.column(table, name))]
 
 
-def _numbers(raw: Raw, rows: int, bound: int) -> Raw:
-    """Return numbers that are not negative and below a bound."""
-    found = integers.checked(raw, rows)
-    low, high = integers.least(found, rows), integers.top(found, rows, bound - 1)
-    if low < 0 or high >= bound:
-        raise Undecodable(f"numbers from {low} to {high} for {bound}")
-    return found
-
-
-def _without(blob: Blob, table: str, name: str, gone: Sequence[int]) -> list[Any]:
-    """Return a column without some rows, its name and code first."""
-    code, raw, rows = SCHEMAS[table].columns[name], blob.raw(table, name), blob.rows(table)
-    if not gone:
-        return [name, code, *raw]
-    if code in {"i", "d"}:
-        return [name, code, *integers.without(raw, rows, gone)]
-    if code == "t":
-        return [name, code, raw[0], *integers.without(raw[1:], rows, gone)]
+def _without(blob: Blob, table: str, column: list[Any], gone: Sequence[int], left: Callable[[Raw], Raw]) -> list[Any]:
+    """Return a column without some rows; `left` takes them out of integers."""
+    name, code, *raw = column
+    if code in _NUMBERED:
+        if not raw[-2] and raw[-3] is None:
+            return column
+        return [name, code, *raw[:-4], *left(raw[-4:])]
     if code == "u":
-        return [name, code, raw[0], *(integers.without(one, rows, gone) for one in raw[1:])]
-    left = [value for at, value in enumerate(blob.column(table, name)) if at not in gone]
-    return [name, code, *Writer({}, 0).column(code, left)]
+        return [name, code, raw[0], *map(left, raw[1:])]
+    values = [value for at, value in enumerate(blob.column(table, name)) if at not in gone]
+    return [name, code, *Writer({}, 0).column(code, values)]
 
 
 class _Joiner:
@@ -158,33 +154,35 @@ class _Joiner:
         self._writer = Writer({}, level)
         self._squeezed = Writer({}, min(level, _NUMBERS_LEVEL)).squeezed
 
-    def column(self, mine: Sequence[Blob], table: str, name: str) -> list[Any]:
-        """Return a column's bytes, after its name and code."""
-        code, empty = SCHEMAS[table].columns[name], SCHEMAS[table].empty[name]
-        counts = [blob.rows(table) for blob in mine]
+    def column(self, schema: Schema, name: str, found: Sequence[list[Any] | None], counts: Sequence[int]) -> list[Any]:
+        """Return a column's bytes, after its name and code; of pieces with so many rows, some of which lack it."""
+        code, empty = schema.columns[name], schema.empty[name]
+        raws = [
+            column[2:] if column else _missing(code, empty, rows) for column, rows in zip(found, counts, strict=True)
+        ]
+        if code in {"i", "d"}:
+            return integers.join(raws, counts, self._squeezed)
         if code == "f":
-            return self._writer.column(code, [value for blob in mine for value in blob.column(table, name)])
-        raws = [blob.raw(table, name) if blob.has(table, name) else _missing(code, empty) for blob in mine]
+            return [self._writer.squeezed(b"".join(raw[0][1:] for raw in raws))]
         if code == "t":
             texts, numbers = _renumbered([(blobs.texts(raw[0]), raw[1:]) for raw in raws], counts)
             squeezed = self._writer.squeezed(packing.pack(texts))
             return [squeezed, *integers.join(numbers, counts, self._squeezed)]
-        if code == "u":
-            heads, numbers = _renumbered([(blobs.heads(raw[0]), raw[1]) for raw in raws], counts)
-            serials = [raw[2] for raw in raws]
-            joined = [integers.join(one, counts, self._squeezed) for one in (numbers, serials)]
-            return [b"".join(heads), *joined]
         if code == "b":
             values, numbers = _renumbered([(raw[0], raw[1]) for raw in raws], counts)
             return [values, integers.join(numbers, counts, self._squeezed)]
-        return integers.join(raws, counts, self._squeezed)
+        heads, numbers = _renumbered([(blobs.heads(raw[0]), raw[1]) for raw in raws], counts)
+        joined = [integers.join(one, counts, self._squeezed) for one in (numbers, [raw[2] for raw in raws])]
+        return [b"".join(heads), *joined]
 
 
-def _missing(code: str, empty: Any) -> list[Any]:
+def _missing(code: str, empty: Any, rows: int) -> list[Any]:
     """Return the bytes of a column with the empty value in every row."""
     constant = [0, None, 0, b""]
     if code == "i":
         return [empty, None, 0, b""]
+    if code == "f":
+        return [bytes(1 + 8 * rows)]
     if code == "t":
         return [b"\0" + packing.pack([empty]), *constant]
     if code == "b":
@@ -211,7 +209,7 @@ def _renumbered(found: Sequence[tuple[Sequence[Any], Raw]], counts: Sequence[int
 
 def _translated(values: Sequence[Any], lo: int, plane: bytes, known: dict[Any, int]) -> Raw:
     """Return numbers of a byte each as those of the whole."""
-    places = {at: known.setdefault(values[lo + at], len(known)) for at in dict.fromkeys(plane)}
+    places = {at: known.setdefault(values[lo + at], len(known)) for at in integers.distinct(plane)}
     if max(places.values()) >= _BYTE:
         return _of_places(places.values(), [places[at] for at in plane])
     table = bytearray(_BYTE)

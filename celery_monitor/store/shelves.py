@@ -94,9 +94,8 @@ def sort_out(data: bytes, oldest_us: int) -> Sorted:
 def _troubles(blob: Blob) -> list[int]:
     if not blob.rows("attempts"):
         return []
-    states = blob.column("attempts", "state")
-    bad = _TROUBLES.intersection(states)
-    return [at for at, state in enumerate(states) if state in bad] if bad else []
+    bad = _TROUBLES & blob.distinct("attempts", "state")
+    return [at for at, state in enumerate(blob.column("attempts", "state")) if state in bad] if bad else []
 
 
 def drop_oldest(

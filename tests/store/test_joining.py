@@ -63,6 +63,17 @@ def test_what_is_joined_is_all_rows_in_their_order(all_tables: list[dict[str, Ro
 
 
 @settings(max_examples=40)
+@given(st.lists(_TABLES, min_size=1, max_size=3), _TABLES, st.sampled_from([0, 64]))
+def test_a_block_is_taken_apart_to_go_on_with_it(
+    all_tables: list[dict[str, Rows]], more: dict[str, Rows], small: int
+) -> None:
+    again = [joining.checked(piece) for piece in Blob(joined(list(map(part_of, all_tables)), small)).pieces()]
+    found = rows_of(joined([*again, part_of(more)], small))
+    expected = {name: [row for tables in (*all_tables, more) for row in tables.get(name, [])] for name in SCHEMAS}
+    assert found == {name: rows for name, rows in expected.items() if rows}
+
+
+@settings(max_examples=40)
 @given(_TABLES, st.data())
 def test_rows_taken_out_and_rows_left_are_all_rows(tables: dict[str, Rows], data: st.DataObject) -> None:
     part, rows = part_of(tables), tables["attempts"]
