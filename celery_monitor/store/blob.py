@@ -13,11 +13,14 @@ from celery_monitor.store import integers, packing
 from celery_monitor.store.columns import MAX_ROWS, SCHEMAS, VERSION, Columns, Schema
 from celery_monitor.store.integers import Raw
 from celery_monitor.store.packing import Undecodable
+from celery_monitor.store.shapes import checker
 
+_is_int: Final = checker(int)
 _ID: Final = 16
 _OF_PIECE: Final = 6
 """Items of a column of integers that are one piece."""
-_OF_TEXTS: Final = 7
+_ENDING: Final = frozenset("it")
+"""Codes of columns that end with integers and need nothing of their piece."""
 _FEW: Final = 2000
 _MANY: Final = 16
 """Ids that are looked for one by one at most."""
@@ -78,7 +81,7 @@ class Blob:
     def ids(self) -> list[bytes]:
         """Every distinct id of each piece."""
         raw = self.raw_ids
-        return [*(raw[i : i + _ID] for i in range(0, len(raw) // _ID * _ID, _ID)), *self.odd]
+        return [raw[i : i + _ID] for i in range(0, len(raw) // _ID * _ID, _ID)] + self.odd
 
     def rows(self, table: str) -> int:
         """Return how many rows a table has."""
@@ -135,7 +138,7 @@ class Blob:
             return set(self.column(table, name))
         try:
             numbers = {lo + at for at in integers.distinct(data[1:])} if width else {lo}
-            return numbers if column[1] == "i" else {texts(column[2])[n] for n in numbers}
+            return numbers if column[1] == "i" else set(map(texts(column[2]).__getitem__, numbers))
         except packing.BROKEN as e:
             raise Undecodable(f"column {table}.{name}: {e}") from e
 
@@ -245,23 +248,25 @@ class Blob:
         self, schema: Schema, name: str, positions: Sequence[int] | None = None, places: Places | None = None
     ) -> list[Any]:
         """Return a column's values, or those at some positions, which are ascending."""
-        rows, columns = self.rows(schema.name), self._tables.get(schema.name, ([], {}))[1]
-        count = rows if positions is None else len(positions)
-        column = columns.get(name)
-        if column is None or not count:
+        count = self.rows(schema.name) if positions is None else len(positions)
+        column = self._tables[schema.name][1].get(name) if count else None
+        if column is None:
             return [schema.empty[name]] * count
-        if column[1] != schema.columns[name]:
-            raise Undecodable(f"code {column[1]!r}; this release reads {schema.columns[name]!r}")
-        if column[1] == "f":
-            values = _floats(column[2], rows)
+        code = column[1]
+        if code != schema.columns[name]:
+            raise Undecodable(f"code {code!r}; this release reads {schema.columns[name]!r}")
+        if code in _ENDING and not column[-2] and column[-3] is None and name not in schema.near:
+            number = column[-4]
+            if not _is_int(number):
+                raise Undecodable(f"integers from {number!r}")
+            return [number if code == "i" else texts(column[2])[number]] * count
+        if code == "f":
+            values = _floats(column[2], self.rows(schema.name))
             return values if positions is None else [values[at] for at in positions]
-        if column[1] in "it" and len(column) <= _OF_TEXTS and name not in schema.near and _is_constant(column[-4:]):
-            value = integers.read(column[-4:], 1)[0]
-            return [value if column[1] == "i" else texts(column[2])[value]] * count
         counts = self._live(schema.name)
         if places is None:
             places = [(at, None) for at in range(len(counts))]
-        found: list[Any] = getattr(self, "_" + column[1])(schema.name, column[2:], counts, places)
+        found: list[Any] = getattr(self, "_" + code)(schema.name, column[2:], counts, places)
         if name in schema.near:
             a, b = (self._values(schema, other, positions, places) for other in schema.near[name])
             found = list(map(add, found, map(sub, a, b)))
@@ -269,6 +274,8 @@ class Blob:
 
     def _i(self, table: str, raw: Raw, counts: list[int], places: Places) -> list[int]:
         del table
+        if len(counts) == 1:
+            return integers.read(raw, counts[0], places[0][1])
         if _is_constant(raw):
             return integers.read(raw, _size(counts, places))
         pieces = integers.split(raw, counts)

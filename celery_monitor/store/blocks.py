@@ -141,6 +141,13 @@ def times(tables: View) -> dict[str, list[int]]:
     return {name: _times(name, table) for name, table in tables.items()}
 
 
+def _when(blob: Blob, name: str) -> list[int]:
+    """Return when each row of a table became true, in us; of attempts with a body and no odd times by its columns."""
+    if name == "attempts" and blob.bound(name, "started_us") > 0 <= blob.bound(name, "runtime_us"):
+        return list(map(add, blob.column(name, "started_us"), blob.column(name, "runtime_us")))
+    return _times(name, Table(blob, name))
+
+
 def _times(name: str, table: Mapping[str, list[Any]]) -> list[int]:
     if name == "attempts":
         return ends(table)
@@ -168,8 +175,7 @@ def describe(pieces: Sequence[Blob], size: int, identity: Collection[str] = ()) 
     when: list[int] = []
     marked: set[tuple[str, int]] = set()
     for blob in pieces:
-        tables = view(blob)
-        when += [at for of in times(tables).values() if of for at in (min(of), max(of))]
+        when += [at for name in blob.names for of in (_when(blob, name),) for at in (min(of), max(of))]
         marked.update(_marks(blob))
     states: dict[int, int] = {}
     for task, bit in marked:
@@ -201,7 +207,7 @@ def late(blob: Blob, oldest_us: int) -> dict[str, list[int]]:
     found = {}
     for name in blob.names:
         if blob.bound(name, _BEGINS.get(name, "at_us")) < oldest_us:
-            found[name] = [at for at, t in enumerate(times({name: Table(blob, name)})[name]) if t < oldest_us]
+            found[name] = [at for at, t in enumerate(_when(blob, name)) if t < oldest_us]
     return found
 
 

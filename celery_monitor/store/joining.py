@@ -16,9 +16,11 @@ from celery_monitor.store import columns, integers, packing
 from celery_monitor.store.blob import Blob, Table
 from celery_monitor.store.columns import SCHEMAS, Columns, Schema, Writer
 from celery_monitor.store.integers import Raw
+from celery_monitor.store.shapes import checker
 
 SMALL: Final = 64
 """Rows from which a blob is a piece of its own: a reader looks at each column of each piece."""
+_is_int: Final = checker(int)
 _BYTE: Final = 256
 _NUMBERED: Final = frozenset("idt")
 """Codes of columns that end with one piece of integers."""
@@ -123,6 +125,8 @@ def _checked(blob: Blob, table: str, column: list[Any], known: int) -> list[Any]
     """Return a column of a blob that has so many ids."""
     name, code, *raw = column
     rows = blob.rows(table)
+    if code == "i" and not raw[2] and raw[1] is None and _is_int(raw[0]):
+        return column
     if code == "i":
         return [name, code, *integers.checked(raw, rows)]
     if code == "d":
