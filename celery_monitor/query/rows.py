@@ -383,8 +383,7 @@ def _pick(blob: Blob, ids: set[bytes], found: dict[bytes, Found]) -> None:
         return
     for table in _OF_AN_EXECUTION:
         try:
-            of = blob.numbers(table, "id") if blob.rows(table) else []
-            picked: list[Any] = blob.pick(table, [at for at, n in enumerate(of) if n in numbers])
+            picked: list[Any] = blob.pick(table, blob.positions(table, "id", numbers))
         except Undecodable:
             continue
         for values in picked:

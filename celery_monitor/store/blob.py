@@ -24,6 +24,8 @@ _ENDING: Final = frozenset("it")
 _FEW: Final = 2000
 _MANY: Final = 16
 """Ids that are looked for one by one at most."""
+_SOME: Final = 2
+"""The same of their numbers."""
 Places = list[tuple[int, Sequence[int] | None]]
 """Positions within some of the pieces that have rows of a table, None for all of a piece."""
 Table = tuple[list[int], dict[str, list[Any]]]
@@ -168,6 +170,24 @@ class Blob:
             return list(chain.from_iterable(_shifted(integers.read(raw, rows), first) for raw, rows, first in pieces))
         except packing.BROKEN as e:
             raise Undecodable(f"column {table}.{name}: {e}") from e
+
+    def positions(self, table: str, name: str, numbers: Collection[int]) -> list[int]:
+        """Return the positions of rows with some numbers, as `numbered` tells them, in an id column; ascending."""
+        try:
+            if not self.rows(table) or not self.has(table, name):
+                return []
+            counts = self._live(table)
+            pieces = zip(integers.split(self._raw(table, name), counts), counts, self._firsts(table), strict=True)
+            found: list[int] = []
+            begin = 0
+            for raw, rows, first in pieces:
+                wanted = [n - first for n in numbers if len(counts) == 1 or n > first]
+                if wanted:
+                    found += [begin + at for at in _among(integers.read(raw, rows), wanted)]
+                begin += rows
+        except packing.BROKEN as e:
+            raise Undecodable(f"column {table}.{name}: {e}") from e
+        return found
 
     def pick(self, table: str, positions: Sequence[int]) -> list[tuple[Any, ...]]:
         """Return some rows, in the order of the schema's columns."""
@@ -356,6 +376,20 @@ _few_texts = lru_cache(maxsize=512)(_texts)
 def heads(raw: bytes) -> list[bytes]:
     """Return the distinct first parts of the uids of a column."""
     return [raw[i : i + 8] for i in range(0, len(_bytes(raw)), 8)]
+
+
+def _among(values: list[int], wanted: Collection[int]) -> list[int]:
+    """Return the positions of some values, ascending."""
+    if len(wanted) > _SOME:
+        some = frozenset(wanted)
+        return [at for at, n in enumerate(values) if n in some]
+    found = []
+    for n in wanted:
+        at = -1
+        for _ in range(values.count(n)):
+            at = values.index(n, at + 1)
+            found.append(at)
+    return sorted(found)
 
 
 def _shifted(numbers: Iterable[int], first: int) -> Iterable[int]:

@@ -55,7 +55,7 @@ def test_an_id_is_found_by_its_number_or_not_at_all(ids: list[bytes], other: byt
     for packed in filter(None, [*ids, other]):
         numbers = blob.numbered([packed])
         found = [at for at, n in enumerate(blob.numbers("attempts", "id")) if n in numbers]
-        assert found == [at for at, i in enumerate(ids) if i == packed]
+        assert found == blob.positions("attempts", "id", numbers) == [at for at, i in enumerate(ids) if i == packed]
 
 
 def test_a_column_that_is_unknown_is_ignored_and_one_that_is_missing_is_empty() -> None:

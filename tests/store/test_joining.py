@@ -63,6 +63,22 @@ def test_what_is_joined_is_all_rows_in_their_order(all_tables: list[dict[str, Ro
 
 
 @settings(max_examples=40)
+@given(st.lists(_TABLES, min_size=2, max_size=4), st.sets(_ID, max_size=3), st.sampled_from([0, 4, 64]))
+def test_rows_of_some_ids_are_found_in_every_piece(
+    all_tables: list[dict[str, Rows]], ids: set[bytes], small: int
+) -> None:
+    blob = Blob(joined(list(map(part_of, all_tables)), small))
+    numbers = blob.numbered(ids)
+    for name in ("attempts", "publishes"):
+        rows = [row for tables in all_tables for row in tables[name]]
+        at = [n for n, row in enumerate(rows) if row.id in ids]
+        assert blob.positions(name, "id", numbers) == at
+        assert blob.pick(name, at[::-1]) == [rows[n] for n in at[::-1]]
+        assert [numbers.get(n) for n in blob.numbers(name, "id")] == [r.id if r.id in ids else None for r in rows]
+        assert blob.distinct(name, "task") == {row.task for row in rows}
+
+
+@settings(max_examples=40)
 @given(st.lists(_TABLES, min_size=1, max_size=3), _TABLES, st.sampled_from([0, 64]))
 def test_a_block_is_taken_apart_to_go_on_with_it(
     all_tables: list[dict[str, Rows]], more: dict[str, Rows], small: int
