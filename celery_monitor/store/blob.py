@@ -17,10 +17,8 @@ from celery_monitor.store.shapes import checker
 
 _is_int: Final = checker(int)
 _ID: Final = 16
-_OF_PIECE: Final = 6
-"""Items of a column of integers that are one piece."""
-_ENDING: Final = frozenset("it")
-"""Codes of columns that end with integers and need nothing of their piece."""
+_ENDING: Final = {"i": 6, "t": 7}
+"""Items of columns that end with integers of one piece and need nothing else of it, by code."""
 _FEW: Final = 2000
 _MANY: Final = 16
 """Ids that are looked for one by one at most."""
@@ -132,17 +130,22 @@ class Blob:
 
     def distinct(self, table: str, name: str) -> set[Any]:
         """Return the values that a column of integers or texts has, which is cheaper than all of them."""
-        column = self._tables.get(table, ([], {}))[1].get(name)
-        if column is None or len(column) < _OF_PIECE or len(self._live(table)) != 1 or column[-3] is not None:
-            return set(self.column(table, name))
-        lo, _, width, data = column[-4:]
-        if width > 1 or data[:1] == b"\1":
-            return set(self.column(table, name))
         try:
-            numbers = {lo + at for at in integers.distinct(data[1:])} if width else {lo}
-            return numbers if column[1] == "i" else set(map(texts(column[2]).__getitem__, numbers))
+            found = self._distinct(table, name)
         except packing.BROKEN as e:
             raise Undecodable(f"column {table}.{name}: {e}") from e
+        return set(self.column(table, name)) if found is None else found
+
+    def _distinct(self, table: str, name: str) -> set[Any] | None:
+        """Return them if they are one piece and lie in a byte each."""
+        column = self._tables[table][1].get(name) if self.rows(table) else None
+        if column is None or column[1] != SCHEMAS[table].columns[name] or len(self._live(table)) != 1:
+            return None
+        code, (lo, first, width, data) = column[1], column[-4:]
+        if len(column) != _ENDING.get(code) or first is not None or width > 1 or data[:1] == b"\1":
+            return None
+        numbers = {lo + at for at in integers.distinct(data[1:])} if width else {lo}
+        return numbers if code == "i" else set(map(texts(column[2]).__getitem__, numbers))
 
     def columns(self, table: str) -> Columns:
         """Return all columns of a table, those that are missing with empty values."""
@@ -193,16 +196,34 @@ class Blob:
         """Return some rows, in the order of the schema's columns."""
         if not positions:
             return []
-        try:
-            schema, order = SCHEMAS[table], sorted(positions)
-            places = self._places(table, order)
-            rows = list(zip(*(self._values(schema, name, order, places) for name in schema.columns), strict=True))
-        except packing.BROKEN as e:
-            raise Undecodable(f"rows of {table}: {e}") from e
+        order = sorted(positions)
+        rows = list(zip(*self._at(table, order, SCHEMAS[table].columns), strict=True))
         if order == list(positions):
             return rows
         of = dict(zip(order, rows, strict=True))
         return [of[at] for at in positions]
+
+    def some(self, table: str, positions: Sequence[int]) -> Columns:
+        """Return the columns that a table has, of the rows at some positions, which are ascending."""
+        names = self._told(table)
+        return dict(zip(names, self._at(table, positions, names), strict=True))
+
+    def all(self, table: str) -> Columns:
+        """Return the columns that a table has; do not change the lists, they are kept."""
+        return {name: self.column(table, name) for name in self._told(table)}
+
+    def _told(self, table: str) -> list[str]:
+        """Return the columns of a table that are not empty, and those that tell how many rows it has."""
+        columns, near = self._tables[table][1], SCHEMAS[table].near
+        return [name for name in SCHEMAS[table].columns if name in columns or name in near or name == "id"]
+
+    def _at(self, table: str, positions: Sequence[int], names: Iterable[str]) -> list[list[Any]]:
+        """Return the values of some columns at some positions, which are ascending."""
+        try:
+            places = self._places(table, positions)
+            return [self._values(SCHEMAS[table], name, positions, places) for name in names]
+        except packing.BROKEN as e:
+            raise Undecodable(f"rows of {table}: {e}") from e
 
     def pieces(self) -> list[Blob]:
         """Return each piece; raises one of `packing.BROKEN` when they are none."""
@@ -275,7 +296,7 @@ class Blob:
         code = column[1]
         if code != schema.columns[name]:
             raise Undecodable(f"code {code!r}; this release reads {schema.columns[name]!r}")
-        if code in _ENDING and not column[-2] and column[-3] is None and name not in schema.near:
+        if len(column) == _ENDING.get(code) and not column[-2] and column[-3] is None and name not in schema.near:
             number = column[-4]
             if not _is_int(number):
                 raise Undecodable(f"integers from {number!r}")

@@ -114,7 +114,7 @@ def encode(tables: dict[str, Columns], *, level: int = 6, whole: bool = False) -
     """Return the bytes of several tables that share their ids.
 
     Parameters:
-        tables: schema name to columns of equal length.
+        tables: schema name to columns of equal length; those that are missing are empty, all but `id`.
         level: of zlib.
         whole: compress all columns as one, which is smaller for few rows; else each for itself, so that a
             reader inflates only what it wants.
@@ -122,7 +122,7 @@ def encode(tables: dict[str, Columns], *, level: int = 6, whole: bool = False) -
     ids = Ids()
     for name, columns in tables.items():
         for column, code in SCHEMAS[name].columns.items():
-            if code == "d":
+            if code == "d" and column in columns:
                 ids.collect(columns[column])
     numbers = ids.numbered()
     writer = Writer(numbers, 0 if whole else level)
@@ -146,12 +146,12 @@ class Writer:
         out = []
         empty = schema.empty
         for name, code in schema.columns.items():
-            values = columns[name]
-            if name not in schema.near and values.count(empty[name]) == rows:
-                continue
+            values = columns.get(name)
             if name in schema.near:
-                a, b = schema.near[name]
-                values = list(map(sub, values, map(sub, columns[a], columns[b])))
+                a, b = (columns.get(other) or [empty[other]] * rows for other in schema.near[name])
+                values = list(map(sub, values or [empty[name]] * rows, map(sub, a, b)))
+            elif values is None or values.count(empty[name]) == rows:
+                continue
             out.append([name, code, *self.column(code, values)])
         return [rows, out]
 

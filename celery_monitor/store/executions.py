@@ -180,10 +180,7 @@ def _put(fillers: Sequence[Filler], found: Sorted, room: Memory, step: Step) -> 
     if rows > MAX_ENTRY_ROWS:
         step.skipped[UNDECODABLE] += 1
         return 0
-    executions, logs = fillers
-    if found.well.count:
-        executions.add(found.well)
-    if any(found.ill.values()):
-        logs.add_rows(found.ill)
+    for filler, part in zip(fillers, (found.well, found.ill), strict=True):
+        filler.add(part)
     step.rows += rows
     return rows

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from celery_monitor.store import blocks, index, joining
 from celery_monitor.store.blob import Blob
-from celery_monitor.store.columns import SCHEMAS, from_rows
+from celery_monitor.store.blocks import Tables
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import Filled
@@ -37,41 +36,36 @@ class Filler:
         self._commit = commit
         self._step = step
         self._parts: list[Blob] | None = None
-        self._few: dict[str, list[Sequence[Any]]] = {}  # rows that are no blob yet
+        self._few: list[Tables] = []  # rows that are in no blob yet
         self._indexed: set[bytes] = set()
         self._index: dict[tuple[int, int], list[bytes]] = {}  # what to append, by group and part
         self._rows = 0
         self._before = 0  # bytes of the open block as it is stored now
 
-    def add(self, part: Blob) -> None:
-        """Add the rows of a blob that was checked."""
-        self._take_few()
-        self._begin().append(part)
-        self._added(part.count)
-
-    def add_rows(self, tables: Mapping[str, Sequence[Sequence[Any]]]) -> None:
-        """Add rows by table, each in the order of its schema's columns."""
-        self._begin()
-        for name, rows in tables.items():
-            self._few.setdefault(name, []).extend(rows)
-        self._added(sum(map(len, tables.values())))
+    def add(self, rows: Blob | Tables) -> None:
+        """Add the rows of a blob that was checked, or those of columns: they become one blob with what comes next."""
+        if not rows_of(rows):
+            return
+        parts = self._begin()
+        if isinstance(rows, Blob):
+            self._take_few(parts)
+            parts.append(rows)
+        else:
+            self._few.append(rows)
+        self._rows += rows_of(rows)
+        if self._rows >= self._most:
+            self._write()
 
     def _begin(self) -> list[Blob]:
         if self._parts is None:
             self._parts = self._opened()
         return self._parts
 
-    def _added(self, rows: int) -> None:
-        self._rows += rows
-        if self._rows >= self._most:
-            self._write()
-
-    def _take_few(self) -> None:
+    def _take_few(self, parts: list[Blob]) -> None:
         """Make a blob of the rows that are none yet."""
-        few = {name: from_rows(SCHEMAS[name], rows) for name, rows in self._few.items() if rows}
-        self._few = {}
-        if few:
-            self._begin().append(joining.of_columns(few))
+        if self._few:
+            parts.append(joining.of_columns(joining.behind(self._few)))
+        self._few = []
 
     def close(self) -> None:
         """Write the open block and what all blocks add to the index: a part of it once in a commit."""
@@ -89,10 +83,10 @@ class Filler:
 
     def _write(self) -> None:
         """Write the open block; when it is full the next rows go into a new one."""
-        self._take_few()
         parts, self._parts = self._parts, None
-        if not parts:
+        if parts is None:
             return
+        self._take_few(parts)
         cursor, keys, number = self._filled, self._shelf, self._filled.number
         pieces = joining.gathered(parts)
         data = joining.join(pieces)
@@ -125,3 +119,10 @@ class Filler:
             return []
         self._rows = sum(piece.count for piece in found)
         return found
+
+
+def rows_of(rows: Blob | Tables) -> int:
+    """Return how many there are in all tables."""
+    if isinstance(rows, Blob):
+        return rows.count
+    return sum(len(columns["id"]) for columns in rows.values())

@@ -27,6 +27,8 @@ _WIDEST: Final = _CODES[-1][0]
 _BYTES: Final = bytes(range(256))
 _HALF: Final = 1 << 16
 _TRIED: Final = 32
+_WIDE: Final = LARGEST - (1 << 32)
+"""Values from here on may be too large with what is added to them."""
 _SAMPLE: Final = 256
 _NOISE: Final = 140
 """Distinct values of so many bytes: of noise there are 162, of what zlib shortens by an eighth 110 and less."""
@@ -79,7 +81,7 @@ def read(raw: Raw, rows: int, positions: Sequence[int] | None = None) -> list[in
     if not _is_int(lo) or not (first is None or _is_int(first)):
         raise Undecodable(f"integers from {lo!r} or {first!r}")
     values = _any(lo, first, width, data, rows, positions)
-    wide = values and (width == _WIDEST or first is not None)
+    wide = values and (width == _WIDEST or first is not None or lo > _WIDE)
     if wide and not -LARGEST <= min(values) <= max(values) <= LARGEST:
         raise Undecodable(f"integers from {min(values)} to {max(values)}")
     return values
@@ -94,7 +96,7 @@ def checked(raw: Raw, rows: int) -> Raw:
     lo, first, width, data = raw
     if not _is_int(lo):
         raise Undecodable(f"integers from {lo!r}")
-    if first is not None or width == _WIDEST:
+    if first is not None or width == _WIDEST or lo > _WIDE:
         read(raw, rows)
     if not width:
         return raw

@@ -21,6 +21,8 @@ from celery_monitor.store.shapes import checker
 SMALL: Final = 64
 """Rows from which a blob is a piece of its own: a reader looks at each column of each piece."""
 _is_int: Final = checker(int)
+_CONSTANT: Final = [None, 0, b""]
+"""What follows the value of a constant."""
 _BYTE: Final = 256
 _NUMBERED: Final = frozenset("idt")
 """Codes of columns that end with one piece of integers."""
@@ -106,26 +108,32 @@ def join(pieces: Sequence[Blob], level: int = 6) -> bytes:
     return packing.pack([columns.VERSION, ids, odd, body, [len(blob.raw_ids) // 16 for blob in pieces]])
 
 
+def behind(found: Sequence[Mapping[str, Columns]]) -> dict[str, Columns]:
+    """Return the rows of several tables behind each other, with every column that one of them has."""
+    tables: dict[str, Columns] = {}
+    for name, schema in SCHEMAS.items():
+        mine = [tables_[name] for tables_ in found if name in tables_]
+        known = set().union(*mine)
+        if mine:
+            tables[name] = {
+                column: list(chain.from_iterable(of.get(column) or [empty] * len(of["id"]) for of in mine))
+                for column, empty in schema.empty.items() if column in known
+            }  # fmt: skip
+    return tables
+
+
 def _merged(few: Sequence[Blob]) -> Blob:
     """Return all rows of several blobs as one piece, by their values."""
     if len(few) == 1:
         return few[0]
-    tables: dict[str, Columns] = {}
-    for name in SCHEMAS:
-        mine = [blob for blob in few if blob.rows(name)]
-        if mine:
-            tables[name] = {
-                column: list(chain.from_iterable(blob.column(name, column) for blob in mine))
-                for column in SCHEMAS[name].columns
-            }
-    return of_columns(tables)
+    return of_columns(behind([{name: blob.all(name) for name in blob.names} for blob in few]))
 
 
 def _checked(blob: Blob, table: str, column: list[Any], known: int) -> list[Any]:
     """Return a column of a blob that has so many ids."""
     name, code, *raw = column
     rows = blob.rows(table)
-    if code == "i" and not raw[2] and raw[1] is None and _is_int(raw[0]):
+    if code == "i" and raw[1:] == _CONSTANT and _is_int(raw[0]):
         return column
     if code == "i":
         return [name, code, *integers.checked(raw, rows)]

@@ -14,7 +14,7 @@ from typing import Any, Final
 from celery_monitor.details import Run, RunState, Wait
 from celery_monitor.model import BUCKET_S, WEIGHTED, Batch, Cell, Metrics, is_kept
 from celery_monitor.signals.record import Flag, State, fixed_id
-from celery_monitor.store import columns, inbox, joining, shelves, waits
+from celery_monitor.store import columns, inbox, shelves, waits
 from celery_monitor.store.blocks import View
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
@@ -139,7 +139,7 @@ def settle(store: Store, cursor: bytes, verdicts: Verdicts, now_us: int) -> bool
     tables = {name: columns.from_rows(columns.SCHEMAS[name], found) for name, found in rows.items() if found}
     if tables:
         filler = Filler(store, store.keys.executions, at.executions, commit, step)
-        filler.add(joining.of_columns(tables))
+        filler.add(tables)
         filler.close()
     _count(store, verdicts.over, commit, now_us)
     waits.count(verdicts.waits, store, commit, now_us)
