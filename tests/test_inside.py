@@ -16,6 +16,7 @@ from celery_monitor.errors import BadRequest
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import pack_id
 from celery_monitor.store import columns, fold, lease, meta
+from celery_monitor.store.blob import Blob
 from celery_monitor.store.connection import Store
 from celery_monitor.store.waits import open_waits
 from celery_monitor.web import answers
@@ -39,7 +40,7 @@ def stored(store: Store) -> dict[str, list[Any]]:
     fold.fold(store, lease.now_us(store))
     found: dict[str, list[Any]] = {name: [] for name in (*ROWS, "attempts")}
     for raw in stored_blocks(store):
-        blob = columns.Blob(raw)
+        blob = Blob(raw)
         for name, rows in found.items():
             schema = columns.SCHEMAS[name]
             picked = blob.columns(name)

@@ -18,8 +18,8 @@ from celery_monitor.query.rows import Blocks, Candidate, Found
 from celery_monitor.signals.record import Flag, Reason, State, fixed_id, pack_id
 from celery_monitor.store import blocks
 from celery_monitor.store import live as live_table
+from celery_monitor.store.blob import Blob
 from celery_monitor.store.blocks import Info
-from celery_monitor.store.columns import Blob
 from celery_monitor.store.connection import Store
 
 _SEARCHED: Final = 20_000

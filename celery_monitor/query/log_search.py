@@ -11,8 +11,8 @@ from celery_monitor.details import Log
 from celery_monitor.query import logs, paging, rows
 from celery_monitor.query.rows import Blocks, Candidate
 from celery_monitor.signals.record import fixed_id, pack_id
+from celery_monitor.store.blob import Blob
 from celery_monitor.store.blocks import Info
-from celery_monitor.store.columns import Blob
 from celery_monitor.store.connection import Store
 
 SEARCHED: Final = 50_000

@@ -14,8 +14,8 @@ from celery_monitor.model import Attempt, Publish
 from celery_monitor.signals import labels
 from celery_monitor.signals.record import State, fixed_id
 from celery_monitor.store import blocks, fresh, inbox, index
+from celery_monitor.store.blob import Blob
 from celery_monitor.store.blocks import Info
-from celery_monitor.store.columns import Blob
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import TasksCursor
 from celery_monitor.store.packing import BROKEN, Undecodable
@@ -354,10 +354,10 @@ def _blob(data: bytes) -> Blob | None:
 
 def _rows_of(blob: Blob, keys: set[bytes], tables: Sequence[str], by: str) -> Iterator[tuple[bytes, str, Any]]:
     """Yield a blob's rows of some executions or runs; a run's id is that of its execution where none is written."""
-    ids = {blob.number(key): key for key in keys}
+    ids = blob.numbered(keys)
     if by == "run":
-        ids |= {blob.number(odd): fixed_id(odd) for odd in blob.odd if fixed_id(odd) in keys}
-    ids.pop(None, None)
+        odd = {own: fixed_id(own) for own in blob.odd if fixed_id(own) in keys}
+        ids |= {number: odd[own] for number, own in blob.numbered(odd).items()}
     if not ids:
         return
     for table in tables:
@@ -378,13 +378,12 @@ def _rows_of(blob: Blob, keys: set[bytes], tables: Sequence[str], by: str) -> It
 
 def _pick(blob: Blob, ids: set[bytes], found: dict[bytes, Found]) -> None:
     """Add a blob's rows of some executions."""
-    numbers = {blob.number(packed) for packed in ids} - {None}
+    numbers = blob.numbered(ids)
     if not numbers:
         return
     for table in _OF_AN_EXECUTION:
         try:
-            of = blob.numbers(table, "id") if blob.rows(table) else []
-            picked: list[Any] = blob.pick(table, [at for at, n in enumerate(of) if n in numbers])
+            picked: list[Any] = blob.pick(table, blob.positions(table, "id", numbers))
         except Undecodable:
             continue
         for values in picked:

@@ -20,8 +20,8 @@ from celery_monitor.signals.record import fixed_id
 from celery_monitor.store import live as live_table
 from celery_monitor.store import runs as active_runs
 from celery_monitor.store import waits
+from celery_monitor.store.blob import Blob
 from celery_monitor.store.blocks import Info
-from celery_monitor.store.columns import Blob
 from celery_monitor.store.connection import Store
 
 _SEARCHED: Final = 5_000

@@ -11,7 +11,7 @@ from celery_monitor.query import paging, rows
 from celery_monitor.query.rows import Blocks, Candidate
 from celery_monitor.query.run import wait as shown
 from celery_monitor.store import waits as open_table
-from celery_monitor.store.columns import Blob
+from celery_monitor.store.blob import Blob
 from celery_monitor.store.connection import Store
 
 STATES: Final = ["OPEN", "ENDED"]

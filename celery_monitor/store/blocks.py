@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product, repeat
 from operator import add
 from typing import Any, Final
 from zlib import crc32
 
 from celery_monitor.model import PUBLISHED, ended_us
 from celery_monitor.signals import labels
-from celery_monitor.store import columns, index, packing, shapes
-from celery_monitor.store.columns import SCHEMAS, Blob, Columns
+from celery_monitor.store import index, packing, shapes
+from celery_monitor.store.blob import Blob
+from celery_monitor.store.columns import SCHEMAS, Columns
 from celery_monitor.store.packing import Undecodable
 
 ROWS: Final = 2000
@@ -114,7 +116,7 @@ def read(data: bytes) -> Tables:
     Raises:
         Undecodable: broken, or of a newer version.
     """
-    blob = columns.Blob(data)
+    blob = Blob(data)
     return {name: blob.columns(name) for name in SCHEMAS if blob.rows(name) or name in _ALWAYS}
 
 
@@ -139,42 +141,65 @@ def times(tables: View) -> dict[str, list[int]]:
     return {name: _times(name, table) for name, table in tables.items()}
 
 
+def _when(blob: Blob, name: str) -> list[int]:
+    """Return when each row of a table became true, in us; of attempts with a body and no odd times by its columns."""
+    if name == "attempts" and blob.bound(name, "started_us") > 0 <= blob.bound(name, "runtime_us"):
+        return list(map(add, blob.column(name, "started_us"), blob.column(name, "runtime_us")))
+    return _times(name, Table(blob, name))
+
+
 def _times(name: str, table: Mapping[str, list[Any]]) -> list[int]:
     if name == "attempts":
         return ends(table)
     return table["published_us" if name == "publishes" else "at_us"]
 
 
-def index_ids(blob: Blob, identity: Collection[str] = ()) -> set[bytes]:
+def index_ids(pieces: Iterable[Blob], identity: Collection[str] = ()) -> set[bytes]:
     """Return the ids rows are found by: of their executions, of their runs, and of labels with the `identity` keys."""
     found: set[bytes] = set()
-    if any(blob.has(name, column) for name in blob.names for column in _ALSO_IDS):
-        for name in blob.names:
-            found.update(blob.column(name, "id"), blob.column(name, "run"))
-    else:
-        found.update(blob.ids)
-    for text in set(blob.column("labels", "labels")) if "labels" in blob.names else ():
-        found.update(index.label_id(key, value) for key, value in labels.read(text).items() if key in identity)
+    for blob in pieces:
+        if any(blob.has(name, column) for name in blob.names for column in _ALSO_IDS):
+            for name in blob.names:
+                found.update(blob.column(name, "id"), blob.column(name, "run"))
+        else:
+            found.update(blob.ids)
+        for text in set(blob.column("labels", "labels")) if "labels" in blob.names else ():
+            found.update(index.label_id(key, value) for key, value in labels.read(text).items() if key in identity)
     found.discard(b"")
     return found
 
 
-def describe(blob: Blob, identity: Collection[str] = ()) -> tuple[Info, set[bytes]]:
-    """Return the note on a block, and the ids it is found by (`index_ids`)."""
-    tables = view(blob)
-    ids = index_ids(blob, identity)
-    when = [at for of in times(tables).values() if of for at in (min(of), max(of))]
+def describe(pieces: Sequence[Blob], size: int, identity: Collection[str] = ()) -> tuple[Info, set[bytes]]:
+    """Return the note on a block of so many bytes, and the ids it is found by (`index_ids`)."""
+    ids = index_ids(pieces, identity)
+    when: list[int] = []
+    marked: set[tuple[str, int]] = set()
+    for blob in pieces:
+        when += [at for name in blob.names for of in (_when(blob, name),) for at in (min(of), max(of))]
+        marked.update(_marks(blob))
     states: dict[int, int] = {}
-    for task, state in set(zip(tables["attempts"]["task"], tables["attempts"]["state"], strict=True)):
-        _mark(states, task, state)
-    for task in set(tables["publishes"]["task"]):
-        _mark(states, task, PUBLISHED)
-    if "logs" in tables:
-        for task, level in set(zip(tables["logs"]["task"], tables["logs"]["level"], strict=True)):
-            _mark(states, task, _LOGS + _tens(level))
+    for task, bit in marked:
+        _mark(states, task, bit)
     indexed = int(len(ids) * _INDEX_BYTES)
-    cost = packing.allocated(len(blob.data)) + indexed + _OVERHEAD + _TASK_BYTES * len(states)
-    return Info(min(when), max(when), sum(map(blob.rows, blob.names)), cost, states, indexed), ids
+    cost = packing.allocated(size) + indexed + _OVERHEAD + _TASK_BYTES * len(states)
+    rows = sum(blob.count for blob in pieces)
+    return Info(min(when), max(when), rows, cost, states, indexed), ids
+
+
+def _marks(blob: Blob) -> Iterator[tuple[str, int]]:
+    """Yield task names with the bits that rows of theirs set in the note."""
+    states = blob.distinct("attempts", "state")
+    if len(states) == 1:
+        yield from product(blob.distinct("attempts", "task"), states)
+    else:
+        yield from zip(blob.column("attempts", "task"), blob.column("attempts", "state"), strict=True)
+    yield from zip(blob.distinct("publishes", "task"), repeat(PUBLISHED))
+    if blob.rows("logs"):
+        yield from zip(blob.column("logs", "task"), map(_logged, blob.column("logs", "level")), strict=True)
+
+
+def _logged(level: int) -> int:
+    return _LOGS + _tens(level)
 
 
 def late(blob: Blob, oldest_us: int) -> dict[str, list[int]]:
@@ -182,7 +207,7 @@ def late(blob: Blob, oldest_us: int) -> dict[str, list[int]]:
     found = {}
     for name in blob.names:
         if blob.bound(name, _BEGINS.get(name, "at_us")) < oldest_us:
-            found[name] = [at for at, t in enumerate(times({name: Table(blob, name)})[name]) if t < oldest_us]
+            found[name] = [at for at, t in enumerate(_when(blob, name)) if t < oldest_us]
     return found
 
 

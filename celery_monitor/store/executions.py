@@ -181,7 +181,6 @@ def _put(fillers: Sequence[Filler], found: Sorted, room: Memory, step: Step) -> 
         step.skipped[UNDECODABLE] += 1
         return 0
     for filler, part in zip(fillers, (found.well, found.ill), strict=True):
-        if part.count:
-            filler.add(part)
+        filler.add(part)
     step.rows += rows
     return rows

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from celery_monitor.store import blocks, index, joining
-from celery_monitor.store.columns import Blob
+from celery_monitor.store.blob import Blob
+from celery_monitor.store.blocks import Tables
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import Filled
-from celery_monitor.store.joining import Part
 from celery_monitor.store.keys import DAY_S, Shelf
-from celery_monitor.store.packing import Undecodable
+from celery_monitor.store.packing import BROKEN
 from celery_monitor.store.report import BROKEN_BLOB, Step
 
 _EXPIRY_S: Final = blocks.KEEP_S + 2 * DAY_S
@@ -35,20 +35,37 @@ class Filler:
         self._most = most
         self._commit = commit
         self._step = step
-        self._parts: list[Part] | None = None
+        self._parts: list[Blob] | None = None
+        self._few: list[Tables] = []  # rows that are in no blob yet
         self._indexed: set[bytes] = set()
         self._index: dict[tuple[int, int], list[bytes]] = {}  # what to append, by group and part
         self._rows = 0
         self._before = 0  # bytes of the open block as it is stored now
 
-    def add(self, part: Part) -> None:
-        """Add rows."""
-        if self._parts is None:
-            self._parts = self._opened()
-        self._parts.append(part)
-        self._rows += part.count
+    def add(self, rows: Blob | Tables) -> None:
+        """Add the rows of a blob that was checked, or those of columns: they become one blob with what comes next."""
+        if not rows_of(rows):
+            return
+        parts = self._begin()
+        if isinstance(rows, Blob):
+            self._take_few(parts)
+            parts.append(rows)
+        else:
+            self._few.append(rows)
+        self._rows += rows_of(rows)
         if self._rows >= self._most:
             self._write()
+
+    def _begin(self) -> list[Blob]:
+        if self._parts is None:
+            self._parts = self._opened()
+        return self._parts
+
+    def _take_few(self, parts: list[Blob]) -> None:
+        """Make a blob of the rows that are none yet."""
+        if self._few:
+            parts.append(joining.of_columns(joining.behind(self._few)))
+        self._few = []
 
     def close(self) -> None:
         """Write the open block and what all blocks add to the index: a part of it once in a commit."""
@@ -69,10 +86,12 @@ class Filler:
         parts, self._parts = self._parts, None
         if parts is None:
             return
+        self._take_few(parts)
         cursor, keys, number = self._filled, self._shelf, self._filled.number
-        blob = joining.join(parts)
-        info, ids = blocks.describe(blob, self._store.identity_labels)
-        self._commit.add("SET", keys.block(number), blob.data, "EX", _EXPIRY_S)
+        pieces = joining.gathered(parts)
+        data = joining.join(pieces)
+        info, ids = blocks.describe(pieces, len(data), self._store.identity_labels)
+        self._commit.add("SET", keys.block(number), data, "EX", _EXPIRY_S)
         self._commit.add("HSET", keys.block_info, number, info.dump())
         self._commit.add("ZADD", keys.blocks, info.newest_us, number)
         for part, found in index.entries(ids - self._indexed, number).items():
@@ -82,7 +101,7 @@ class Filler:
         cursor.number, cursor.rows = (number + 1, 0) if full else (number, info.rows)
         self._indexed, self._before, self._rows = set(), 0, 0
 
-    def _opened(self) -> list[Part]:
+    def _opened(self) -> list[Blob]:
         cursor, keys = self._filled, self._shelf
         self._indexed, self._before, self._rows = set(), 0, 0
         if not cursor.rows:
@@ -91,11 +110,19 @@ class Filler:
             data = self._store.client.get(keys.block(cursor.number))
             note = self._store.client.hget(keys.block_info, cursor.number)
         try:
-            part = Part.of(Blob(data or b""))
+            found = [joining.checked(piece) for piece in Blob(data or b"").pieces()]
+            self._indexed = blocks.index_ids(found, self._store.identity_labels)
             self._before = blocks.load_info(note or b"").stored_bytes
-        except Undecodable:
+        except BROKEN:
             self._step.skipped[BROKEN_BLOB] += 1
             cursor.number, cursor.rows = cursor.number + 1, 0
             return []
-        self._indexed, self._rows = blocks.index_ids(part.blob, self._store.identity_labels), part.count
-        return [part]
+        self._rows = sum(piece.count for piece in found)
+        return found
+
+
+def rows_of(rows: Blob | Tables) -> int:
+    """Return how many there are in all tables."""
+    if isinstance(rows, Blob):
+        return rows.count
+    return sum(len(columns["id"]) for columns in rows.values())

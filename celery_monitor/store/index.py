@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Final
 
@@ -29,9 +29,9 @@ def group_of(number: int) -> int:
     return number // GROUP
 
 
-def entries(ids: Iterable[bytes], number: int) -> dict[int, bytes]:
+def entries(ids: Collection[bytes], number: int) -> dict[int, bytes]:
     """Return what to append for ids that a block mentions, by part."""
-    whole = sorted(packed if len(packed) == _ID else fixed_id(packed) for packed in ids)
+    whole = sorted(ids if {*map(len, ids)} <= {_ID} else map(fixed_id, ids))
     joined = b"".join(whole)
     found = bytearray(ENTRY * len(whole))
     for at in range(ENTRY - 1):

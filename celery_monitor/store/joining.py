@@ -1,405 +1,237 @@
-"""Joins blobs of rows into one without making values of their bytes: most of what a fold does is this.
+"""Joins blobs of rows into a block, one blob a piece of it: most of what a fold does is this.
 
-Integers are moved to a common least value and width by one addition of two long integers (a value to a lane), numbers
-of texts and of heads by `bytes.translate`. What does not fit that, as a column of many texts, goes by its values.
+The bytes of a column are put behind each other as they are; texts are numbered anew, by `bytes.translate`. Blobs of
+few rows become one by their values first, so that a block has no more pieces than a reader likes.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from itertools import accumulate, chain
-from operator import add, sub
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
+from typing import Any, Final
 
-from celery_monitor.store import columns, packing
-from celery_monitor.store.columns import SCHEMAS, Blob, Columns, Writer
-from celery_monitor.store.packing import Undecodable
+from celery_monitor.store import blob as blobs
+from celery_monitor.store import columns, integers, packing
+from celery_monitor.store.blob import Blob, Table
+from celery_monitor.store.columns import SCHEMAS, Columns, Schema, Writer
+from celery_monitor.store.integers import Raw
+from celery_monitor.store.shapes import checker
 
-_TYPES: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
+SMALL: Final = 64
+"""Rows from which a blob is a piece of its own: a reader looks at each column of each piece."""
+_is_int: Final = checker(int)
+_CONSTANT: Final = [None, 0, b""]
+"""What follows the value of a constant."""
 _BYTE: Final = 256
-_TRIED: Final = 32
-_SIMPLE: Final = frozenset("it")
-_SHORT: Final = 100
+_NUMBERED: Final = frozenset("idt")
+"""Codes of columns that end with one piece of integers."""
 _NUMBERS_LEVEL: Final = 1
 """Of zlib, for numbers: the next ones take a third longer and save 2 %."""
-Raw = list[Any]
 
 
-class Lanes(NamedTuple):
-    """Integers: what each is above `lo`, in `width` bytes; all least bytes first, then all next ones, ..."""
+def checked(blob: Blob) -> Blob:
+    """Return a blob of one piece, with plain bytes, if all of it can be read: joining it with others cannot fail.
 
-    rows: int
-    lo: int
-    width: int
-    planes: bytes
-
-    @property
-    def most(self) -> int:
-        """What none of them is above."""
-        return self.lo + (1 << 8 * self.width) - 1
-
-    @property
-    def top(self) -> int:
-        """The greatest of them."""
-        if self.width <= 1:
-            return self.lo + max(self.planes, default=0)
-        return max(self.values())
-
-    def without(self, gone: Sequence[int]) -> Lanes:
-        """Return them without those at some positions."""
-        if not gone:
-            return self
-        rows = self.rows - len(gone)
-        if not self.width or not rows:
-            return Lanes(rows, self.lo, 0, b"")
-        left = bytearray(self.planes)
-        for plane in reversed(range(self.width)):
-            for at in reversed(gone):
-                del left[plane * self.rows + at]
-        return Lanes(rows, self.lo, self.width, bytes(left))
-
-    def only(self, kept: Sequence[int]) -> Lanes:
-        """Return those at some positions."""
-        if not self.width:
-            return self._replace(rows=len(kept))
-        offsets = range(0, self.width * self.rows, self.rows)
-        return Lanes(len(kept), self.lo, self.width, bytes([self.planes[n + at] for n in offsets for at in kept]))
-
-    def values(self) -> list[int]:
-        """Return the integers."""
-        return columns.integers([self.lo, None, self.width, b"\0" + self.planes], self.rows)
-
-
-class Named(NamedTuple):
-    """Numbers that point into some values."""
-
-    known: Sequence[Any]
-    numbers: Lanes
-
-
-class Part:
-    """Rows of a blob, checked: joining them with others cannot fail.
-
-    Attributes:
-        blob: what has them, maybe among others.
-        rows: how many, by table.
+    Raises:
+        Undecodable: it is broken.
     """
-
-    def __init__(self, blob: Blob, tables: dict[str, dict[str, Any]], rows: dict[str, int]) -> None:
-        self.blob, self.tables, self.rows = blob, tables, rows
-
-    @classmethod
-    def of(cls, blob: Blob) -> Part:
-        """Return all rows of a blob.
-
-        Raises:
-            Undecodable: it is broken.
-        """
-        names = blob.names
-        present = {name: blob.present(name) for name in names}
-        if any(not SCHEMAS[name].near.keys() <= set(found) for name, found in present.items()):
+    with packing.guarded("columns"):
+        if any(not blob.has(name, column) for name in blob.names for column in SCHEMAS[name].near):
             # A predicted column that is missing is 0, which is not what would be stored of it.
-            blob = Blob(columns.encode({name: blob.columns(name) for name in names}, level=0))
-            present = {name: blob.present(name) for name in names}
-        try:
-            tables = {name: {column: _column(blob, name, column) for column in present[name]} for name in names}
-        except packing.BROKEN as e:
-            raise Undecodable(f"columns: {e}") from e
-        return cls(blob, tables, {name: blob.rows(name) for name in names})
-
-    def column(self, table: str, name: str) -> Any:
-        """Return a column, of one that is missing its empty value in every row."""
-        found = self.tables[table].get(name)
-        return _empty(table, name, self.rows[table]) if found is None else found
-
-    @property
-    def count(self) -> int:
-        """Rows of all tables."""
-        return sum(self.rows.values())
-
-    def without(self, gone: Mapping[str, Sequence[int]]) -> Part:
-        """Return it without the rows at some positions of some tables, which are ascending."""
-        rows = {name: n - len(gone.get(name, ())) for name, n in self.rows.items()}
+            blob = of_columns({name: blob.columns(name) for name in blob.names})
+        known = len(blob.raw_ids) // 16 + len(blob.odd)
         tables = {
-            name: _each(table, Lanes.without, gone[name]) if gone.get(name) else table
-            for name, table in self.tables.items()
-            if rows[name]
+            name: (
+                [blob.rows(name)],
+                {c: _checked(blob, name, column, known) for c, column in blob.table(name).items()},
+            )
+            for name in blob.names
         }
-        return Part(self.blob, tables, {name: rows[name] for name in tables})
-
-    def only(self, kept: Mapping[str, Sequence[int]]) -> Part:
-        """Return the rows at some positions of some tables."""
-        tables = {name: _each(self.tables[name], Lanes.only, at) for name, at in kept.items() if at}
-        return Part(self.blob, tables, {name: len(kept[name]) for name in tables})
+    return Blob.made(blob.raw_ids, blob.odd, tables)
 
 
-def _each(
-    table: Mapping[str, Any], change: Callable[[Lanes, Sequence[int]], Lanes], at: Sequence[int]
-) -> dict[str, Any]:
-    """Return the columns of a table with other rows."""
-    return {name: _with(column, change, at) for name, column in table.items()}
+def of_columns(tables: Mapping[str, Columns]) -> Blob:
+    """Return a blob of one piece of what `columns.encode` takes."""
+    return Blob(columns.encode(dict(tables), level=0))
 
 
-def _with(column: Any, change: Callable[[Lanes, Sequence[int]], Lanes], at: Sequence[int]) -> Any:
-    if isinstance(column, Lanes):
-        return change(column, at)
-    if isinstance(column, Named):
-        return Named(column.known, change(column.numbers, at))
-    return tuple(_with(one, change, at) for one in column)
+def without(blob: Blob, gone: Mapping[str, Sequence[int]]) -> Blob:
+    """Return a blob that was checked without the rows at some positions of some tables, which are ascending."""
+    tables: dict[str, Table] = {}
+    for name in blob.names:
+        rows, at = blob.rows(name), gone.get(name, ())
+        if rows > len(at):
+            left = blob.table(name)
+            if at:
+                gone_of = integers.Gone(rows, at)
+                left = {c: _without(blob, name, column, at, gone_of.without) for c, column in left.items()}
+            tables[name] = [rows - len(at)], left
+    return Blob.made(blob.raw_ids, blob.odd, tables)
 
 
-def _column(blob: Blob, table: str, name: str) -> Any:
-    """Return a column, checked, as lanes, as named numbers, or of uids as both."""
-    raw, rows, code = blob.raw(table, name), blob.rows(table), SCHEMAS[table].columns[name]
-    if code in _SIMPLE and not raw[-2] and raw[-3] is None and (code == "i" or len(raw[0]) < _SHORT):
-        return _constant(code, rows, *raw[:-1])
-    if code == "i":
-        return _lanes(raw, rows)
-    if code == "d":
-        numbers = _lanes(raw, rows)
-        if numbers.lo < 0 or numbers.top >= len(blob.ids):
-            raise Undecodable(f"ids from {numbers.lo} to {numbers.most}")
-        return numbers
-    if code == "t":
-        return _named(columns.texts(raw[0]), _lanes(raw[1:], rows))
-    if code == "u":
-        serials = _lanes(raw[2], rows)
-        if serials.lo < 0 or (serials.most >> 32 and serials.top >> 32):
-            raise Undecodable(f"serials from {serials.lo} to {serials.most}")
-        return _named(columns.heads(raw[0]), _lanes(raw[1], rows)), serials
-    return Named(blob.column(table, name), _ramp(rows))
+def gathered(found: Sequence[Blob], small: int = SMALL) -> list[Blob]:
+    """Return blobs with all rows of those that were checked, in their order, those with few rows as one."""
+    if any(blob.odd for blob in found):
+        return [_merged(found)]
+    pieces: list[Blob] = []
+    few: list[Blob] = []
+    rows = 0
+    for blob in found:
+        if blob.count < small:
+            few.append(blob)
+            rows += blob.count
+        if few and (blob.count >= small or rows >= small):
+            pieces.append(_merged(few))
+            few, rows = [], 0
+        if blob.count >= small:
+            pieces.append(blob)
+    return [*pieces, _merged(few)] if few else pieces
 
 
-@lru_cache(maxsize=1024)
-def _constant(code: str, rows: int, *raw: Any) -> Lanes | Named:
-    """Return a column of one value; most columns are the same in each blob."""
-    if code == "i":
-        return _lanes([*raw, b""], rows)
-    return _named(columns.texts(raw[0]), _lanes([*raw[1:], b""], rows))
-
-
-@lru_cache(maxsize=4096)
-def _empty(table: str, name: str, rows: int) -> Any:
-    """Return a column with the empty value in every row."""
-    code, value = SCHEMAS[table].columns[name], SCHEMAS[table].empty[name]
-    constant = Lanes(rows, 0, 0, b"")
-    if code == "i":
-        return constant._replace(lo=value)
-    if code == "d":
-        return constant
-    if code == "u":
-        return Named([value[:8].ljust(8, b"\0")], constant), constant
-    return Named([value], constant)
-
-
-def join(parts: Sequence[Part], level: int = 6) -> Blob:
-    """Return all rows of some parts, table by table, in their order."""
-    if any(part.blob.odd for part in parts):
-        return Blob(columns.encode(_by_values(parts), level=level))
+def join(pieces: Sequence[Blob], level: int = 6) -> bytes:
+    """Return the bytes of blobs that were checked; only a single one may have ids that are texts."""
     joiner = _Joiner(level)
     body = {}
     for name, schema in SCHEMAS.items():
-        mine = [part for part in parts if name in part.tables]
+        mine = [blob for blob in pieces if blob.rows(name)]
         if mine:
-            known = set().union(*(part.tables[name] for part in mine))
-            found = [[c, code, *joiner.column(mine, name, c, code)] for c, code in schema.columns.items() if c in known]
-            body[name] = [sum(part.rows[name] for part in mine), found]
-    return Blob(packing.pack([columns.VERSION, b"".join(joiner.ids), [], body]), list(joiner.ids))
+            tables, counts = [blob.table(name) for blob in mine], [blob.rows(name) for blob in mine]
+            known = set().union(*tables)
+            found = [
+                [c, code, *joiner.column(schema, c, [table.get(c) for table in tables], counts)]
+                for c, code in schema.columns.items() if c in known
+            ]  # fmt: skip
+            body[name] = [[blob.rows(name) for blob in pieces], found]
+    ids = b"".join(blob.raw_ids for blob in pieces)
+    odd = [own for blob in pieces for own in blob.odd]
+    return packing.pack([columns.VERSION, ids, odd, body, [len(blob.raw_ids) // 16 for blob in pieces]])
 
 
-def _by_values(parts: Sequence[Part]) -> dict[str, Columns]:
+def behind(found: Sequence[Mapping[str, Columns]]) -> dict[str, Columns]:
+    """Return the rows of several tables behind each other, with every column that one of them has."""
     tables: dict[str, Columns] = {}
     for name, schema in SCHEMAS.items():
-        mine = [part for part in parts if name in part.tables]
+        mine = [tables_[name] for tables_ in found if name in tables_]
+        known = set().union(*mine)
         if mine:
             tables[name] = {
-                column: [v for part in mine for v in _values(part, name, column)] for column in schema.columns
-            }
-            for column, (a, b) in schema.near.items():
-                near = map(sub, tables[name][a], tables[name][b])
-                tables[name][column] = list(map(add, tables[name][column], near))
+                column: list(chain.from_iterable(of.get(column) or [empty] * len(of["id"]) for of in mine))
+                for column, empty in schema.empty.items() if column in known
+            }  # fmt: skip
     return tables
 
 
-def _values(part: Part, table: str, name: str) -> list[Any]:
-    """Return a column's values; of one that is predicted, what is stored."""
-    column = part.column(table, name)
-    if isinstance(column, Named):
-        return [column.known[at] for at in column.numbers.values()]
-    if isinstance(column, Lanes):
-        values = column.values()
-        return values if SCHEMAS[table].columns[name] == "i" else [part.blob.ids[at] for at in values]
-    own, serials = column
-    each = zip(own.numbers.values(), serials.values(), strict=True)
-    return [own.known[at] + serial.to_bytes(4, "little") for at, serial in each]
+def _merged(few: Sequence[Blob]) -> Blob:
+    """Return all rows of several blobs as one piece, by their values."""
+    if len(few) == 1:
+        return few[0]
+    return of_columns(behind([{name: blob.all(name) for name in blob.names} for blob in few]))
+
+
+def _checked(blob: Blob, table: str, column: list[Any], known: int) -> list[Any]:
+    """Return a column of a blob that has so many ids."""
+    name, code, *raw = column
+    rows = blob.rows(table)
+    if code == "i" and raw[1:] == _CONSTANT and _is_int(raw[0]):
+        return column
+    if code == "i":
+        return [name, code, *integers.checked(raw, rows)]
+    if code == "d":
+        return [name, code, *integers.below(raw, rows, known + 1)]
+    if code == "t":
+        return [name, code, raw[0], *integers.below(raw[1:], rows, len(blobs.texts(raw[0])))]
+    if code == "u":
+        heads, numbers, serials = raw
+        bounds = (numbers, len(blobs.heads(heads))), (serials, 1 << 32)
+        return [name, code, heads, *(integers.below(one, rows, bound) for one, bound in bounds)]
+    return [name, code, *Writer({}, 0).column(code, blob.column(table, name))]
+
+
+def _without(blob: Blob, table: str, column: list[Any], gone: Sequence[int], left: Callable[[Raw], Raw]) -> list[Any]:
+    """Return a column without some rows; `left` takes them out of integers."""
+    name, code, *raw = column
+    if code in _NUMBERED:
+        if not raw[-2] and raw[-3] is None:
+            return column
+        return [name, code, *raw[:-4], *left(raw[-4:])]
+    if code == "u":
+        return [name, code, raw[0], *map(left, raw[1:])]
+    values = [value for at, value in enumerate(blob.column(table, name)) if at not in gone]
+    return [name, code, *Writer({}, 0).column(code, values)]
 
 
 class _Joiner:
     def __init__(self, level: int) -> None:
-        self.ids: dict[bytes, int] = {b"": 0}
         self._writer = Writer({}, level)
-        self._numbers = Writer({}, min(level, _NUMBERS_LEVEL))
-        self._mine: dict[int, dict[Lanes, Lanes]] = {}  # what numbers of a part became, by the part's id()
+        self._squeezed = Writer({}, min(level, _NUMBERS_LEVEL)).squeezed
 
-    def column(self, parts: Sequence[Part], table: str, name: str, code: str) -> Raw:
-        """Return a column's bytes, after its name and code."""
-        found = [part.column(table, name) for part in parts]
-        if code == "i":
-            return self._integers(found)
-        if code == "d":
-            return self._integers([self._ids(part, lanes) for part, lanes in zip(parts, found, strict=True)])
+    def column(self, schema: Schema, name: str, found: Sequence[list[Any] | None], counts: Sequence[int]) -> list[Any]:
+        """Return a column's bytes, after its name and code; of pieces with so many rows, some of which lack it."""
+        code, empty = schema.columns[name], schema.empty[name]
+        raws = [
+            column[2:] if column else _missing(code, empty, rows) for column, rows in zip(found, counts, strict=True)
+        ]
+        if code in {"i", "d"}:
+            return integers.join(raws, counts, self._squeezed)
+        if code == "f":
+            return [self._writer.squeezed(b"".join(raw[0][1:] for raw in raws))]
         if code == "t":
-            texts, numbers = self._numbered(found)
-            if len(texts) == 1:
-                return [b"\0" + packing.pack(texts), 0, None, 0, b""]
-            return [self._writer.squeezed(packing.pack(texts)), *self._integers(numbers)]
-        if code == "u":
-            heads, numbers = self._numbered([own for own, _ in found])
-            return [b"".join(heads), self._integers(numbers), self._integers([serials for _, serials in found])]
-        return self._writer.column(code, [own.known[at] for own in found for at in own.numbers.values()])
-
-    def _ids(self, part: Part, numbers: Lanes) -> Lanes:
-        """Return a part's numbers of ids as those of the whole; one that was not met yet is the next."""
-        if not numbers.width and not numbers.lo:
-            return numbers
-        mine = self._mine.setdefault(id(part), {})
-        if numbers not in mine:  # tables of a part mostly have the same ids in the same order
-            mine[numbers] = self._placed(part.blob.ids, numbers.values())
-        return mine[numbers]
-
-    def _placed(self, own: Sequence[bytes], numbers: Sequence[int]) -> Lanes:
-        known, used = self.ids, [own[at] for at in numbers]
-        fresh = [one for one in dict.fromkeys(used) if one not in known]
-        first = len(known)
-        known.update(zip(fresh, range(first, first + len(fresh)), strict=True))
-        if len(fresh) == len(used):
-            return _ramp(len(used))._replace(lo=first)
-        return lanes_of(list(map(known.__getitem__, used)))
-
-    def _numbered(self, found: Sequence[Named]) -> tuple[list[Any], list[Lanes]]:
-        """Return the distinct values of several parts and their numbers in them."""
-        known: dict[Any, int] = {}
-        out = []
-        for values, (rows, lo, width, planes) in found:
-            if not width:
-                out.append(Lanes(rows, known.setdefault(values[lo], len(known)), 0, b""))
-            elif width > 1:
-                used = Lanes(rows, lo, width, planes).values()
-                mine = {at: known.setdefault(values[at], len(known)) for at in dict.fromkeys(used)}
-                out.append(lanes_of([mine[at] for at in used]))
-            else:
-                out.append(_renumbered(values, Lanes(rows, lo, width, planes), known))
-        return list(known), out
-
-    def _integers(self, found: Sequence[Lanes]) -> Raw:
-        lo = found[0].lo
-        if {lanes[1:3] for lanes in found} == {(lo, 0)}:
-            return [lo, None, 0, b""]
-        lo, most = min([lanes.lo for lanes in found]), max([lanes.most for lanes in found])
-        if _is_ramp(found):
-            return [1, lo, 0, b""]
-        width = _width(most - lo)
-        if not width:
-            return self._numbers.integers([value for lanes in found for value in lanes.values()])
-        joined = b"".join([_moved(lanes, lo, width) for lanes in found])
-        planes = [joined[i::width] for i in range(width)]
-        while planes and not any(planes[-1]):
-            planes.pop()
-        if not planes:
-            return [lo, None, 0, b""]
-        if len(planes) > 1 and _may_shrink(found, joined, width, (max(planes[-1]) + 1) << 8 * (len(planes) - 1)):
-            return self._numbers.integers([lo + value for value in array(_TYPES[width], joined)])
-        width = next(w for w in _TYPES if len(planes) <= w)
-        data = b"".join(planes).ljust(width * len(planes[0]), b"\0")
-        return [lo, None, width, self._numbers.squeezed(data)]
+            texts, numbers = _renumbered([(blobs.texts(raw[0]), raw[1:]) for raw in raws], counts)
+            squeezed = self._writer.squeezed(packing.pack(texts))
+            return [squeezed, *integers.join(numbers, counts, self._squeezed)]
+        if code == "b":
+            values, numbers = _renumbered([(raw[0], raw[1]) for raw in raws], counts)
+            return [values, integers.join(numbers, counts, self._squeezed)]
+        heads, numbers = _renumbered([(blobs.heads(raw[0]), raw[1]) for raw in raws], counts)
+        joined = [integers.join(one, counts, self._squeezed) for one in (numbers, [raw[2] for raw in raws])]
+        return [b"".join(heads), *joined]
 
 
-def lanes_of(values: Sequence[int]) -> Lanes:
-    """Return integers as lanes; there must be one at least."""
-    lo = min(values)
-    span = max(values) - lo
-    if not span:
-        return Lanes(len(values), lo, 0, b"")
-    width = _width(span)
-    if not width:
-        raise Undecodable(f"integers from {lo} to {lo + span}")
-    raw = array(_TYPES[width], [value - lo for value in values]).tobytes()
-    return Lanes(len(values), lo, width, b"".join([raw[i::width] for i in range(width)]))
+def _missing(code: str, empty: Any, rows: int) -> list[Any]:
+    """Return the bytes of a column with the empty value in every row."""
+    constant = [0, None, 0, b""]
+    if code == "i":
+        return [empty, None, 0, b""]
+    if code == "f":
+        return [bytes(1 + 8 * rows)]
+    if code == "t":
+        return [b"\0" + packing.pack([empty]), *constant]
+    if code == "b":
+        return [[empty], constant]
+    return [bytes(8), constant, constant] if code == "u" else constant
 
 
-def _lanes(raw: Raw, rows: int) -> Lanes:
-    """Return the integers of a column."""
-    lo, first, width, _ = raw
-    if first is None:
-        return Lanes(rows, lo, width, columns.planes(raw, rows))
-    if width or lo != 1:
-        return lanes_of(columns.integers(raw, rows))
-    columns.planes([first, None, 0, b""], rows)  # for what it says of one that is no number
-    return _ramp(rows)._replace(lo=first)
+def _renumbered(found: Sequence[tuple[Sequence[Any], Raw]], counts: Sequence[int]) -> tuple[list[Any], list[Raw]]:
+    """Return the distinct values that columns of several pieces use, and their numbers in them."""
+    known: dict[Any, int] = {}
+    out: list[Raw] = []
+    for (values, raw), rows in zip(found, counts, strict=True):
+        lo, first, width, data = raw
+        if first is None and not width:
+            out.append([known.setdefault(values[lo], len(known)), None, 0, b""])
+        elif first is None and width == 1:
+            out.append(_translated(values, lo, data[1:], known))
+        else:
+            numbers = integers.read(raw, rows)
+            places = {at: known.setdefault(values[at], len(known)) for at in dict.fromkeys(numbers)}
+            out.append(_of_places(places.values(), [places[at] for at in numbers]))
+    return list(known), out
 
 
-def _named(values: Sequence[Any], numbers: Lanes) -> Named:
-    if numbers.lo < 0 or numbers.top >= len(values):
-        raise Undecodable(f"number {numbers.top} of {len(values)} values")
-    return Named(values, numbers)
-
-
-def _renumbered(values: Sequence[Any], numbers: Lanes, known: dict[Any, int]) -> Lanes:
+def _translated(values: Sequence[Any], lo: int, plane: bytes, known: dict[Any, int]) -> Raw:
     """Return numbers of a byte each as those of the whole."""
-    table = bytearray(_BYTE)
-    places = {at: known.setdefault(values[numbers.lo + at], len(known)) for at in dict.fromkeys(numbers.planes)}
+    places = {at: known.setdefault(values[lo + at], len(known)) for at in integers.distinct(plane)}
     if max(places.values()) >= _BYTE:
-        return lanes_of([places[at] for at in numbers.planes])
+        return _of_places(places.values(), [places[at] for at in plane])
+    table = bytearray(_BYTE)
     for at, place in places.items():
         table[at] = place
-    return Lanes(numbers.rows, 0, 1, numbers.planes.translate(table))
+    return [0, None, 1, b"\0" + plane.translate(table)]
 
 
-@lru_cache(maxsize=64)
-def _ramp(rows: int) -> Lanes:
-    return lanes_of(range(rows))
-
-
-def _is_ramp(found: Sequence[Lanes]) -> bool:
-    """Return whether each integer is one more than that before it."""
-    following = found[0].lo
-    for lanes in found:
-        if lanes.lo != following or lanes != _ramp(lanes.rows)._replace(lo=following):
-            return False
-        following += lanes.rows
-    return True
-
-
-def _moved(lanes: Lanes, lo: int, width: int) -> bytes:
-    """Return integers in lanes of so many bytes, one behind the other, as what each is above `lo`."""
-    above = lanes.lo - lo
-    if not lanes.width:
-        return above.to_bytes(width, "little") * lanes.rows
-    lying = bytearray(width * lanes.rows)
-    for i in range(lanes.width):
-        lying[i::width] = lanes.planes[i * lanes.rows : (i + 1) * lanes.rows]
-    if not above:
-        return bytes(lying)
-    return (int.from_bytes(lying, "little") + above * _ones(lanes.rows, width)).to_bytes(len(lying), "little")
-
-
-@lru_cache(maxsize=64)
-def _ones(rows: int, width: int) -> int:
-    """Return a 1 in each of so many lanes."""
-    return int.from_bytes(b"\1".ljust(width, b"\0") * rows, "little")
-
-
-def _may_shrink(found: Sequence[Lanes], joined: bytes, width: int, span: int) -> bool:
-    """Return whether differences can be narrower, as far as the first ones and those from part to part tell."""
-    firsts = accumulate([lanes.rows for lanes in found[:-1]])
-    around = b"".join([joined[(at - 1) * width : (at + 1) * width] for at in firsts])
-    some, steps = array(_TYPES[width], joined[: width * _TRIED]).tolist(), array(_TYPES[width], around).tolist()
-    tried = list(chain(map(sub, some[1:], some), map(sub, steps[1::2], steps[::2])))
-    return bool(tried) and 4 * (max(tried) - min(tried)) < span
-
-
-def _width(span: int) -> int:
-    """Return the bytes of a lane for what is at most so much, 0 when there is none so wide."""
-    return next((width for width in _TYPES if span < 1 << 8 * width), 0)
+def _of_places(places: Collection[int], numbers: Sequence[int]) -> Raw:
+    """Return numbers as they are, without differences."""
+    width, code = (1, "B") if max(places) < _BYTE else (2, "H") if max(places) < _BYTE**2 else (4, "I")
+    raw = array(code, numbers).tobytes()
+    return [0, None, width, b"\0" + b"".join(raw[i::width] for i in range(width))]

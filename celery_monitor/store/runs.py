@@ -16,11 +16,9 @@ from celery_monitor.model import BUCKET_S, WEIGHTED, Batch, Cell, Metrics, is_ke
 from celery_monitor.signals.record import Flag, State, fixed_id
 from celery_monitor.store import columns, inbox, shelves, waits
 from celery_monitor.store.blocks import View
-from celery_monitor.store.columns import Blob
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.filler import Filler
-from celery_monitor.store.joining import Part
 from celery_monitor.store.keys import RUNS_S
 from celery_monitor.store.report import Step
 
@@ -141,7 +139,7 @@ def settle(store: Store, cursor: bytes, verdicts: Verdicts, now_us: int) -> bool
     tables = {name: columns.from_rows(columns.SCHEMAS[name], found) for name, found in rows.items() if found}
     if tables:
         filler = Filler(store, store.keys.executions, at.executions, commit, step)
-        filler.add(Part.of(Blob(columns.encode(tables, level=0))))
+        filler.add(tables)
         filler.close()
     _count(store, verdicts.over, commit, now_us)
     waits.count(verdicts.waits, store, commit, now_us)

@@ -5,18 +5,18 @@ So a flood of logs displaces no execution, and what failed is found without look
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import FAILED
 from celery_monitor.signals.record import State
-from celery_monitor.store import blocks, index
-from celery_monitor.store.blocks import View
-from celery_monitor.store.columns import Blob
+from celery_monitor.store import blocks, filler, index, joining
+from celery_monitor.store.blob import Blob
+from celery_monitor.store.blocks import Tables, View
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import Filled, TasksCursor
-from celery_monitor.store.joining import Part
 from celery_monitor.store.keys import Shelf
 from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import BROKEN_BLOB, Step
@@ -60,39 +60,54 @@ class Sorted(NamedTuple):
     """All rows of an entry, those for the executions' shelf, those for the other, and how many came too late."""
 
     tables: View
-    well: Part
-    ill: Part
+    well: Blob | Tables
+    ill: Tables
     late: int
 
     @property
     def rows(self) -> int:
         """Rows for both shelves."""
-        return self.well.count + self.ill.count
+        return filler.rows_of(self.well) + filler.rows_of(self.ill)
 
 
 def sort_out(data: bytes, oldest_us: int) -> Sorted:
     """Return what goes on each shelf of an entry's rows, without those that ended (were published) before a time.
 
+    Few rows are decoded: they become one blob with those of other entries.
+
     Raises:
         Undecodable: broken, or of a newer version.
     """
     blob = Blob(data)
-    part, late = Part.of(blob), blocks.late(blob, oldest_us)
-    ill: dict[str, Sequence[int]] = {}
+    few = blob.count < joining.SMALL
+    if not few:
+        blob = joining.checked(blob)
+    late = blocks.late(blob, oldest_us)
     gone: dict[str, Sequence[int]] = dict(late)
+    ill: Tables = {}
     for name, positions in (("attempts", _troubles(blob)), ("logs", range(blob.rows("logs")))):
         if positions:
             before = set(late.get(name, ()))
-            ill[name] = [at for at in positions if at not in before]
+            ill[name] = blob.some(name, [at for at in positions if at not in before])
             gone[name] = sorted(before.union(positions))
-    well = part.without(gone) if gone else part
-    return Sorted(blocks.view(part.blob), well, part.only(ill), sum(map(len, late.values())))
+    well = _left(blob, gone) if few else joining.without(blob, gone) if gone else blob
+    return Sorted(blocks.view(blob), well, ill, sum(map(len, late.values())))
+
+
+def _left(blob: Blob, gone: Mapping[str, Sequence[int]]) -> Tables:
+    """Return the columns of each table without the rows at some positions."""
+    tables = {name: blob.all(name) for name in blob.names}
+    for name, positions in gone.items():
+        kept = [at not in positions for at in range(blob.rows(name))]
+        tables[name] = {column: list(compress(values, kept)) for column, values in tables[name].items()}
+    return tables
 
 
 def _troubles(blob: Blob) -> list[int]:
-    states = blob.column("attempts", "state")
-    bad = _TROUBLES.intersection(states)
-    return [at for at, state in enumerate(states) if state in bad] if bad else []
+    if not blob.rows("attempts"):
+        return []
+    bad = _TROUBLES & blob.distinct("attempts", "state")
+    return [at for at, state in enumerate(blob.column("attempts", "state")) if state in bad] if bad else []
 
 
 def drop_oldest(

@@ -16,7 +16,7 @@ from operator import add, sub
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import Cell, Series
-from celery_monitor.store import columns, shapes
+from celery_monitor.store import integers, shapes
 from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.shapes import LARGEST
 
@@ -92,16 +92,16 @@ def decode(raw: Any) -> Tallies:
     starts = [(bucket(at), _count(rows, MAX_ROWS)) for at, rows in buckets]
     rows = _count(sum(n for _, n in starts), MAX_ROWS)
     known = list(map(name, series))
-    numbers, lengths = columns.integers(which, rows), columns.integers(sizes, rows * len(FIELDS))
+    numbers, lengths = integers.read(which, rows), integers.read(sizes, rows * len(FIELDS))
     _within(numbers, which, range(len(known)))
     _within(lengths, sizes, range(MAX_KEYS))
     every = _count(sum(lengths), MAX_KEYS)
-    places = columns.integers(keys, every)
+    places = integers.read(keys, every)
     _within(places, keys, _KEYS)
     full = sum(map(bool, islice(lengths, rows * len(TABLES), None)))
-    low, wide, above = (columns.integers(column, full) for column in (least, spread, rest))
+    low, wide, above = (integers.read(column, full) for column in (least, spread, rest))
     found = [_error(rows, *error) for error in errors]
-    return Tallies(starts, known, numbers, lengths, places, columns.integers(ns, every), low, wide, above, found)
+    return Tallies(starts, known, numbers, lengths, places, integers.read(ns, every), low, wide, above, found)
 
 
 class Sums:
@@ -243,7 +243,7 @@ def _column(values: list[int]) -> list[Any]:
         return [0, None, 0, b""]
     if not -LARGEST <= min(values) <= max(values) <= LARGEST:
         values = [max(-LARGEST, min(value, LARGEST)) for value in values]
-    return columns.Writer({}, 0).integers(values)
+    return integers.write(values)
 
 
 def _within(values: Sequence[int], raw: Sequence[Any], bounds: range) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from celery_monitor.errors import StoreRefused, StoreUnreachable
 from celery_monitor.model import Attempt, Batch
 from celery_monitor.query.reader import Reader
-from celery_monitor.store import columns, inbox
+from celery_monitor.store import inbox
+from celery_monitor.store.blob import Blob
 from celery_monitor.store.connection import Store
 from tests.store.batches import NOW_US, attempt, batch
 from tests.store.shelved import stored_blocks
@@ -39,7 +40,7 @@ def rows(store: Store) -> Counter[bytes]:
     """Return how often each attempt's uid is in the blocks."""
     uids: Counter[bytes] = Counter()
     for raw in stored_blocks(store):
-        uids.update(columns.Blob(raw).column("attempts", "uid"))
+        uids.update(Blob(raw).column("attempts", "uid"))
     return uids
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from celery_monitor.model import Attempt, Publish
 from celery_monitor.store import columns, packing
-from celery_monitor.store.columns import ATTEMPTS, PUBLISHES, Blob, Schema
+from celery_monitor.store.blob import Blob
+from celery_monitor.store.columns import ATTEMPTS, PUBLISHES, Schema
 from celery_monitor.store.packing import Undecodable
 from tests.store.batches import NOW_US, attempt, publish, task_id
 
@@ -52,9 +53,9 @@ def test_an_id_is_found_by_its_number_or_not_at_all(ids: list[bytes], other: byt
     blob = Blob(columns.encode({"attempts": columns.from_rows(ATTEMPTS, rows)}))
 
     for packed in filter(None, [*ids, other]):
-        number = blob.number(packed)
-        found = [at for at, n in enumerate(blob.numbers("attempts", "id")) if n == number]
-        assert found == [at for at, i in enumerate(ids) if i == packed]
+        numbers = blob.numbered([packed])
+        found = [at for at, n in enumerate(blob.numbers("attempts", "id")) if n in numbers]
+        assert found == blob.positions("attempts", "id", numbers) == [at for at, i in enumerate(ids) if i == packed]
 
 
 def test_a_column_that_is_unknown_is_ignored_and_one_that_is_missing_is_empty() -> None:

@@ -13,7 +13,8 @@ from celery_monitor.errors import StoreUnreachable
 from celery_monitor.model import Batch, Cell
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import State
-from celery_monitor.store import blocks, columns, commit, inbox, index, tiers
+from celery_monitor.store import blocks, commit, inbox, index, tiers
+from celery_monitor.store.blob import Blob
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor, TasksCursor
 from celery_monitor.store.fold import fold
@@ -34,7 +35,7 @@ def stored_rows(store: Store) -> Counter[bytes]:
     """How often each attempt's uid is in the blocks."""
     uids: Counter[bytes] = Counter()
     for raw in stored_blocks(store):
-        uids.update(columns.Blob(raw).column("attempts", "uid"))
+        uids.update(Blob(raw).column("attempts", "uid"))
     return uids
 
 

@@ -17,7 +17,8 @@ from celery_monitor.cli.embedded import EmbeddedServer
 from celery_monitor.model import Attempt
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import State
-from celery_monitor.store import columns, inbox, lease, lost, packing, waits
+from celery_monitor.store import inbox, lease, lost, packing, waits
+from celery_monitor.store.blob import Blob
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor, TasksCursor
 from celery_monitor.store.fold import fold
@@ -110,7 +111,7 @@ def times_stored(store: Store, row: Attempt) -> int:
     times = 0
     for key in store.client.keys(store.keys.executions.block(0)[:-1] + "*"):
         with suppress(packing.Undecodable):
-            times += columns.Blob(store.client.get(key)).column("attempts", "uid").count(row.uid)
+            times += Blob(store.client.get(key)).column("attempts", "uid").count(row.uid)
     return times
 
 

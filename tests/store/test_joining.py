@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from celery_monitor.details import ROWS
 from celery_monitor.model import Attempt, Publish
 from celery_monitor.store import columns, joining
-from celery_monitor.store.columns import PUBLISHES, SCHEMAS, Blob
-from celery_monitor.store.joining import Lanes, Part
+from celery_monitor.store.blob import Blob
+from celery_monitor.store.columns import PUBLISHES, SCHEMAS
 from celery_monitor.store.packing import Undecodable, pack, unpack
 
 _ID = st.sampled_from([bytes([n]) * 16 for n in range(5)])
@@ -39,8 +39,14 @@ _TABLES = st.fixed_dictionaries(
 )
 
 
-def part_of(tables: dict[str, Rows], level: int = 1) -> Part:
-    return Part.of(Blob(columns.encode({n: columns.from_rows(SCHEMAS[n], r) for n, r in tables.items()}, level=level)))
+def part_of(tables: dict[str, Rows], level: int = 1) -> Blob:
+    data = columns.encode({n: columns.from_rows(SCHEMAS[n], r) for n, r in tables.items()}, level=level)
+    return joining.checked(Blob(data))
+
+
+def joined(parts: list[Blob], small: int = 3) -> bytes:
+    """Join some as pieces and those of fewer than `small` rows by their values."""
+    return joining.join(joining.gathered(parts, small))
 
 
 def rows_of(data: bytes) -> dict[str, Rows]:
@@ -49,10 +55,37 @@ def rows_of(data: bytes) -> dict[str, Rows]:
 
 
 @settings(max_examples=40)
-@given(st.lists(_TABLES, min_size=1, max_size=3))
-def test_what_is_joined_is_all_rows_in_their_order(all_tables: list[dict[str, Rows]]) -> None:
-    found = rows_of(joining.join([part_of(tables) for tables in all_tables]).data)
+@given(st.lists(_TABLES, min_size=1, max_size=3), st.sampled_from([0, 4, 64]))
+def test_what_is_joined_is_all_rows_in_their_order(all_tables: list[dict[str, Rows]], small: int) -> None:
+    found = rows_of(joined([part_of(tables) for tables in all_tables], small))
     expected = {name: [row for tables in all_tables for row in tables.get(name, [])] for name in SCHEMAS}
+    assert found == {name: rows for name, rows in expected.items() if rows}
+
+
+@settings(max_examples=40)
+@given(st.lists(_TABLES, min_size=2, max_size=4), st.sets(_ID, max_size=3), st.sampled_from([0, 4, 64]))
+def test_rows_of_some_ids_are_found_in_every_piece(
+    all_tables: list[dict[str, Rows]], ids: set[bytes], small: int
+) -> None:
+    blob = Blob(joined(list(map(part_of, all_tables)), small))
+    numbers = blob.numbered(ids)
+    for name in ("attempts", "publishes"):
+        rows = [row for tables in all_tables for row in tables[name]]
+        at = [n for n, row in enumerate(rows) if row.id in ids]
+        assert blob.positions(name, "id", numbers) == at
+        assert blob.pick(name, at[::-1]) == [rows[n] for n in at[::-1]]
+        assert [numbers.get(n) for n in blob.numbers(name, "id")] == [r.id if r.id in ids else None for r in rows]
+        assert blob.distinct(name, "task") == {row.task for row in rows}
+
+
+@settings(max_examples=40)
+@given(st.lists(_TABLES, min_size=1, max_size=3), _TABLES, st.sampled_from([0, 64]))
+def test_a_block_is_taken_apart_to_go_on_with_it(
+    all_tables: list[dict[str, Rows]], more: dict[str, Rows], small: int
+) -> None:
+    again = [joining.checked(piece) for piece in Blob(joined(list(map(part_of, all_tables)), small)).pieces()]
+    found = rows_of(joined([*again, part_of(more)], small))
+    expected = {name: [row for tables in (*all_tables, more) for row in tables.get(name, [])] for name in SCHEMAS}
     assert found == {name: rows for name, rows in expected.items() if rows}
 
 
@@ -61,10 +94,10 @@ def test_what_is_joined_is_all_rows_in_their_order(all_tables: list[dict[str, Ro
 def test_rows_taken_out_and_rows_left_are_all_rows(tables: dict[str, Rows], data: st.DataObject) -> None:
     part, rows = part_of(tables), tables["attempts"]
     at = sorted(data.draw(st.sets(st.integers(0, len(rows) - 1)))) if rows else []
-    left, taken = part.without({"attempts": at}), part.only({"attempts": at})
-    assert rows_of(joining.join([left]).data).get("attempts", []) == [r for n, r in enumerate(rows) if n not in at]
-    assert rows_of(joining.join([taken]).data) == ({"attempts": [rows[n] for n in at]} if at else {})
-    assert part.count - left.count == taken.count == len(at)
+    left = joining.without(part, {"attempts": at})
+    assert rows_of(joined([left])).get("attempts", []) == [r for n, r in enumerate(rows) if n not in at]
+    assert part.pick("attempts", at) == [rows[n] for n in at]
+    assert part.count - left.count == len(at)
 
 
 def _publish(n: int, **others: Any) -> Publish:
@@ -73,27 +106,27 @@ def _publish(n: int, **others: Any) -> Publish:
 
 def test_ids_that_are_texts_are_joined_by_their_values() -> None:
     tables = [{"publishes": [_publish(1, id=b"order-1")]}, {"publishes": [_publish(2)]}]
-    assert rows_of(joining.join([part_of(t) for t in tables]).data)["publishes"] == list(
+    assert rows_of(joined([part_of(t) for t in tables]))["publishes"] == list(
         chain.from_iterable(t["publishes"] for t in tables)
     )
 
 
 def test_more_texts_than_a_byte_can_number_are_joined() -> None:
     tables = [{"publishes": [_publish(n, task=f"shop.t{n}") for n in range(at, at + 150)]} for at in (0, 150, 300)]
-    found = rows_of(joining.join([part_of(t) for t in tables]).data)["publishes"]
+    found = rows_of(joined([part_of(t) for t in tables]))["publishes"]
     assert [row[list(PUBLISHES.columns).index("task")] for row in found] == [f"shop.t{n}" for n in range(450)]
 
 
 def test_texts_of_rows_left_out_are_not_stored() -> None:
     rows = [_publish(1), _publish(2, task="secret.charge"), _publish(3, task="shop.ship")]
-    data = joining.join([part_of({"publishes": rows}).without({"publishes": [1]})]).data
+    data = joined([joining.without(part_of({"publishes": rows}), {"publishes": [1]})])
     assert b"secret" not in data
     assert [row[5] for row in rows_of(data)["publishes"]] == ["shop.charge", "shop.ship"]
 
 
 def test_ids_in_a_row_take_no_bytes_each() -> None:
     tables = [{"publishes": [_publish(n) for n in range(at, at + 100)]} for at in (0, 100, 200)]
-    _, ids, _, body = unpack(joining.join([part_of(t) for t in tables]).data)
+    _, ids, _, body, _ = unpack(joined([part_of(t) for t in tables]))
     assert len(ids) == 300 * 16
     assert next(column for column in body["publishes"][1] if column[0] == "id")[2:] == [1, 1, 0, b""]
 
@@ -108,8 +141,8 @@ def test_columns_that_are_missing_or_new_are_joined() -> None:
         columns.encode({"publishes": columns.from_rows(PUBLISHES, [_publish(1, published_us=5)])}, level=0)
     )
     body["publishes"][1] = [c for c in body["publishes"][1] if c[0] != "due_us"] + [["new", "i", 5, None, 0, b""]]
-    part = Part.of(Blob(pack([version, ids, odd, body])))
-    assert rows_of(joining.join([part, part_of({"publishes": [_publish(2, due_us=7)]})]).data)["publishes"] == [
+    part = joining.checked(Blob(pack([version, ids, odd, body])))
+    assert rows_of(joined([part, part_of({"publishes": [_publish(2, due_us=7)]})]))["publishes"] == [
         _publish(1, published_us=5), _publish(2, due_us=7),
     ]  # fmt: skip
 
@@ -135,12 +168,4 @@ def test_a_broken_column_is_found_before_it_is_joined(column: str, raw: list[Any
     )
     body["publishes"][1] = [[column, *raw] if c[0] == column else c for c in body["publishes"][1]]
     with pytest.raises(Undecodable):
-        Part.of(Blob(pack([version, ids, odd, body])))
-
-
-@given(st.lists(st.integers(-(1 << 62), 1 << 62), min_size=1, max_size=20))
-def test_lanes_hold_what_they_were_made_of(values: list[int]) -> None:
-    found: Lanes = joining.lanes_of(values)
-    assert found.values() == values
-    assert found.top == max(values) <= found.most
-    assert found.lo == min(values)
+        joining.checked(Blob(pack([version, ids, odd, body])))

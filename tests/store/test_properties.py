@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from celery_monitor.model import Cell, Gauge, Metrics, Series
 from celery_monitor.store import columns, dumps, inbox, lifetime, packing, tiers
-from celery_monitor.store.columns import SCHEMAS, Blob, Schema
+from celery_monitor.store.blob import Blob
+from celery_monitor.store.columns import SCHEMAS, Schema
 from celery_monitor.store.lifetime import Lifetime
 from celery_monitor.store.tiers import TASKS
 

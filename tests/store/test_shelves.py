@@ -69,7 +69,7 @@ def test_what_failed_outlives_what_did_not(redis_url: str) -> None:
 def test_each_row_lies_on_one_shelf(state: State) -> None:
     rows: dict[str, list[Any]] = {"attempts": [attempt(1), attempt(2, state=int(state))], "logs": [log(1)]}
     found = shelves.sort_out(columns.encode({n: columns.from_rows(SCHEMAS[n], r) for n, r in rows.items()}), 0)
-    tables = [blocks.read(joining.join([part]).data) for part in (found.well, found.ill)]
+    tables = [blocks.read(joining.join([joining.of_columns(part)])) for part in (found.well, found.ill)]
     bad = state in {State.FAILURE, State.LOST}
     on = [table["attempts"]["id"] for table in tables]
     assert on == ([[task_id(1)], [task_id(2)]] if bad else [[task_id(1), task_id(2)], []])
