@@ -13,7 +13,7 @@ greatest is not told. Integers are as in `store.signed`.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain, compress, pairwise, repeat
 from operator import add, itemgetter
@@ -119,16 +119,14 @@ class Kind(NamedTuple):
 
 
 class Told(NamedTuple):
-    """One kind of sketch as it is told; `sizes`, `low`, `high` and `rest` are of each row."""
+    """One kind of sketch as it is told; `sizes` and the three `ends` are of each row."""
 
     body: list[Any]
     sizes: list[int]
-    low: list[int]
-    high: list[int]
-    rest: list[int]
+    ends: list[tuple[int, int, int]]
 
 
-def tell(sketches: Sequence[Sketch], near: Sequence[int | None] | None = None) -> Told:
+def tell(sketches: Sequence[Sketch], near: Iterable[int | None] = repeat(None)) -> Told:
     """Return the sketches of all rows.
 
     Parameters:
@@ -136,27 +134,18 @@ def tell(sketches: Sequence[Sketch], near: Sequence[int | None] | None = None) -
     """
     tables = [sketch.bins for sketch in sketches]
     sizes = [sum(table.values()) for table in tables]
-    # Corrections may leave a sketch of one value with two ends.
-    odd = any(n == 1 and each.least != each.most for n, each in zip(sizes, sketches, strict=True))
-    one_by_one = not odd and _are_few(list(chain.from_iterable([table.values() for table in tables])))
-    if one_by_one:
+    if _are_few(tables, sizes):
         bins = [
             sorted(table if len(table) == n else chain.from_iterable(map(repeat, table, table.values())))
             for table, n in zip(tables, sizes, strict=True)
         ]
-        body = _narrow(list(chain.from_iterable(bins)))
-    else:
-        bins, sizes = list(map(sorted, tables)), list(map(len, tables))
-        ns = [table[key] for table, own in zip(tables, bins, strict=True) for key in own]
-        body = [None, signed.write(list(chain.from_iterable(bins))), signed.write(ns)]
-    ends = list(_ends(sketches, bins, int(one_by_one)))
-    low, high, rest = map(list, zip(*ends, strict=True)) if ends else ([], [], [])
-    if near is not None:
-        rest = [
-            above if by is None else (each.total if own else 0) - by
-            for above, by, each, own in zip(rest, near, sketches, bins, strict=True)
-        ]
-    return Told(body, sizes, low, high, rest)
+        ends = _ends(sketches, bins, 1, near)
+        if ends is not None:
+            return Told(_narrow(list(chain.from_iterable(bins))), sizes, ends)
+    bins = list(map(sorted, tables))
+    ns = [table[key] for table, own in zip(tables, bins, strict=True) for key in own]
+    body = [None, signed.write(list(chain.from_iterable(bins))), signed.write(ns)]
+    return Told(body, list(map(len, bins)), _ends(sketches, bins, 0, near) or [])
 
 
 def read(raw: Any, layout: Layout, low: list[int], high: list[int], rest: list[int]) -> Kind:
@@ -194,23 +183,33 @@ def within(values: Sequence[int], bounds: range) -> None:
         raise Undecodable(f"numbers from {min(values)} to {max(values)} for {bounds}")
 
 
-def _are_few(ns: list[int]) -> bool:
-    """Return whether so many values of each bin are to be told one by one."""
-    return not ns or (min(ns) > 0 and sum(ns) <= _REPEATS * len(ns))
+def _are_few(tables: Sequence[dict[int, int]], sizes: Sequence[int]) -> bool:
+    """Return whether the values of each bin are to be told one by one."""
+    if sum(sizes) > _REPEATS * sum(map(len, tables)):
+        return False
+    return min(chain.from_iterable([table.values() for table in tables]), default=1) > 0
 
 
-def _ends(sketches: Sequence[Sketch], bins: Sequence[list[int]], alone: int) -> Iterator[tuple[int, int, int]]:
-    """Yield what is told of each sketch's ends; the greatest of so many values is the least."""
-    for sketch, own in zip(sketches, bins, strict=True):
-        n = len(own)
-        if n > alone:
-            least, most = sketch.least, sketch.most
-            yield least - FLOORS[own[0] + 1], most - FLOORS[own[-1] + 1], sketch.total - least - most
-        elif n:
-            least = sketch.least
-            yield least - FLOORS[own[0] + 1], 0, sketch.total - least
-        else:
-            yield 0, 0, 0
+def _ends(
+    sketches: Sequence[Sketch], bins: Sequence[list[int]], alone: int, near: Iterable[int | None]
+) -> list[tuple[int, int, int]] | None:
+    """Return what is told of each sketch's ends; the greatest of so many values is the least.
+
+    Corrections may leave a sketch of one value with two ends: there is nothing to return then.
+    """
+    found = []
+    for sketch, own, by in zip(sketches, bins, near, strict=False):
+        least = most = low = high = total = 0
+        if own:
+            least, total = sketch.least, sketch.total
+            low = least - FLOORS[own[0] + 1]
+            if len(own) > alone:
+                most = sketch.most
+                high = most - FLOORS[own[-1] + 1]
+            elif least != sketch.most:
+                return None
+        found.append((low, high, total - least - most if by is None else total - by))
+    return found
 
 
 def _narrow(bins: list[int]) -> list[Any]:

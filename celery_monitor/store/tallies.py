@@ -83,8 +83,9 @@ def encode(cells: Cells) -> list[Any]:
         list(map(len, tables)), list(chain.from_iterable(tables)),
         list(chain.from_iterable(table.values() for table in tables)),
     )  # fmt: skip
-    sketches = list(_sketches(rows, [name[0] in SUMMED for name in names]))
-    sizes, *ends = (list(chain.from_iterable(each)) for each in list(zip(*sketches, strict=True))[1:])
+    sketches = _sketches(rows, [name[0] in SUMMED for name in names])
+    sizes = list(chain.from_iterable([told.sizes for told in sketches]))
+    ends = list(zip(*chain.from_iterable([told.ends for told in sketches]), strict=True)) or [(), (), ()]
     errors = [(at, name, n) for at, cell in enumerate(rows) if cell.errors for name, n in cell.errors.items()]
     return [
         [(at, len(row)) for at, row in cells.items()], list(series),
@@ -117,7 +118,7 @@ def _behind(row: tuple[Series, Cell]) -> bool:
 
 
 def _by_key(tables: Sequence[dict[int, int]]) -> list[list[Any]]:
-    keys = sorted(set(chain.from_iterable(tables)))
+    keys = sorted(set().union(*tables))
     return [[key, signed.write([table.get(key, 0) for table in tables])] for key in keys]
 
 
@@ -132,15 +133,15 @@ def _read_by_key(raw: Any, rows: int) -> dict[int, list[int]]:
     return found
 
 
-def _sketches(rows: Sequence[Cell], summed: Sequence[bool]) -> Iterator[Told]:
-    """Yield what is told of each kind of sketch."""
-    for name in SKETCHES[:-1]:
-        yield sketch_tallies.tell([getattr(cell, name) for cell in rows])
+def _sketches(rows: Sequence[Cell], summed: Sequence[bool]) -> list[Told]:
+    """Return what is told of each kind of sketch."""
+    found = {name: sketch_tallies.tell([getattr(cell, name) for cell in rows]) for name in SKETCHES[:-1]}
+    runs, waits = found["runtime"].sizes, found["wait"].sizes
     near = [
-        (cell.runtime.total if cell.runtime.bins else 0) + (cell.wait.total if cell.wait.bins else 0) if like else None
-        for cell, like in zip(rows, summed, strict=True)
+        (cell.runtime.total if run else 0) + (cell.wait.total if wait else 0) if like else None
+        for cell, run, wait, like in zip(rows, runs, waits, summed, strict=True)
     ]
-    yield sketch_tallies.tell([cell.turnaround for cell in rows], near)
+    return [*found.values(), sketch_tallies.tell([cell.turnaround for cell in rows], near)]
 
 
 def _read_tables(raw: Any, rows: int) -> tuple[list[int], list[int], list[int]]:
@@ -172,6 +173,11 @@ def _unlike(
         if not like:
             yield table
             continue
+        if len(own) == 1:
+            ((key, n),) = own.items()
+            if table == {buckets[key + 1]: n}:
+                yield {}
+                continue
         found = dict(table)
         for key, n in own.items():
             at = buckets[key + 1]
