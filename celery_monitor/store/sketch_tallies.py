@@ -29,6 +29,8 @@ BINS: Final = range(-1, (1 << 12) - 1)
 _BASES: Final = range(-1, BINS.stop - 255)
 _REPEATS: Final = 6
 """To add how many values a bin has takes about as long as to count so many one by one."""
+_MOST_VALUES: Final = 50_000
+"""What was joined while Redis was away has more, and would not be read if it told each of them."""
 _FRACTION_BITS: Final = 64
 
 
@@ -119,11 +121,15 @@ class Kind(NamedTuple):
 
 
 class Told(NamedTuple):
-    """One kind of sketch as it is told; `sizes` and the three `ends` are of each row."""
+    """One kind of sketch as it is told; `sizes` and the three `ends` are of each row.
+
+    `values` are the bins of each row's values in order, None where these are not told one by one.
+    """
 
     body: list[Any]
     sizes: list[int]
     ends: list[tuple[int, int, int]]
+    values: list[list[int]] | None
 
 
 def tell(sketches: Sequence[Sketch], near: Iterable[int | None] = repeat(None)) -> Told:
@@ -133,19 +139,21 @@ def tell(sketches: Sequence[Sketch], near: Iterable[int | None] = repeat(None)) 
         near: what their sums nearly are, None for unknown.
     """
     tables = [sketch.bins for sketch in sketches]
-    sizes = [sum(table.values()) for table in tables]
-    if _are_few(tables, sizes):
+    numbers = [table.values() for table in tables]
+    sizes = list(map(sum, numbers))
+    few = sum(sizes) <= min(_REPEATS * sum(map(len, tables)), _MOST_VALUES)
+    if few and min(chain.from_iterable(numbers), default=1) > 0:
         bins = [
             sorted(table if len(table) == n else chain.from_iterable(map(repeat, table, table.values())))
             for table, n in zip(tables, sizes, strict=True)
         ]
         ends = _ends(sketches, bins, 1, near)
         if ends is not None:
-            return Told(_narrow(list(chain.from_iterable(bins))), sizes, ends)
+            return Told(_narrow(bins), sizes, ends, bins)
     bins = list(map(sorted, tables))
     ns = [table[key] for table, own in zip(tables, bins, strict=True) for key in own]
     body = [None, signed.write(list(chain.from_iterable(bins))), signed.write(ns)]
-    return Told(body, list(map(len, bins)), _ends(sketches, bins, 0, near) or [])
+    return Told(body, list(map(len, bins)), _ends(sketches, bins, 0, near) or [], None)
 
 
 def read(raw: Any, layout: Layout, low: list[int], high: list[int], rest: list[int]) -> Kind:
@@ -183,13 +191,6 @@ def within(values: Sequence[int], bounds: range) -> None:
         raise Undecodable(f"numbers from {min(values)} to {max(values)} for {bounds}")
 
 
-def _are_few(tables: Sequence[dict[int, int]], sizes: Sequence[int]) -> bool:
-    """Return whether the values of each bin are to be told one by one."""
-    if sum(sizes) > _REPEATS * sum(map(len, tables)):
-        return False
-    return min(chain.from_iterable([table.values() for table in tables]), default=1) > 0
-
-
 def _ends(
     sketches: Sequence[Sketch], bins: Sequence[list[int]], alone: int, near: Iterable[int | None]
 ) -> list[tuple[int, int, int]] | None:
@@ -212,14 +213,15 @@ def _ends(
     return found
 
 
-def _narrow(bins: list[int]) -> list[Any]:
-    """Return the bins of values in one byte each, where it can be."""
-    base, most = min(bins, default=0), max(bins, default=0)
-    base = min(base, _BASES[-1])
-    if most - base < 256:
+def _narrow(bins: Sequence[list[int]]) -> list[Any]:
+    """Return the bins of values in one byte each, where it can be; each row's are in order."""
+    some = list(filter(None, bins))
+    base = min(min(map(itemgetter(0), some), default=0), _BASES[-1])
+    every = array("h", list(chain.from_iterable(some)))
+    if max(map(itemgetter(-1), some), default=0) - base < 256:
         # The low byte of a difference is that of the low bytes' difference.
-        return [base, array("h", bins).tobytes()[::2].translate(_less(base & 255)), None]
-    return [base, signed.write([key - base for key in bins])[1], None]
+        return [base, every.tobytes()[::2].translate(_less(base & 255)), None]
+    return [base, signed.write([each - base for each in every])[1], None]
 
 
 @lru_cache(maxsize=256)

@@ -10,12 +10,14 @@ another one than their bin tells, of the sum of turnarounds what is above the su
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import Cell, Series
 from celery_monitor.signals.record import runtime_le, wait_le
+from celery_monitor.sketch import Sketch
 from celery_monitor.store import columns, shapes, signed, sketch_tallies
 from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.sketch_tallies import BINS, FLOORS, Kind, Layout, Told, within
@@ -37,6 +39,12 @@ def _buckets(of: Callable[[int], int]) -> tuple[int, ...]:
 
 
 BUCKETS: Final = {"runtime": ("runtime_le", _buckets(runtime_le)), "wait": ("wait_le", _buckets(wait_le))}
+
+_SPANS: Final = {
+    kind: {at: (bisect_left(buckets, at) - 1, bisect_right(buckets, at) - 2) for at in set(buckets)}
+    for kind, (_, buckets) in BUCKETS.items()
+}
+"""First and last bin of each of these buckets."""
 
 Cells = dict[int, dict[Series, Cell]]
 """Bucket (s) to its cells."""
@@ -75,15 +83,16 @@ def encode(cells: Cells) -> list[Any]:
     series: dict[Series, int] = {}
     which = [series.setdefault(one, len(series)) for one in names]
     bucketed = [name[0] in BUCKETED for name in names]
+    sketches = _sketches(rows, [name[0] in SUMMED for name in names])
     tables: list[dict[int, int]] = []
-    for sketch, (table, buckets) in BUCKETS.items():
-        told = [getattr(cell, table) for cell in rows]
-        tables += _unlike(told, [getattr(cell, sketch).bins for cell in rows], bucketed, buckets)
+    for kind, (table, _) in BUCKETS.items():
+        values = sketches[SKETCHES.index(kind)].values
+        own = [getattr(cell, table) for cell in rows]
+        tables += _unlike(own, [getattr(cell, kind) for cell in rows], values, kind, bucketed)
     numbers = (
         list(map(len, tables)), list(chain.from_iterable(tables)),
         list(chain.from_iterable(table.values() for table in tables)),
     )  # fmt: skip
-    sketches = _sketches(rows, [name[0] in SUMMED for name in names])
     sizes = list(chain.from_iterable([told.sizes for told in sketches]))
     ends = list(zip(*chain.from_iterable([told.ends for told in sketches]), strict=True)) or [(), (), ()]
     errors = [(at, name, n) for at, cell in enumerate(rows) if cell.errors for name, n in cell.errors.items()]
@@ -127,7 +136,7 @@ def _read_counts(raw: Any, rows: int) -> list[dict[int, list[int]]]:
 
 
 def _read_by_key(raw: Any, rows: int) -> dict[int, list[int]]:
-    _count(len(raw) * rows, MAX_KEYS)
+    _count(len(raw) * rows, MAX_KEYS * 4)  # most of them nothing
     found = {key: signed.read(ns, rows) for key, ns in raw}
     within(list(found), BINS)
     return found
@@ -166,23 +175,40 @@ def _read_sketches(raw: Any, rows: int) -> list[Kind]:
 
 
 def _unlike(
-    tables: Sequence[dict[int, int]], bins: Sequence[dict[int, int]], wanted: Sequence[bool], buckets: Sequence[int]
+    tables: Sequence[dict[int, int]],
+    sketches: Sequence[Sketch],
+    values: Sequence[list[int]] | None,
+    kind: str,
+    wanted: Sequence[bool],
 ) -> Iterator[dict[int, int]]:
-    """Yield what is in other Prometheus buckets than the bins of a sketch tell."""
-    for table, own, like in zip(tables, bins, wanted, strict=True):
+    """Yield what is in other Prometheus buckets than the bins of a sketch tell: of most series nothing is.
+
+    Parameters:
+        values: as in `sketch_tallies.Told`.
+    """
+    buckets, spans = BUCKETS[kind][1], _SPANS[kind]
+    for table, sketch, own, like in zip(tables, sketches, values or repeat(None), wanted, strict=False):
         if not like:
             yield table
-            continue
-        if len(own) == 1:
-            ((key, n),) = own.items()
-            if table == {buckets[key + 1]: n}:
-                yield {}
-                continue
-        found = dict(table)
-        for key, n in own.items():
-            at = buckets[key + 1]
-            found[at] = found.get(at, 0) - n
-        yield {at: n for at, n in found.items() if n} if any(found.values()) else {}
+        elif own is not None and _follows(table, own, spans):
+            yield {}
+        else:
+            found = dict(table)
+            for key, n in sketch.bins.items():
+                at = buckets[key + 1]
+                found[at] = found.get(at, 0) - n
+            yield {at: n for at, n in found.items() if n}
+
+
+def _follows(table: dict[int, int], values: list[int], spans: dict[int, tuple[int, int]]) -> bool:
+    """Return whether so many of the values, which are in order, have bins of each Prometheus bucket."""
+    every = 0
+    for at, n in table.items():
+        first, last = spans.get(at, (0, -2))
+        if bisect_right(values, last) - bisect_left(values, first) != n:
+            return False
+        every += n
+    return every == len(values)
 
 
 def _with_tasks(

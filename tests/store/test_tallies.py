@@ -60,6 +60,16 @@ def test_values_of_few_bins_are_told_by_their_numbers() -> None:
     assert len(packing.pack(tallies.encode({10: {TASK: cell}}))) < 200
 
 
+def test_what_was_joined_while_redis_was_away_can_be_read() -> None:
+    row: dict[Series, Cell] = {}
+    for number in range(100):
+        cell = row["task", f"t{number}", "q"] = Cell()
+        for name in tallies.SKETCHES:
+            for key in range(700):
+                getattr(cell, name).add(3**20, bucket=key, times=5)  # 1.75 million values, 350,000 bins
+    assert sum(kind.layout.values for kind in told({10: row}).kinds) == 350_000
+
+
 def test_what_follows_from_a_bin_is_not_told() -> None:
     cell = Cell()
     for _ in range(9):
