@@ -10,8 +10,9 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, chain, compress
 from math import ceil
+from operator import sub
 from typing import Any, Final
 
 from celery_monitor.signals.record import GAMMA, bin_of
@@ -182,12 +183,14 @@ class Sketch:
 
     def dump(self) -> list[Any]:
         """Return ``[count, total, least, most, [first bucket, n, step, n, ...]]``, ready for msgpack."""
-        flat: list[int] = []
-        before = 0
-        for bucket, n in sorted(self.bins.items()):
-            if n:
-                flat += (bucket - before, n)
-                before = bucket
+        bins = self.bins
+        buckets = sorted(bins)
+        ns = list(map(bins.__getitem__, buckets))
+        if 0 in ns:
+            buckets, ns = list(compress(buckets, ns)), list(filter(None, ns))
+        flat = [0] * (2 * len(ns))
+        flat[::2] = map(sub, buckets, chain((0,), buckets))
+        flat[1::2] = ns
         return [self.count, self.total, self.least, self.most, flat]
 
     @classmethod

@@ -184,7 +184,7 @@ class Blob:
             found: list[int] = []
             begin = 0
             for raw, rows, first in pieces:
-                wanted = [n - first for n in numbers if len(counts) == 1 or n > first]
+                wanted = [n - first for n in numbers if n > first]
                 if wanted:
                     found += [begin + at for at in _among(integers.read(raw, rows), wanted)]
                 begin += rows

@@ -15,7 +15,7 @@ from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import AHEAD, BROKEN_BLOB, LATE, FoldReport, Step
 from celery_monitor.store.rolling import cursor_of, keep_s, load_or_nothing
 from celery_monitor.store.slices import Slices
-from celery_monitor.store.tallies import Sums
+from celery_monitor.store.sums import Sums
 from celery_monitor.store.tier_bytes import TierBytes
 from celery_monitor.store.tiers import LABELS, MAX_SERIES, TASKS, TIERS, Part, Parts, Tier
 
@@ -84,7 +84,7 @@ class Folding:
 
     def add(self, told: Counters) -> None:
         """Add a batch."""
-        moved = {bucket: self._at(bucket) for bucket, _ in told.tallies.buckets}
+        moved = {bucket: self._at(bucket) for bucket, *_ in told.tallies.buckets}
         self._sums.add(told.tallies, moved, told.worker)
         for bucket, row in told.gauges:
             at = self._at(bucket)

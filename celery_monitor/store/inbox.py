@@ -22,6 +22,7 @@ from celery_monitor.store.commit import Commit, run_script
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import Keys
 from celery_monitor.store.packing import Undecodable
+from celery_monitor.store.sums import Sums
 from celery_monitor.store.tallies import Tallies
 
 VERSION: Final = 1
@@ -186,7 +187,7 @@ def decode_metrics(data: bytes) -> Metrics:
     Raises:
         Undecodable: broken, hostile, or of a newer version.
     """
-    found, sums = decode_counters(data), tallies.Sums()
+    found, sums = decode_counters(data), Sums()
     sums.add(found.tallies, {})
     levels = {b: {s: {n: Gauge.load(g) for n, g in of.items()} for s, of in row} for b, row in found.gauges}
     return Metrics(sums.cells(), levels, found.worker)

@@ -1,37 +1,50 @@
 """The columnar form of a batch's counters: what most cells have in common is told once, and added up by columns.
 
-A cell is nine tables of (key, number), one for each of `FIELDS`: states, reasons, Prometheus buckets and the bins of
-sketches. All tables of a kind lie behind each other, row by row: their sizes, their keys, their numbers. Beside each
-sketch that has bins lie its least value, by how much the greatest is above it, and what its sum is above both, which
-is nothing for one value or two. Integers are as in `store.columns`.
+Of counts and reasons there is a column for each key. All Prometheus buckets lie behind each other, row by row: how many
+a row has, their keys, their numbers. Sketches are as in `store.sketch_tallies`, integers as in `store.signed`, which
+series a row is of as in `store.columns`. Rows of tasks are the first of their bucket.
+
+Of series that are measured like tasks, only what does not follow is told: of Prometheus buckets the values that are in
+another one than their bin tells, of the sum of turnarounds what is above the sums of runtimes and waits.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from functools import partial
-from itertools import chain, compress, islice, repeat
-from operator import add, sub
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, repeat
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import Cell, Series
-from celery_monitor.store import integers, shapes
+from celery_monitor.signals.record import runtime_le, wait_le
+from celery_monitor.sketch import Sketch
+from celery_monitor.store import integers, shapes, signed, sketch_tallies
 from celery_monitor.store.packing import Undecodable
-from celery_monitor.store.shapes import LARGEST
+from celery_monitor.store.sketch_tallies import BINS, FLOORS, Kind, Layout, Told, within
 
-TABLES: Final = ("counts", "reasons", "runtime_le", "wait_le")
+COUNTS: Final = ("counts", "reasons")
+TABLES: Final = ("runtime_le", "wait_le")
 SKETCHES: Final = ("runtime", "wait", "cpu", "memory", "turnaround")
-FIELDS: Final = (*TABLES, *SKETCHES)
-_OF_WORKERS: Final = (FIELDS.index("counts"), *range(len(TABLES), len(FIELDS)))
-"""What is kept of a worker: no reasons, and no Prometheus buckets."""
+BUCKETED: Final = frozenset(("task", "step", "infra", "label"))
+"""Kinds of series whose runtimes and waits are in Prometheus buckets, too."""
+SUMMED: Final = BUCKETED | {"worker"}
+"""Those whose turnarounds mostly are runtime and wait."""
 MAX_ROWS: Final = 100_000
 MAX_KEYS: Final = 1_000_000
-_KEY_BITS: Final = 12
-_FIELD_BITS: Final = 4
-_KEYS: Final = range(-1, (1 << _KEY_BITS) - 1)
-"""-1 is the bin of zero, and the reason of runs that stand for others; no number of 64 bits has a bin beyond 1200."""
-_MASK: Final = (1 << _KEY_BITS) - 1
+
+
+def _buckets(of: Callable[[int], int]) -> tuple[int, ...]:
+    """Return the Prometheus bucket of each bin, from -1 on; which one of two does not matter, but to all the same."""
+    return tuple(map(of, FLOORS))
+
+
+BUCKETS: Final = {"runtime": ("runtime_le", _buckets(runtime_le)), "wait": ("wait_le", _buckets(wait_le))}
+
+_SPANS: Final = {
+    kind: {at: (bisect_left(buckets, at) - 1, bisect_right(buckets, at) - 2) for at in set(buckets)}
+    for kind, (_, buckets) in BUCKETS.items()
+}
+"""First and last bin of each of these buckets."""
 
 Cells = dict[int, dict[Series, Cell]]
 """Bucket (s) to its cells."""
@@ -41,45 +54,54 @@ class Tallies(NamedTuple):
     """A batch's cells in columns, checked: adding them cannot fail.
 
     Attributes:
-        buckets: start (s) of each bucket and how many rows it has.
+        buckets: start (s) of each bucket, how many rows it has, and how many of the first are of tasks.
         series: each once.
         which: of each row, a number in `series`.
-        sizes: of each table of each row.
+        counts: of each of `COUNTS`, key to the number of each row.
+        sizes: of each table of each row, of those in `TABLES`.
         keys, ns: of all tables.
-        least, spread, rest: of each sketch that has bins.
+        kinds: of each of `SKETCHES`.
         errors: row, exception type, number.
     """
 
-    buckets: list[tuple[int, int]]
+    buckets: list[tuple[int, int, int]]
     series: list[Series]
     which: list[int]
+    counts: list[dict[int, list[int]]]
     sizes: list[int]
     keys: list[int]
     ns: list[int]
-    least: list[int]
-    spread: list[int]
-    rest: list[int]
+    kinds: list[Kind]
     errors: list[tuple[int, str, int]]
 
 
 def encode(cells: Cells) -> list[Any]:
     """Return cells as `decode` reads them, ready for msgpack."""
-    rows = [cell for row in cells.values() for cell in row.values()]
+    ordered = [sorted(row.items(), key=_behind) for row in cells.values()]
+    names = [name for row in ordered for name, _ in row]
+    rows = [cell for row in ordered for _, cell in row]
     series: dict[Series, int] = {}
-    which = [series.setdefault(one, len(series)) for row in cells.values() for one in row]
-    sketches = [getattr(cell, name) for name in SKETCHES for cell in rows]
-    tables = [getattr(cell, name) for name in TABLES for cell in rows] + [sketch.bins for sketch in sketches]
-    full = [sketch for sketch in sketches if sketch.bins]
-    least, most = [sketch.least for sketch in full], [sketch.most for sketch in full]
-    spread = list(map(sub, most, least))
-    above = map(sub, [sketch.total for sketch in full], least)
+    which = [series.setdefault(one, len(series)) for one in names]
+    bucketed = [name[0] in BUCKETED for name in names]
+    sketches = _sketches(rows, [name[0] in SUMMED for name in names])
+    tables: list[dict[int, int]] = []
+    for kind, (table, _) in BUCKETS.items():
+        values = sketches[SKETCHES.index(kind)].values
+        own = [getattr(cell, table) for cell in rows]
+        tables += _unlike(own, [getattr(cell, kind) for cell in rows], values, kind, bucketed)
     numbers = (
-        which, list(map(len, tables)), list(chain.from_iterable(tables)),
+        list(map(len, tables)), list(chain.from_iterable(tables)),
         list(chain.from_iterable(table.values() for table in tables)),
-        least, spread, [a - m if s else a for a, m, s in zip(above, most, spread, strict=True)],
     )  # fmt: skip
-    errors = [(at, name, n) for at, cell in enumerate(rows) for name, n in cell.errors.items()]
-    return [[(at, len(row)) for at, row in cells.items()], list(series), list(map(_column, numbers)), errors]
+    sizes = list(chain.from_iterable([told.sizes for told in sketches]))
+    ends = list(zip(*chain.from_iterable([told.ends for told in sketches]), strict=True)) or [(), (), ()]
+    errors = [(at, name, n) for at, cell in enumerate(rows) if cell.errors for name, n in cell.errors.items()]
+    return [
+        [(at, len(row)) for at, row in cells.items()], list(series),
+        [_by_key([getattr(cell, name) for cell in rows]) for name in COUNTS],
+        integers.write(which) if which else [0, None, 0, b""], list(map(signed.write, numbers)), errors,
+        [told.body for told in sketches], list(map(signed.write, (sizes, *ends))),
+    ]  # fmt: skip
 
 
 def decode(raw: Any) -> Tallies:
@@ -88,171 +110,128 @@ def decode(raw: Any) -> Tallies:
     Raises:
         Undecodable: they do not belong together; other errors of `packing.BROKEN` for another form.
     """
-    buckets, series, (which, sizes, keys, ns, least, spread, rest), errors = raw
+    buckets, series, counts, which, tables, errors, *sketches = raw
     starts = [(bucket(at), _count(rows, MAX_ROWS)) for at, rows in buckets]
     rows = _count(sum(n for _, n in starts), MAX_ROWS)
     known = list(map(name, series))
-    numbers, lengths = integers.read(which, rows), integers.read(sizes, rows * len(FIELDS))
-    _within(numbers, which, range(len(known)))
-    _within(lengths, sizes, range(MAX_KEYS))
-    every = _count(sum(lengths), MAX_KEYS)
-    places = integers.read(keys, every)
-    _within(places, keys, _KEYS)
-    full = sum(map(bool, islice(lengths, rows * len(TABLES), None)))
-    low, wide, above = (integers.read(column, full) for column in (least, spread, rest))
-    found = [_error(rows, *error) for error in errors]
-    return Tallies(starts, known, numbers, lengths, places, integers.read(ns, every), low, wide, above, found)
+    numbers = integers.read(which, rows)
+    within(numbers, range(len(known)))
+    return Tallies(
+        _with_tasks(starts, known, numbers), known, numbers, _read_counts(counts, rows),
+        *_read_tables(tables, rows), _read_sketches(sketches, rows), [_error(rows, *error) for error in errors],
+    )  # fmt: skip
 
 
-class Sums:
-    """Cells of several batches, added up by columns; cells are made of them once, at the end."""
-
-    def __init__(self) -> None:
-        self._rows: dict[int, dict[Series, int]] = {}
-        self._count = 0
-        self._ns: defaultdict[int, int] = defaultdict(int)  # by row, field and key
-        self._own: defaultdict[int, defaultdict[int, int]] = defaultdict(partial(defaultdict, int))  # of workers
-        self._extremes: dict[int, list[int]] = {}  # least, most, sum by row and field
-        self._errors: defaultdict[tuple[int, str], int] = defaultdict(int)
-
-    def add(self, told: Tallies, moved: Mapping[int, int | None], worker: str = "") -> None:
-        """Add a batch.
-
-        Parameters:
-            moved: bucket to the one it counts in, None for none; those that are missing stay where they are.
-            worker: node name of the worker whose tasks these are; what it did is the sum of them.
-        """
-        rows = self._numbered(told, moved)
-        bases = [row | field << _KEY_BITS for field in range(len(FIELDS)) for row in rows]
-        every = chain.from_iterable(map(repeat, compress(bases, told.sizes), filter(None, told.sizes)))
-        ns = self._ns
-        for at, n in zip(map(add, every, told.keys), told.ns, strict=True):
-            ns[at] += n
-        first = len(rows) * len(TABLES)
-        sketches = compress(islice(bases, first, None), islice(told.sizes, first, None))
-        self._widen(zip(sketches, told.least, told.spread, told.rest, strict=True))
-        for row, name, n in told.errors:
-            self._errors[rows[row], name] += n
-        if worker:
-            self._add_to_worker(told, moved, worker)
-
-    def _add_to_worker(self, told: Tallies, moved: Mapping[int, int | None], worker: str) -> None:
-        """Add what a worker did to its own row, table by table: a batch is of one bucket or two."""
-        rows, first = len(told.which), 0
-        of_tasks = [each[0] == "task" for each in told.series]
-        for bucket, size in told.buckets:
-            at = moved.get(bucket, bucket)
-            mine = [of_tasks[number] for number in told.which[first : first + size]]
-            if at is not None and any(mine):
-                own = self._row(self._rows.setdefault(at, {}), ("worker", worker))
-                self._put(told, own, [False] * first + mine + [False] * (rows - first - size))
-            first += size
-
-    def _put(self, told: Tallies, own: int, mine: Sequence[bool]) -> None:
-        """Add some tables of some rows to one row of ours."""
-        rows, every, at, full = len(mine), all(mine), 0, 0
-        for field in range(len(FIELDS)):
-            sizes = told.sizes[field * rows : (field + 1) * rows]
-            until = at + sum(sizes)
-            if field in _OF_WORKERS:
-                picked = repeat(True) if every else chain.from_iterable(map(repeat, mine, sizes))
-                table = self._own[own | field << _KEY_BITS]
-                for key, n, wanted in zip(told.keys[at:until], told.ns[at:until], picked, strict=False):
-                    if wanted:
-                        table[key] += n
-            at = until
-            if field >= len(TABLES):
-                until = full + rows - sizes.count(0)
-                having = list(compress(mine, sizes))
-                ends = (list(compress(each[full:until], having)) for each in (told.least, told.spread, told.rest))
-                self._widen(_together(own | field << _KEY_BITS, *ends))
-                full = until
-
-    def _row(self, known: dict[Series, int], series: Series) -> int:
-        row = known.get(series)
-        if row is None:
-            self._count += 1
-            row = known[series] = self._count << _KEY_BITS + _FIELD_BITS
-        return row
-
-    def _numbered(self, told: Tallies, moved: Mapping[int, int | None]) -> list[int]:
-        """Return each row's number here, in the place that it has in a key."""
-        found: list[int] = []
-        for bucket, rows in told.buckets:
-            at = moved.get(bucket, bucket)
-            known = {} if at is None else self._rows.setdefault(at, {})
-            numbers = told.which[len(found) : len(found) + rows]
-            found += [self._row(known, told.series[number]) for number in numbers]
-        return found
-
-    def _widen(self, told: Any) -> None:
-        extremes = self._extremes
-        for at, least, spread, rest in told:
-            most = least + spread
-            total = least + rest + most if spread else least + rest
-            known = extremes.get(at)
-            if known is None:
-                extremes[at] = [least, most, total]
-                continue
-            if least < known[0]:
-                known[0] = least
-            if most > known[1]:
-                known[1] = most
-            known[2] += total
-
-    def cells(self) -> Cells:
-        """Return everything."""
-        found = {at: {series: Cell() for series in rows} for at, rows in self._rows.items()}
-        own = {row: found[at][series] for at, rows in self._rows.items() for series, row in rows.items()}
-        tables: dict[int, dict[int, int]] = {}
-        for row, cell in own.items():
-            for field, name in enumerate(FIELDS):
-                one = getattr(cell, name)
-                tables[row >> _KEY_BITS | field] = one.bins if field >= len(TABLES) else one
-        for at, n in self._ns.items():
-            # -1 became the last key of the field before.
-            table = tables.get(at + 1 >> _KEY_BITS)
-            if table is not None:
-                table[(at + 1 & _MASK) - 1] = n
-        for at, numbers in self._own.items():
-            tables[at >> _KEY_BITS].update(numbers)
-        for at, (least, most, total) in self._extremes.items():
-            cell_of = own.get(at >> _KEY_BITS + _FIELD_BITS << _KEY_BITS + _FIELD_BITS)
-            if cell_of is not None:
-                sketch = getattr(cell_of, FIELDS[at >> _KEY_BITS & (1 << _FIELD_BITS) - 1])
-                sketch.least, sketch.most, sketch.total = least, most, total
-                sketch.count = sum(sketch.bins.values())
-        for (row, name), n in self._errors.items():
-            if row in own:
-                own[row].errors[name] = n
-        return found
+def _behind(row: tuple[Series, Cell]) -> bool:
+    return row[0][0] != "task"
 
 
-def _together(at: int, least: list[int], spread: list[int], rest: list[int]) -> list[tuple[int, int, int, int]]:
-    """Return what the ends of several sketches come to, as those of one; nothing for none."""
-    if not least:
-        return []
-    most = list(map(add, least, spread))
-    total = sum(least) + sum(rest) + sum(compress(most, spread))
-    low, high = min(least), max(most)
-    return [(at, low, high - low, total - low - (high if high > low else 0))]
+def _by_key(tables: Sequence[dict[int, int]]) -> list[list[Any]]:
+    keys = sorted(set().union(*tables))
+    return [[key, signed.write([table.get(key, 0) for table in tables])] for key in keys]
 
 
-def _column(values: list[int]) -> list[Any]:
-    if not values:
-        return [0, None, 0, b""]
-    if not -LARGEST <= min(values) <= max(values) <= LARGEST:
-        values = [max(-LARGEST, min(value, LARGEST)) for value in values]
-    return integers.write(values)
+def _read_counts(raw: Any, rows: int) -> list[dict[int, list[int]]]:
+    return [_read_by_key(each, rows) for each, _ in zip(raw, COUNTS, strict=True)]
 
 
-def _within(values: Sequence[int], raw: Sequence[Any], bounds: range) -> None:
-    """Refuse a column with numbers out of bounds; how narrow it is mostly tells that there are none."""
-    least, first, width, _ = raw
-    if first is None and bounds.start <= least and least + (1 << 8 * width) <= bounds.stop:
-        return
-    if values and not (bounds.start <= min(values) and max(values) < bounds.stop):
-        raise Undecodable(f"numbers from {min(values)} to {max(values)} for {bounds}")
+def _read_by_key(raw: Any, rows: int) -> dict[int, list[int]]:
+    _count(len(raw) * rows, MAX_KEYS * 4)  # most of them nothing
+    found = {key: signed.read(ns, rows) for key, ns in raw}
+    within(list(found), BINS)
+    return found
+
+
+def _sketches(rows: Sequence[Cell], summed: Sequence[bool]) -> list[Told]:
+    """Return what is told of each kind of sketch."""
+    found = {name: sketch_tallies.tell([getattr(cell, name) for cell in rows]) for name in SKETCHES[:-1]}
+    runs, waits = found["runtime"].sizes, found["wait"].sizes
+    near = [
+        (cell.runtime.total if run else 0) + (cell.wait.total if wait else 0) if like else None
+        for cell, run, wait, like in zip(rows, runs, waits, summed, strict=True)
+    ]
+    return [*found.values(), sketch_tallies.tell([cell.turnaround for cell in rows], near)]
+
+
+def _read_tables(raw: Any, rows: int) -> tuple[list[int], list[int], list[int]]:
+    sizes, keys, ns = raw
+    lengths, every = _sizes(sizes, rows * len(TABLES))
+    found = signed.read(keys, every)
+    within(found, BINS)
+    return lengths, found, signed.read(ns, every)
+
+
+def _read_sketches(raw: Any, rows: int) -> list[Kind]:
+    bodies, (lengths, *ends) = raw
+    sizes, _ = _sizes(lengths, rows * len(SKETCHES))
+    low, high, rest = (signed.read(each, len(sizes)) for each in ends)
+    kinds: list[Kind] = []
+    for number, body in zip(range(len(SKETCHES)), bodies, strict=True):
+        of = slice(number * rows, (number + 1) * rows)
+        same = kinds and kinds[-1].layout.sizes == sizes[of]
+        layout = kinds[-1].layout if same else Layout(sizes[of])
+        kinds.append(sketch_tallies.read(body, layout, low[of], high[of], rest[of]))
+    return kinds
+
+
+def _unlike(
+    tables: Sequence[dict[int, int]],
+    sketches: Sequence[Sketch],
+    values: Sequence[list[int]] | None,
+    kind: str,
+    wanted: Sequence[bool],
+) -> Iterator[dict[int, int]]:
+    """Yield what is in other Prometheus buckets than the bins of a sketch tell: of most series nothing is.
+
+    Parameters:
+        values: as in `sketch_tallies.Told`.
+    """
+    buckets, spans = BUCKETS[kind][1], _SPANS[kind]
+    for table, sketch, own, like in zip(tables, sketches, values or repeat(None), wanted, strict=False):
+        if not like:
+            yield table
+        elif own is not None and _follows(table, own, spans):
+            yield {}
+        else:
+            found = dict(table)
+            for key, n in sketch.bins.items():
+                at = buckets[key + 1]
+                found[at] = found.get(at, 0) - n
+            yield {at: n for at, n in found.items() if n}
+
+
+def _follows(table: dict[int, int], values: list[int], spans: dict[int, tuple[int, int]]) -> bool:
+    """Return whether so many of the values, which are in order, have bins of each Prometheus bucket."""
+    every = 0
+    for at, n in table.items():
+        first, last = spans.get(at, (0, -2))
+        if bisect_right(values, last) - bisect_left(values, first) != n:
+            return False
+        every += n
+    return every == len(values)
+
+
+def _with_tasks(
+    buckets: Sequence[tuple[int, int]], series: Sequence[Series], which: Sequence[int]
+) -> list[tuple[int, int, int]]:
+    """Return buckets, their rows and how many of these are of tasks."""
+    found, first = [], 0
+    of_tasks = [name[0] == "task" for name in series]
+    for at, rows in buckets:
+        mine = [of_tasks[number] for number in which[first : first + rows]]
+        tasks = sum(mine)
+        if not all(mine[:tasks]):
+            raise Undecodable(f"a series of tasks behind others in bucket {at}")
+        found.append((at, rows, tasks))
+        first += rows
+    return found
+
+
+def _sizes(raw: Any, rows: int) -> tuple[list[int], int]:
+    """Return how long so many pieces are, and all of them together."""
+    found = signed.read(raw, rows)
+    within(found, range(MAX_KEYS))
+    return found, _count(sum(found), MAX_KEYS)
 
 
 def bucket(raw: Any) -> int:

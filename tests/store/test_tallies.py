@@ -1,4 +1,4 @@
-"""Cells in columns come to the same as the cells, and columns that do not belong together are refused."""
+"""Cells come back from their columns as they went in, and columns that do not belong together are refused."""
 
 from __future__ import annotations
 
@@ -6,59 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from celery_monitor.model import Cell, Metrics
+from celery_monitor.model import Cell, Series
 from celery_monitor.store import packing, tallies
-from celery_monitor.store.tallies import Sums
-from tests.store.test_properties import SERIES, cells, dumped
-
-WORKER = ("worker", "celery@z")
-_BATCH = st.dictionaries(st.sampled_from([10, 20]), st.dictionaries(st.sampled_from(SERIES), cells(), max_size=3))
+from celery_monitor.store.sums import Sums
+from tests.store.test_properties import SERIES, dumped
 
 
 def told(batch: tallies.Cells) -> tallies.Tallies:
     return tallies.decode(packing.unpack(packing.pack(tallies.encode(batch))))
-
-
-@settings(max_examples=50)
-@given(st.lists(_BATCH, max_size=3))
-def test_batches_added_by_columns_are_batches_merged_cell_by_cell(batches: list[tallies.Cells]) -> None:
-    merged, sums = Metrics(), Sums()
-    for batch in batches:
-        merged.merge(Metrics(batch))
-        sums.add(told(batch), {})
-    found = sums.cells()
-    assert dumped({at: row for at, row in found.items() if row}) == dumped(
-        {at: row for at, row in merged.cells.items() if row}
-    )
-
-
-@settings(max_examples=50)
-@given(st.lists(_BATCH, max_size=3))
-def test_a_workers_own_cell_is_the_sum_of_its_tasks_whatever_else_is_in_a_batch(batches: list[tallies.Cells]) -> None:
-    merged, sums = Metrics(), Sums()
-    for batch in batches:
-        for at, row in batch.items():
-            for series, cell in row.items():
-                if series[0] == "task":
-                    merged.merge(Metrics({at: {WORKER: kept_of_workers(cell)}}))
-        sums.add(told(batch), {}, WORKER[1])
-    found = {at: {WORKER: row[WORKER]} for at, row in sums.cells().items() if WORKER in row}
-    assert dumped(found) == dumped(merged.cells)
-
-
-def kept_of_workers(cell: Cell) -> Cell:
-    kept = Cell.load(cell.dump())
-    kept.errors, kept.reasons, kept.runtime_le, kept.wait_le = {}, {}, {}, {}
-    return kept
-
-
-def test_a_worker_counts_in_the_bucket_its_tasks_are_moved_to() -> None:
-    sums = Sums()
-    sums.add(told(some()), {10: None, 30: 20}, WORKER[1])
-    assert sums.cells()[20][WORKER].counts == {1: 2}
 
 
 def some() -> tallies.Cells:
@@ -69,40 +27,101 @@ def some() -> tallies.Cells:
     return {10: {SERIES[0]: cell}, 30: {SERIES[0]: cell, SERIES[1]: Cell()}}
 
 
-def test_buckets_count_where_they_are_moved_to_or_nowhere() -> None:
+TASK = SERIES[0]
+_VALUES = st.one_of(st.integers(-3, 300), st.integers(10_000, 40_000), st.integers(0, 1 << 50))
+_TIMES = st.sampled_from([1, 1, 1, 1, 2, 9, -1])
+
+
+@st.composite
+def _near_each_other(draw: st.DrawFn) -> Cell:
+    """What agents tell most: many values in few bins, Prometheus buckets that follow, corrections now and then."""
+    cell = Cell()
+    for name in tallies.SKETCHES:
+        for value, times in draw(st.lists(st.tuples(_VALUES, _TIMES), max_size=8)):
+            getattr(cell, name).add(value, times=times)
+    for sketch, (name, buckets) in tallies.BUCKETS.items():
+        table = getattr(cell, name)
+        for key, n in getattr(cell, sketch).bins.items():
+            at = buckets[key + 1] + draw(st.sampled_from([0, 0, 0, 1]))
+            table[at] = table.get(at, 0) + n
+    return cell
+
+
+@given(st.dictionaries(st.sampled_from([TASK, SERIES[1], SERIES[3], ("span", "a", "db")]), _near_each_other()))
+def test_cells_come_back_as_they_went_in(row: dict[Series, Cell]) -> None:
     sums = Sums()
-    sums.add(told(some()), {10: None, 30: 20})
-    assert dumped(sums.cells()) == dumped({20: some()[30]})
+    sums.add(told({10: row}), {})
+    assert dumped(sums.cells()) == dumped({10: row})
 
 
-def test_a_sum_beyond_64_bits_is_told_as_far_as_it_goes() -> None:
-    batch = some()
-    batch[10][SERIES[0]].runtime.total = 1 << 80
-    sums = Sums()
-    sums.add(told(batch), {})
-    assert sums.cells()[10][SERIES[0]].runtime.total > 1 << 61
+def test_values_of_few_bins_are_told_by_their_numbers() -> None:
+    cell = Cell()
+    cell.memory.add(60_000, times=1_000_000)
+    assert len(packing.pack(tallies.encode({10: {TASK: cell}}))) < 200
 
 
-def column(at: int, *raw: Any) -> Callable[[list[Any]], None]:
+def test_what_was_joined_while_redis_was_away_can_be_read() -> None:
+    row: dict[Series, Cell] = {}
+    for number in range(100):
+        cell = row["task", f"t{number}", "q"] = Cell()
+        for name in tallies.SKETCHES:
+            for key in range(700):
+                getattr(cell, name).add(3**20, bucket=key, times=5)  # 1.75 million values, 350,000 bins
+    assert sum(kind.layout.values for kind in told({10: row}).kinds) == 350_000
+
+
+def test_what_follows_from_a_bin_is_not_told() -> None:
+    cell = Cell()
+    for _ in range(9):
+        cell.runtime.add(30_000)
+        cell.wait.add(200_000)
+        cell.turnaround.add(230_000)
+    cell.runtime_le, cell.wait_le = {3: 9}, {2: 9}
+    counts = told({10: {TASK: cell}})
+    assert (counts.keys, counts.ns, counts.kinds[-1].rest) == ([], [], [0])
+
+
+def test_of_tasks_and_others_tasks_are_the_first_of_their_bucket() -> None:
+    row = {("failure", "f", "ValueError", ""): Cell(), TASK: some()[10][TASK]}
+    found = told({10: row})
+    assert (found.buckets, found.series) == ([(10, 2, 1)], [TASK, ("failure", "f", "ValueError", "")])
+
+
+def put(*path: int, value: Any) -> Callable[[list[Any]], None]:
     def change(cells: list[Any]) -> None:
-        cells[2][at] = list(raw)
+        for at in path[:-1]:
+            cells = cells[at]
+        cells[path[-1]] = value
 
     return change
 
 
 def error(*told: Any) -> Callable[[list[Any]], None]:
-    return lambda cells: cells[3].append(told)
+    return lambda cells: cells[5].append(told)
 
 
 @pytest.mark.parametrize(
     "broken",
     [
-        column(0, 2, None, 0, b""),  # a series that is not there
-        column(1, -1, None, 0, b""),
-        column(1, 1 << 40, None, 0, b""),  # more keys than memory
-        column(2, 1 << 20, None, 0, b""),  # a bin that no number has
-        column(3, 0, None, 1, b"\0"),
-        column(4, "x", None, 0, b""),
+        put(3, value=[2, None, 0, b""]),  # a series that is not there
+        put(2, value=[[], [], []]),
+        put(2, 0, value=[["one", [1, b"\0\0\0"]]]),
+        put(2, 0, value=[[1, [1, b"\0\0"]]]),  # fewer numbers than rows
+        put(2, 0, value=[[n, [1, b"\0\0\0"]] for n in range(-1, 5000)]),
+        put(4, 0, value=[1, b"\xff" * 6]),
+        put(4, 0, value=[4, b"\x7f" * 24]),  # more keys than memory
+        put(4, 1, value=[2, b"\xff\x7f"]),  # a bucket that there cannot be
+        put(6, value=[]),
+        put(6, 0, value=[None, [1, b""], [1, b""]]),
+        put(6, 0, value=[4000, bytes(6), None]),  # a bin that no number has
+        put(6, 0, value=[-1, bytes(6) + b"\x7f" * 6, None]),
+        put(6, 0, value=["x", bytes(6), None]),
+        put(6, 0, value=[-1, "text", None]),
+        put(6, 0, value=[-1, bytes(7), None]),
+        put(7, 0, value=[1, b"\xff" * 15]),
+        put(7, 0, value=[4, b"\x7f" * 60]),
+        put(7, 1, value=[8, b"\x7f" * 120]),
+        put(7, 1, value=[3, bytes(45)]),
         error(3, "ValueError", 1),
         error(0, "ValueError", "many"),
         error(0, 7, 1),
@@ -110,6 +129,7 @@ def error(*told: Any) -> Callable[[list[Any]], None]:
         lambda cells: cells[0].append(["ten", 0]),
         lambda cells: cells[1].append([7]),
         lambda cells: cells[1].append("text"),
+        lambda cells: cells[1].insert(0, ["span", "a", "db"]),  # a series of tasks behind others
     ],
 )
 def test_columns_that_do_not_belong_together_are_refused(broken: Callable[[list[Any]], None]) -> None:
@@ -117,3 +137,13 @@ def test_columns_that_do_not_belong_together_are_refused(broken: Callable[[list[
     broken(raw)
     with pytest.raises(packing.BROKEN):
         tallies.decode(raw)
+
+
+@pytest.mark.parametrize("numbers", [[4094], [-1, 4094], [-1, 300], [1100, 1101]])
+def test_every_bin_that_there_can_be_is_told(numbers: list[int]) -> None:
+    cell = Cell()
+    for key in numbers:
+        cell.cpu.add(7, bucket=key)
+    sums = Sums()
+    sums.add(told({10: {TASK: cell}}), {})
+    assert sums.cells()[10][TASK].dump() == cell.dump()
