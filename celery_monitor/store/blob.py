@@ -118,6 +118,12 @@ class Blob:
         except packing.BROKEN as e:
             raise Undecodable(f"column {table}.{name}: {e}") from e
 
+    def above(self, table: str, name: str) -> tuple[int, Sequence[int]]:
+        """Return a number, and by how much each integer of a column is above it; of a blob of one piece, checked."""
+        if not self.has(table, name):
+            return 0, self.column(table, name)
+        return integers.above(self._raw(table, name), self.rows(table))
+
     def column(self, table: str, name: str) -> list[Any]:
         """Return a column's values; do not change the list, it is kept."""
         values = self._decoded.get((table, name))

@@ -41,7 +41,7 @@ class Info:
     """The note on a block.
 
     Attributes:
-        oldest_us, newest_us: first and last end (of publishes: the publish time).
+        oldest_us, newest_us: a time before all ends (of publishes: the publish time), close to the first, and the last.
         rows: of all tables.
         stored_bytes: what the block costs with its index entries.
         states: crc32 of a task name to a bit set: bit n for an attempt of state n, bit 0 for a publish, bit `_LOGS` + n
@@ -141,11 +141,21 @@ def times(tables: View) -> dict[str, list[int]]:
     return {name: _times(name, table) for name, table in tables.items()}
 
 
-def _when(blob: Blob, name: str) -> list[int]:
-    """Return when each row of a table became true, in us; of attempts with a body and no odd times by its columns."""
-    if name == "attempts" and blob.bound(name, "started_us") > 0 <= blob.bound(name, "runtime_us"):
-        return list(map(add, blob.column(name, "started_us"), blob.column(name, "runtime_us")))
-    return _times(name, Table(blob, name))
+def _span(blob: Blob, name: str) -> tuple[int, int]:
+    """Return two times between which all rows of a table became true, in us; the second is the last of them."""
+    if name == "attempts" and _has_bodies(blob):
+        (first, starts), (least, runtimes) = (blob.above(name, column) for column in ("started_us", "runtime_us"))
+        return first + least, first + least + max(map(add, starts, runtimes))
+    if name == "publishes":
+        first, times_ = blob.above(name, "published_us")
+        return first, first + max(times_)
+    found = _times(name, Table(blob, name))
+    return min(found), max(found)
+
+
+def _has_bodies(blob: Blob) -> bool:
+    """Return whether all attempts began and ended, so that it is plain when they did."""
+    return blob.bound("attempts", "started_us") > 0 <= blob.bound("attempts", "runtime_us")
 
 
 def _times(name: str, table: Mapping[str, list[Any]]) -> list[int]:
@@ -175,7 +185,7 @@ def describe(pieces: Sequence[Blob], size: int, identity: Collection[str] = ()) 
     when: list[int] = []
     marked: set[tuple[str, int]] = set()
     for blob in pieces:
-        when += [at for name in blob.names for of in (_when(blob, name),) for at in (min(of), max(of))]
+        when += [at for name in blob.names for at in _span(blob, name)]
         marked.update(_marks(blob))
     states: dict[int, int] = {}
     for task, bit in marked:
@@ -207,7 +217,7 @@ def late(blob: Blob, oldest_us: int) -> dict[str, list[int]]:
     found = {}
     for name in blob.names:
         if blob.bound(name, _BEGINS.get(name, "at_us")) < oldest_us:
-            found[name] = [at for at, t in enumerate(_when(blob, name)) if t < oldest_us]
+            found[name] = [at for at, t in enumerate(_times(name, Table(blob, name))) if t < oldest_us]
     return found
 
 

@@ -21,7 +21,7 @@ from celery_monitor.store.seen import Seen
 from celery_monitor.store.shelves import Bytes, Sorted
 from celery_monitor.store.slices import Slices
 
-MAX_ROWS: Final = 10_000
+MAX_ROWS: Final = 20_000
 """Per commit: the server answers nobody else meanwhile."""
 ENTRIES: Final = 100
 MAX_ENTRY_ROWS: Final = 50_000

@@ -87,6 +87,14 @@ def read(raw: Raw, rows: int, positions: Sequence[int] | None = None) -> list[in
     return values
 
 
+def above(raw: Raw, rows: int) -> tuple[int, Sequence[int]]:
+    """Return a number, and by how much each integer of a piece that was checked is above it: cheaper than `read`."""
+    lo, first, width, data = raw
+    if first is not None or not width:
+        return 0, read(raw, rows)
+    return lo, data[1:] if width == 1 else _array(data[1:], width, rows)
+
+
 def checked(raw: Raw, rows: int) -> Raw:
     """Return one piece, its bytes plain, if it can be read.
 
@@ -273,9 +281,14 @@ def _widened(data: bytes, width: int, count: int, lo: int) -> list[int]:
         raise Undecodable(f"{len(data)} bytes for {count} integers of {width}")
     if width == 1:
         return [v + lo for v in data] if lo else list(data)
+    values = _array(data, width, count)
+    return [v + lo for v in values] if lo else values.tolist()
+
+
+def _array(data: bytes, width: int, count: int) -> array[int]:
     planes = bytearray(len(data))
     for i in range(width):
         planes[i::width] = data[i * count : (i + 1) * count]
     values = array(_TYPES[width])
-    values.frombytes(bytes(planes))
-    return [v + lo for v in values] if lo else values.tolist()
+    values.frombytes(planes)
+    return values
