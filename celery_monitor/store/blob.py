@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
+from math import isfinite
 from operator import add, sub
 from typing import Any, Final
 
@@ -436,8 +437,8 @@ def _is_constant(raw: Raw) -> bool:
 def _floats(raw: bytes, rows: int) -> list[float]:
     values = array("d")
     values.frombytes(integers.plain(raw, 8 * rows))
-    if len(values) != rows:
-        raise Undecodable(f"{len(values)} floats in {rows} rows")
+    if len(values) != rows or not all(map(isfinite, values)):
+        raise Undecodable(f"{len(values)} floats in {rows} rows, or one that is no number")
     return values.tolist()
 
 

@@ -23,7 +23,7 @@ _ROW = {
     "d": st.one_of(st.just(b""), _ID),
     "u": st.binary(min_size=12, max_size=12),
     "b": st.binary(max_size=4),
-    "f": st.floats(allow_nan=False),
+    "f": st.floats(allow_nan=False, allow_infinity=False),
 }
 Rows = list[Any]
 

@@ -24,7 +24,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "d": st.one_of(st.just(b""), st.binary(min_size=16, max_size=16), st.binary(min_size=1, max_size=20)),
     "u": st.binary(min_size=12, max_size=12),
     "b": st.binary(max_size=16),
-    "f": st.floats(allow_nan=False),
+    "f": st.floats(allow_nan=False, allow_infinity=False),
 }
 
 
