@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import accumulate, chain
-from math import isfinite
 from operator import add, sub
 from typing import Any, Final
 
-from celery_monitor.store import integers, packing
+from celery_monitor.store import integers, literals, packing
 from celery_monitor.store.columns import MAX_ROWS, SCHEMAS, VERSION, Columns, Schema
 from celery_monitor.store.integers import Raw
 from celery_monitor.store.packing import Undecodable
@@ -20,7 +17,6 @@ _is_int: Final = checker(int)
 _ID: Final = 16
 _ENDING: Final = {"i": 6, "t": 7}
 """Items of columns that end with integers of one piece and need nothing else of it, by code."""
-_FEW: Final = 2000
 _MANY: Final = 16
 """Ids that are looked for one by one at most."""
 _SOME: Final = 2
@@ -48,13 +44,13 @@ class Blob:
                 raise Undecodable(f"columns of version {version!r}; this release reads {VERSION}")
             if isinstance(body, bytes):
                 body = packing.unpack(packing.inflate(body))
-            counts = _counts(more[0]) if more else [len(_bytes(ids)) // _ID]
-            if sum(counts) != len(_bytes(ids)) // _ID:
+            counts = _counts(more[0]) if more else [len(literals.checked(ids)) // _ID]
+            if sum(counts) != len(literals.checked(ids)) // _ID:
                 raise Undecodable(f"{sum(counts)} ids in {len(ids)} bytes")
             tables = {
                 name: (_sizes(rows, len(counts)), {c[0]: c for c in columns}) for name, (rows, columns) in body.items()
             }
-            self._fill(_bytes(ids), [_bytes(o) for o in odd], tables, counts)
+            self._fill(literals.checked(ids), [literals.checked(o) for o in odd], tables, counts)
         except packing.BROKEN as e:
             raise Undecodable(f"columns: {e}") from e
 
@@ -152,7 +148,7 @@ class Blob:
         if len(column) != _ENDING.get(code) or first is not None or width > 1 or data[:1] == b"\1":
             return None
         numbers = {lo + at for at in integers.distinct(data[1:])} if width else {lo}
-        return numbers if code == "i" else set(map(texts(column[2]).__getitem__, numbers))
+        return numbers if code == "i" else set(map(literals.texts(column[2]).__getitem__, numbers))
 
     def columns(self, table: str) -> Columns:
         """Return all columns of a table, those that are missing with empty values."""
@@ -307,9 +303,9 @@ class Blob:
             number = column[-4]
             if not _is_int(number):
                 raise Undecodable(f"integers from {number!r}")
-            return [number if code == "i" else texts(column[2])[number]] * count
+            return [number if code == "i" else literals.texts(column[2])[number]] * count
         if code == "f":
-            values = _floats(column[2], self.rows(schema.name))
+            values = literals.floats(column[2], self.rows(schema.name))
             return values if positions is None else [values[at] for at in positions]
         counts = self._live(schema.name)
         if places is None:
@@ -330,7 +326,7 @@ class Blob:
         return list(chain.from_iterable(integers.read(pieces[n], counts[n], at) for n, at in places))
 
     def _t(self, table: str, raw: Raw, counts: list[int], places: Places) -> list[str]:
-        known, numbers = texts(raw[0]), raw[1:]
+        known, numbers = literals.texts(raw[0]), raw[1:]
         if _is_constant(numbers):
             return [known[int(numbers[0])]] * _size(counts, places)
         return list(map(known.__getitem__, self._i(table, numbers, counts, places)))
@@ -349,10 +345,10 @@ class Blob:
         return found
 
     def _b(self, table: str, raw: Raw, counts: list[int], places: Places) -> list[bytes]:
-        return [_bytes(raw[0][n]) for n in self._i(table, raw[1], counts, places)]
+        return [literals.checked(raw[0][n]) for n in self._i(table, raw[1], counts, places)]
 
     def _u(self, table: str, raw: Raw, counts: list[int], places: Places) -> list[bytes]:
-        known = heads(raw[0])
+        known = literals.heads(raw[0])
         numbers, serials = (self._i(table, one, counts, places) for one in raw[1:])
         return [known[n] + serial.to_bytes(4, "little") for n, serial in zip(numbers, serials, strict=True)]
 
@@ -384,28 +380,6 @@ class Blob:
             at = self.raw_ids.find(own, at + 1)
 
 
-def texts(raw: bytes) -> Sequence[str]:
-    """Return the distinct texts of a column; raises one of `packing.BROKEN` when one is no text."""
-    return _few_texts(raw) if len(raw) < _FEW else _texts(raw)
-
-
-def _texts(raw: bytes) -> Sequence[str]:
-    found = packing.unpack(integers.plain(raw, packing.MAX_BYTES))
-    if not isinstance(found, list):
-        raise Undecodable(f"{type(found).__name__} for texts")
-    "".join(found)
-    return tuple(found)
-
-
-_few_texts = lru_cache(maxsize=512)(_texts)
-"""A blob's column is asked for its texts several times, and most columns have the same ones in each blob."""
-
-
-def heads(raw: bytes) -> list[bytes]:
-    """Return the distinct first parts of the uids of a column."""
-    return [raw[i : i + 8] for i in range(0, len(_bytes(raw)), 8)]
-
-
 def _among(values: list[int], wanted: Collection[int]) -> list[int]:
     """Return the positions of some values, ascending."""
     if len(wanted) > _SOME:
@@ -434,14 +408,6 @@ def _is_constant(raw: Raw) -> bool:
     return len(raw) == 4 and raw[1] is None and not raw[2]
 
 
-def _floats(raw: bytes, rows: int) -> list[float]:
-    values = array("d")
-    values.frombytes(integers.plain(raw, 8 * rows))
-    if len(values) != rows or not all(map(isfinite, values)):
-        raise Undecodable(f"{len(values)} floats in {rows} rows, or one that is no number")
-    return values.tolist()
-
-
 def _counts(raw: Any) -> list[int]:
     """Return how many ids each piece has, or rows."""
     if not isinstance(raw, list) or not raw or not all(isinstance(n, int) and n >= 0 for n in raw):
@@ -454,10 +420,3 @@ def _sizes(rows: Any, pieces: int) -> list[int]:
     if len(found) != pieces or not 0 <= sum(found) <= MAX_ROWS:
         raise Undecodable(f"{rows!r:.60} rows in {pieces} pieces; a blob holds {MAX_ROWS} at most")
     return found
-
-
-def _bytes(value: Any) -> bytes:
-    """Return bytes that are some; `bytes` of a number would be as many of them."""
-    if not isinstance(value, bytes):
-        raise Undecodable(f"{type(value).__name__} for bytes")
-    return value

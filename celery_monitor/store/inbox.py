@@ -1,7 +1,7 @@
 """What agents hand in: two streams, one of counters and one of task rows, which the fold empties.
 
-An entry has the fields ``v`` (version), ``b`` (boot, 16 bytes), ``n``, ``h`` (host), ``t`` (the agent's clock, us) and
-``d`` (the bytes): of counters `store.tallies` and gauges in zlib, of rows `store.columns`. Beside the streams lies how
+An entry has the fields ``h``, the packed head (version, boot of 16 bytes, n, host, the agent's clock in us), and
+``d``, the bytes: of counters `store.tallies` and gauges in zlib, of rows `store.columns`. Beside the streams lies how
 many bytes wait in them: who adds an entry adds them, the fold takes them off, and what finds no room stays with the
 agent.
 """
@@ -22,6 +22,7 @@ from celery_monitor.store.commit import Commit, run_script
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import Keys
 from celery_monitor.store.packing import Undecodable
+from celery_monitor.store.shapes import checker
 from celery_monitor.store.sums import Sums
 from celery_monitor.store.tallies import Tallies
 
@@ -30,6 +31,8 @@ METRICS: Final = "m"
 TASKS: Final = "t"
 _SHARED_NODE_BYTES: Final = 4096
 """Redis puts entries into one node of a stream until it has so many bytes."""
+_BOOT: Final = 16
+_is_int: Final = checker(int)
 _ENTRY_BYTES: Final = 200
 """What an entry costs in the stream beside its data."""
 _MEMORY_S: Final = 20.0
@@ -221,24 +224,21 @@ def head(entry_id: bytes, fields: Mapping[bytes, bytes]) -> Entry:
         Undecodable: fields are missing or no numbers, or the version is newer.
     """
     try:
-        if fields[b"v"] != b"%d" % VERSION:
-            raise Undecodable(f"entry of version {fields[b'v']!r}; this release reads {VERSION}")
-        n = int(fields[b"n"])
-        if len(fields[b"b"]) != 16 or not 0 < n < 1 << 53:
-            raise Undecodable(f"boot of {len(fields[b'b'])} bytes, n {n}")
-        host = fields[b"h"].decode("utf-8", "replace")
-        return Entry(entry_id.decode(), fields[b"b"], n, host, int(fields[b"t"]), fields[b"d"])
+        version, boot, n, host, at_us = packing.unpack(fields[b"h"])[:5]
+        if version != VERSION:
+            raise Undecodable(f"entry of version {version!r}; this release reads {VERSION}")
+        if not all(map(_is_int, (n, at_us))) or boot.__class__ is not bytes or host.__class__ is not str:
+            raise Undecodable(f"entry {n!r} of {boot!r:.40} on {host!r:.40} at {at_us!r}")
+        if len(boot) != _BOOT or not 0 < n < 1 << 53:
+            raise Undecodable(f"boot of {len(boot)} bytes, n {n}")
+        return Entry(entry_id.decode(), boot, n, host, at_us, fields[b"d"])
     except packing.BROKEN as e:
         raise Undecodable(f"entry: {e}") from e
 
 
 def fields(batch: Batch, data: bytes) -> list[Any]:
     """Return an entry's fields and values in a row, as XADD takes them."""
-    return [part for pair in _fields(batch, data).items() for part in pair]
-
-
-def _fields(batch: Batch, data: bytes) -> dict[str, Any]:
-    return {"v": VERSION, "b": batch.boot, "n": batch.n, "h": batch.host, "t": batch.at_us, "d": data}
+    return ["h", packing.pack([VERSION, batch.boot, batch.n, batch.host, batch.at_us]), "d", data]
 
 
 def _entries(store: Store, batch: Batch, room: memory.Memory) -> tuple[list[Any], int, list[Any], int]:

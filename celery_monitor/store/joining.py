@@ -11,8 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
-from celery_monitor.store import blob as blobs
-from celery_monitor.store import columns, integers, packing
+from celery_monitor.store import columns, integers, literals, packing
 from celery_monitor.store.blob import Blob, Table
 from celery_monitor.store.columns import SCHEMAS, Columns, Schema, Writer
 from celery_monitor.store.integers import Raw
@@ -140,10 +139,10 @@ def _checked(blob: Blob, table: str, column: list[Any], known: int) -> list[Any]
     if code == "d":
         return [name, code, *integers.below(raw, rows, known + 1)]
     if code == "t":
-        return [name, code, raw[0], *integers.below(raw[1:], rows, len(blobs.texts(raw[0])))]
+        return [name, code, raw[0], *integers.below(raw[1:], rows, len(literals.texts(raw[0])))]
     if code == "u":
         heads, numbers, serials = raw
-        bounds = (numbers, len(blobs.heads(heads))), (serials, 1 << 32)
+        bounds = (numbers, len(literals.heads(heads))), (serials, 1 << 32)
         return [name, code, heads, *(integers.below(one, rows, bound) for one, bound in bounds)]
     return [name, code, *Writer({}, 0).column(code, blob.column(table, name))]
 
@@ -177,13 +176,13 @@ class _Joiner:
         if code == "f":
             return [self._writer.squeezed(b"".join(raw[0][1:] for raw in raws))]
         if code == "t":
-            texts, numbers = _renumbered([(blobs.texts(raw[0]), raw[1:]) for raw in raws], counts)
+            texts, numbers = _renumbered([(literals.texts(raw[0]), raw[1:]) for raw in raws], counts)
             squeezed = self._writer.squeezed(packing.pack(texts))
             return [squeezed, *integers.join(numbers, counts, self._squeezed)]
         if code == "b":
             values, numbers = _renumbered([(raw[0], raw[1]) for raw in raws], counts)
             return [values, integers.join(numbers, counts, self._squeezed)]
-        heads, numbers = _renumbered([(blobs.heads(raw[0]), raw[1]) for raw in raws], counts)
+        heads, numbers = _renumbered([(literals.heads(raw[0]), raw[1]) for raw in raws], counts)
         joined = [integers.join(one, counts, self._squeezed) for one in (numbers, [raw[2] for raw in raws])]
         return [b"".join(heads), *joined]
 

@@ -93,5 +93,7 @@ def spoil(store: Store, key: str, rng: random.Random) -> None:
         client.zadd(key, {mutated(member, rng): rng.choice((score, 0, -1, 1e300))})
     elif kind == b"stream":
         entry = rng.choice(client.xrange(key))[1]
-        field = rng.choice((b"d", b"d", b"d", *entry))
-        client.xadd(key, {**entry, b"n": b"%d" % rng.randrange(100, 10**6), field: mutated(entry[field], rng)})
+        field = rng.choice((b"d", b"d", *entry))
+        version, boot, _, *more = packing.unpack(entry[b"h"])
+        head = packing.pack([version, boot, rng.randrange(100, 10**6), *more])
+        client.xadd(key, entry | {b"h": head} | {field: mutated(head if field == b"h" else entry[field], rng)})

@@ -18,6 +18,7 @@ from celery_monitor.store.blob import Blob
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor, TasksCursor
 from celery_monitor.store.fold import fold
+from celery_monitor.store.packing import pack
 from celery_monitor.store.report import AHEAD, LATE, LATE_ROWS, UNDECODABLE
 from tests.store.batches import BOOT, NOW_US, attempt, batch, gauge, publish
 from tests.store.shelved import stored_blocks
@@ -249,10 +250,13 @@ def test_a_batch_from_a_clock_ahead_is_booked_now_and_counted(store: Store) -> N
 @pytest.mark.parametrize(
     "fields",
     [
-        {"v": 1, "b": BOOT, "n": 9, "h": "x", "t": 1, "d": b"no bytes of ours"},
-        {"v": 9, "b": BOOT, "n": 9, "h": "x", "t": 1, "d": b""},
-        {"v": 1, "b": b"short", "n": 9, "h": "x", "t": 1, "d": b""},
-        {"v": 1, "b": BOOT, "n": "nine", "h": "x", "t": 1, "d": b""},
+        {"h": pack([1, BOOT, 9, "x", 1]), "d": b"no bytes of ours"},
+        {"h": pack([9, BOOT, 9, "x", 1]), "d": b""},
+        {"h": pack([1, b"short", 9, "x", 1]), "d": b""},
+        {"h": pack([1, BOOT, "nine", "x", 1]), "d": b""},
+        {"h": pack([1, BOOT, 9, b"x", 1]), "d": b""},
+        {"h": pack([1, BOOT, 9, "x"]), "d": b""},
+        {"h": b"no head of ours", "d": b""},
         {"something": "else"},
     ],
 )

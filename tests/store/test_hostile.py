@@ -137,7 +137,7 @@ def test_what_was_left_out_is_counted_and_told(store: Store) -> None:
     fold(store, NOW_US)
     for key in (store.keys.cursor("m"), store.keys.cursor("t"), store.keys.lifetime):
         store.client.set(key, b"broken")
-    store.client.xadd(store.keys.inbox_tasks, {"v": 1, "b": BOOT, "n": 9, "h": "x", "t": 1, "d": b"broken"})
+    store.client.xadd(store.keys.inbox_tasks, {"h": packing.pack([1, BOOT, 9, "x", 1]), "d": b"broken"})
     inbox.send(store, batch(2, [attempt(2)]), None)
 
     fold(store, NOW_US)
