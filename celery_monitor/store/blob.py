@@ -19,8 +19,6 @@ _ENDING: Final = {"i": 6, "t": 7}
 """Items of columns that end with integers of one piece and need nothing else of it, by code."""
 _MANY: Final = 16
 """Ids that are looked for one by one at most."""
-_SOME: Final = 2
-"""The same of their numbers."""
 Places = list[tuple[int, Sequence[int] | None]]
 """Positions within some of the pieces that have rows of a table, None for all of a piece."""
 Table = tuple[list[int], dict[str, list[Any]]]
@@ -189,7 +187,7 @@ class Blob:
             for raw, rows, first in pieces:
                 wanted = [n - first for n in numbers if n > first]
                 if wanted:
-                    found += [begin + at for at in _among(integers.read(raw, rows), wanted)]
+                    found += [begin + at for at in integers.among(integers.read(raw, rows), wanted)]
                 begin += rows
         except packing.BROKEN as e:
             raise Undecodable(f"column {table}.{name}: {e}") from e
@@ -320,14 +318,14 @@ class Blob:
         del table
         if len(counts) == 1:
             return integers.read(raw, counts[0], places[0][1])
-        if _is_constant(raw):
+        if integers.is_constant(raw):
             return integers.read(raw, _size(counts, places))
         pieces = integers.split(raw, counts)
         return list(chain.from_iterable(integers.read(pieces[n], counts[n], at) for n, at in places))
 
     def _t(self, table: str, raw: Raw, counts: list[int], places: Places) -> list[str]:
         known, numbers = literals.texts(raw[0]), raw[1:]
-        if _is_constant(numbers):
+        if integers.is_constant(numbers):
             return [known[int(numbers[0])]] * _size(counts, places)
         return list(map(known.__getitem__, self._i(table, numbers, counts, places)))
 
@@ -338,7 +336,7 @@ class Blob:
             numbers = integers.read(pieces[n], counts[n], at)
             if at is not None:
                 found += [self._id(firsts[n], number) for number in numbers]
-            elif _is_constant(pieces[n]):
+            elif integers.is_constant(pieces[n]):
                 found += [self._id(firsts[n], numbers[0])] * len(numbers)
             else:
                 found += map(self._of(firsts[n]).__getitem__, numbers)
@@ -380,20 +378,6 @@ class Blob:
             at = self.raw_ids.find(own, at + 1)
 
 
-def _among(values: list[int], wanted: Collection[int]) -> list[int]:
-    """Return the positions of some values, ascending."""
-    if len(wanted) > _SOME:
-        some = frozenset(wanted)
-        return [at for at, n in enumerate(values) if n in some]
-    found = []
-    for n in wanted:
-        at = -1
-        for _ in range(values.count(n)):
-            at = values.index(n, at + 1)
-            found.append(at)
-    return sorted(found)
-
-
 def _shifted(numbers: Iterable[int], first: int) -> Iterable[int]:
     """Return numbers of a piece's ids as those of the blob."""
     return [n + first if n else 0 for n in numbers] if first else numbers
@@ -401,11 +385,6 @@ def _shifted(numbers: Iterable[int], first: int) -> Iterable[int]:
 
 def _size(counts: Sequence[int], places: Places) -> int:
     return sum(counts[piece] if at is None else len(at) for piece, at in places)
-
-
-def _is_constant(raw: Raw) -> bool:
-    """Return whether integers are one in all rows of all pieces."""
-    return len(raw) == 4 and raw[1] is None and not raw[2]
 
 
 def _counts(raw: Any) -> list[int]:

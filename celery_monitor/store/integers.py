@@ -26,6 +26,8 @@ _TYPES: Final = dict(_CODES)
 _WIDEST: Final = _CODES[-1][0]
 _BYTES: Final = bytes(range(256))
 _HALF: Final = 1 << 16
+_SOME: Final = 2
+"""Numbers that are looked for one by one at most."""
 _TRIED: Final = 32
 _WIDE: Final = LARGEST - (1 << 32)
 """Values from here on may be too large with what is added to them."""
@@ -245,6 +247,25 @@ def split(raw: Raw, counts: Sequence[int]) -> list[Raw]:
                 at += n
     pieces = zip(los, firsts, widths, map(b"".join, found), strict=True)
     return list(map(list, pieces))
+
+
+def among(values: Sequence[int], wanted: Sequence[int]) -> list[int]:
+    """Return the positions of some values, ascending."""
+    if len(wanted) > _SOME:
+        some = frozenset(wanted)
+        return [at for at, n in enumerate(values) if n in some]
+    found = []
+    for n in wanted:
+        at = -1
+        for _ in range(values.count(n)):
+            at = values.index(n, at + 1)
+            found.append(at)
+    return sorted(found)
+
+
+def is_constant(raw: Raw) -> bool:
+    """Return whether integers are one in all rows of all pieces."""
+    return len(raw) == 4 and raw[1] is None and not raw[2]
 
 
 def plain(data: bytes, limit: int) -> bytes:
