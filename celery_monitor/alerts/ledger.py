@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, fields
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgpack
 
 from celery_monitor.alerts.judge import States, Transition
 from celery_monitor.alerts.rules import OF_HOSTS, OF_QUEUES, OF_WORKERS
 from celery_monitor.alerts.state import FIRING, PENDING, RESOLVED, AlertState
+from celery_monitor.store import shapes
 from celery_monitor.store.connection import Store
+from celery_monitor.store.packing import Undecodable
 from celery_monitor.timestamps import iso
 
 KEPT: Final = 200
@@ -24,6 +26,9 @@ _VERSION: Final = 1
 _MOST_BYTES: Final = 4 * 1024 * 1024
 _ORDER: Final = {FIRING: 0, PENDING: 1, RESOLVED: 2}
 _SEVERITY: Final = {"critical": 0, "warning": 1}
+
+
+Told = TypeVar("Told", AlertState, Transition)
 
 
 class Firing(NamedTuple):
@@ -44,9 +49,7 @@ def load(store: Store) -> States:
     Raises:
         StoreError: the store does not answer.
     """
-    columns = len(fields(AlertState))
-    rows = [row for row in _rows(store, b"states") if isinstance(row, list) and len(row) == columns]
-    return {(state.rule, state.subject): state for state in (AlertState(*row) for row in rows)}
+    return {(state.rule, state.subject): state for state in _told(AlertState, _rows(store, b"states"))}
 
 
 def write(
@@ -102,9 +105,7 @@ def firing(rows: Iterable[Mapping[str, Any]]) -> Firing:
 
 def history(store: Store) -> list[dict[str, Any]]:
     """Return the last transitions, newest first, with the fields of the JSON API's alerts."""
-    columns = len(Transition._fields)
-    rows = [row for row in _rows(store, b"history") if isinstance(row, list) and len(row) == columns]
-    return [_named(Transition(*row)._asdict(), changed="at_us") for row in rows]
+    return [_named(row._asdict(), changed="at_us") for row in _told(Transition, _rows(store, b"history"))]
 
 
 def _rows(store: Store, field: bytes) -> list[Any]:
@@ -118,6 +119,17 @@ def _rows(store: Store, field: bytes) -> list[Any]:
     except (ValueError, TypeError, msgpack.UnpackException):
         return []
     return rows if version == _VERSION and isinstance(rows, list) else []
+
+
+def _told(kind: type[Told], rows: Iterable[Any]) -> Iterator[Told]:
+    """Yield rows that are such ones; the others are as good as none."""
+    for row in rows:
+        try:
+            found = shapes.row(kind, row)
+        except Undecodable:
+            continue
+        if found.state in _ORDER:
+            yield found
 
 
 def _packed(rows: list[Any]) -> bytes:

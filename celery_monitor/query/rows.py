@@ -287,7 +287,7 @@ class _ShardBlocks:
                     info = blocks.load_info(note)
                 except Undecodable:
                     continue
-                if worth(info):
+                if number.isdigit() and worth(info):
                     yield Place(which, int(number)), info
 
     def _places(self, ids: Sequence[bytes]) -> dict[bytes, set[Place]]:

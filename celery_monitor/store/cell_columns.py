@@ -26,7 +26,7 @@ from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import Cell, Series
 from celery_monitor.sketch import LANE_BYTES, Sketch
-from celery_monitor.store import dumps, packing
+from celery_monitor.store import dumps, packing, shapes
 from celery_monitor.store.packing import Undecodable
 
 VERSION: Final = 2
@@ -173,10 +173,9 @@ class Columns:
             if version != VERSION:
                 raise Undecodable(f"rollup of version {version!r}; this release reads {VERSION}")
             told = packing.unpack(packing.inflate(head))
-            self.series: list[Series] = [tuple(series) for series in told["series"]]
+            self.series: list[Series] = list(map(shapes.series, told["series"]))
             self.counts: list[dict[int, int]] = told["counts"]
             self._packed: bytes = told["more"]
-            "".join(chain.from_iterable(self.series))
             _check(self.counts, len(self.series))
             self._known: dict[str, _Ends] = {}
 

@@ -17,12 +17,11 @@ from typing import Any, Final, NamedTuple
 from celery_monitor.errors import StoreError, StoreRefused
 from celery_monitor.model import AgentState, Batch, Gauge, Metrics, Pace, Series
 from celery_monitor.signals.record import fixed_id
-from celery_monitor.store import columns, dumps, live, memory, packing, tallies
+from celery_monitor.store import columns, dumps, live, memory, packing, shapes, tallies
 from celery_monitor.store.commit import Commit, run_script
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import Keys
 from celery_monitor.store.packing import Undecodable
-from celery_monitor.store.shapes import checker
 from celery_monitor.store.sums import Sums
 from celery_monitor.store.tallies import Tallies
 
@@ -32,7 +31,7 @@ TASKS: Final = "t"
 _SHARED_NODE_BYTES: Final = 4096
 """Redis puts entries into one node of a stream until it has so many bytes."""
 _BOOT: Final = 16
-_is_int: Final = checker(int)
+_is_int: Final = shapes.checker(int)
 _ENTRY_BYTES: Final = 200
 """What an entry costs in the stream beside its data."""
 _MEMORY_S: Final = 20.0
@@ -177,7 +176,7 @@ def decode_counters(data: bytes) -> Counters:
             raise Undecodable(f"counters of version {version!r}; this release reads {VERSION}")
         return Counters(
             tallies.decode(cells),
-            [(tallies.bucket(b), [(tallies.name(s), dumps.checked_levels(g)) for s, g in row]) for b, row in gauges],
+            [(tallies.bucket(b), [(shapes.series(s), dumps.checked_levels(g)) for s, g in row]) for b, row in gauges],
             "".join(more[:1]),
         )
     except packing.BROKEN as e:

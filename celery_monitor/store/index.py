@@ -57,7 +57,7 @@ def search(part: bytes | None, packed: bytes, group: int) -> set[int]:
     wanted = fixed_id(packed)[1:4]
     data = part or b""
     at = data.find(wanted)
-    while at >= 0:
+    while 0 <= at <= len(data) - ENTRY:
         if at % ENTRY == 0:
             numbers.add(group * GROUP + data[at + ENTRY - 1])
         at = data.find(wanted, at + 1)

@@ -93,7 +93,7 @@ def load(raw: bytes | None) -> Lifetime:
         version, since_us, rows, *more = packing.unpack(packing.inflate(raw))
         if version != VERSION:
             raise Undecodable(f"lifetime of version {version!r}; this release reads {VERSION}")
-        return Lifetime(int(since_us), tiers.checked(rows), _checked_labels(more[0] if more else ()))
+        return Lifetime(int(since_us), _checked(rows), _checked(more[0] if more else ()))
     except packing.BROKEN as e:
         raise Undecodable(f"lifetime: {e}") from e
 
@@ -104,10 +104,10 @@ def _loaded(raw: tiers.Raw) -> dict[Series, Cell]:
     return part
 
 
-def _checked_labels(rows: Iterable[tuple[Iterable[str], Any]]) -> tiers.Raw:
+def _checked(rows: Iterable[tuple[list[str], Any]]) -> tiers.Raw:
     found = tiers.checked(rows)
     if any(len(series) != _PARTS for series in found):
-        raise Undecodable("lifetime: a label without key and value")
+        raise Undecodable("lifetime: a task without a queue, or a label without key and value")
     return found
 
 

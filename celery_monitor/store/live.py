@@ -59,6 +59,12 @@ _UNTOLD: Final = {
 """What holds when a pace does not tell it."""
 
 
+_MACHINE: Final = frozenset(
+    {"cpu_percent", "load1", "memory_used_bytes", "memory_total_bytes", "disk_used_bytes", "disk_total_bytes"}
+)
+"""What is always told of a machine, if anything is."""
+
+
 def agents(store: Store) -> list[AgentState]:
     """Return the last state of every agent that was not forgotten, oldest process first."""
     return decode(_raw(store))
@@ -78,6 +84,8 @@ def _state(raw: bytes) -> AgentState | None:
         found["at_us"] += 0
     except packing.BROKEN:
         return None
+    if "machine" in found and not found["machine"].keys() >= _MACHINE:
+        del found["machine"]
     for name, fits in _ROWS.items():
         if name in found:
             found[name] = [each for each in found[name] if fits(each)]

@@ -8,12 +8,32 @@ from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
 
+from celery_monitor.model import Series
 from celery_monitor.store.packing import Undecodable
 
 Row = TypeVar("Row")
 Check = Callable[[Any], bool]
 LARGEST: Final = 1 << 62
 """No number of ours comes near it, and sums of some still fit where 64 bits are all there is."""
+
+
+_PARTS: Final = {
+    "task": 3, "worker": 2, "workflow": 2, "step": 3, "span": 3, "wait": 2, "measure": 4, "label": 3, "infra": 2,
+    "failure": 4, "failure_task": 4, "failure_worker": 3,
+}  # fmt: skip
+"""Kind of a series to how many texts name one, the kind among them; those of newer releases may have any number."""
+
+
+def series(raw: Any) -> Series:
+    """Return a series, checked: one that is too short would stop who looks for its name.
+
+    Raises:
+        Undecodable: it is none; a TypeError where something in it is no text.
+    """
+    if raw.__class__ is not list or not raw or len(raw) != _PARTS.get(raw[0], len(raw)):
+        raise Undecodable(f"series {raw!r:.80}")
+    "".join(raw)
+    return tuple(raw)
 
 
 def kept(value: Any, kind: Any) -> dict[str, Any]:
@@ -89,7 +109,7 @@ def _is_tuple(value: Any, each: list[Check]) -> bool:
 
 
 def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and -LARGEST <= value <= LARGEST
+    return value.__class__ is int and -LARGEST <= value <= LARGEST  # True is one of its subclass
 
 
 def _is_number(value: Any) -> bool:

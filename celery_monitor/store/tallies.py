@@ -113,7 +113,7 @@ def decode(raw: Any) -> Tallies:
     buckets, series, counts, which, tables, errors, *sketches = raw
     starts = [(bucket(at), _count(rows, MAX_ROWS)) for at, rows in buckets]
     rows = _count(sum(n for _, n in starts), MAX_ROWS)
-    known = list(map(name, series))
+    known = list(map(shapes.series, series))
     numbers = integers.read(which, rows)
     within(numbers, range(len(known)))
     return Tallies(
@@ -245,14 +245,6 @@ def _count(raw: Any, most: int) -> int:
     if not isinstance(raw, int) or not 0 <= raw <= most:
         raise Undecodable(f"{raw!r} rows or keys; there are {most} at most")
     return raw
-
-
-def name(raw: Any) -> Series:
-    """Return a series, checked."""
-    "".join(raw)  # a TypeError for what is no text
-    if not raw or raw.__class__ is not list:
-        raise Undecodable(f"series {raw!r}")
-    return tuple(raw)
 
 
 def _error(rows: int, row: Any, name: Any, n: Any) -> tuple[int, str, int]:

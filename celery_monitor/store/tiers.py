@@ -13,7 +13,7 @@ from math import inf
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.model import Cell, Gauge, Series
-from celery_monitor.store import cell_columns, dumps, packing
+from celery_monitor.store import cell_columns, dumps, packing, shapes
 from celery_monitor.store.cell_columns import Columns
 from celery_monitor.store.keys import DAY_S
 from celery_monitor.store.packing import Undecodable
@@ -155,13 +155,13 @@ def is_columns(raw: bytes) -> bool:
     return not raw.startswith(b"x")
 
 
-def checked(rows: Iterable[tuple[Iterable[str], Any]]) -> Raw:
+def checked(rows: Iterable[tuple[list[str], Any]]) -> Raw:
     """Return a blob's rows by series; raises one of `packing.BROKEN` for what no cell and no gauges are made of."""
     found: Raw = {}
     for parts, value in rows:
-        "".join(parts)
-        series = tuple(parts)
-        found[series] = dumps.checked_levels(value) if isinstance(value, dict) else dumps.checked(value, inf)
+        found[shapes.series(parts)] = (
+            dumps.checked_levels(value) if isinstance(value, dict) else dumps.checked(value, inf)
+        )
     return found
 
 
