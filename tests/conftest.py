@@ -20,8 +20,8 @@ from celery_monitor.store.connection import Store
 from tests import fleet, parts
 from tests.processes import CeleryProcess, worker_command
 
-# A busy machine is slow at anything, also at making examples: time decides nothing. Continuous integration tries the same
-# examples each time, so that what it says is said of the change; everywhere else they are others each time.
+# A busy machine is slow at anything, also at making examples: time decides nothing. Continuous integration tries the
+# same examples each time, so that what it says is said of the change; everywhere else they are others each time.
 hypothesis.settings.register_profile(
     "any machine",
     deadline=None,
