@@ -136,11 +136,6 @@ def ends(attempts: Mapping[str, list[int]]) -> list[int]:
     )
 
 
-def times(tables: View) -> dict[str, list[int]]:
-    """Return when each row of each table became true, in us."""
-    return {name: _times(name, table) for name, table in tables.items()}
-
-
 def _span(blob: Blob, name: str) -> tuple[int, int]:
     """Return two times between which all rows of a table became true, in us; the second is the last of them."""
     if name == "attempts" and _has_bodies(blob):

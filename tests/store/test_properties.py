@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import given, settings
@@ -124,21 +125,24 @@ def test_counters_come_back_as_they_went_in(rows: dict[int, Any], levels: dict[i
 
     found = inbox.decode_metrics(inbox.encode_metrics(made))
 
-    assert dumped(found.cells) == dumped(made.cells)
+    assert dumped(something(found.cells)) == dumped(something(made.cells))
     assert dumped(found.gauges) == dumped(made.gauges)
 
 
 def dumped(buckets: Mapping[int, Mapping[Series, Any]]) -> dict[int, dict[Series, Any]]:
-    return {b: {series: _dump_of(value) for series, value in row.items()} for b, row in buckets.items()}
+    return {b: {series: tiers.dump_of(value) for series, value in row.items()} for b, row in buckets.items()}
 
 
-def _dump_of(value: Any) -> Any:
-    """Nothing of a key is the same as no such key."""
-    if isinstance(value, Cell):
-        for table in (value.counts, value.reasons, value.runtime_le, value.wait_le):
-            for key in [key for key, n in table.items() if not n]:
-                del table[key]
-    return tiers.dump_of(value)
+def something(buckets: Mapping[int, Mapping[Series, Cell]]) -> dict[int, dict[Series, Cell]]:
+    """Return cells without the keys of which there is nothing: that is the same as no such key, and is not sent."""
+    return {b: {series: _something(cell) for series, cell in row.items()} for b, row in buckets.items()}
+
+
+def _something(cell: Cell) -> Cell:
+    copy = deepcopy(cell)
+    for name in ("counts", "reasons", "runtime_le", "wait_le"):
+        setattr(copy, name, {key: n for key, n in getattr(copy, name).items() if n})
+    return copy
 
 
 @given(st.dictionaries(st.sampled_from(SERIES[:2]), cells(), min_size=1, max_size=2))
