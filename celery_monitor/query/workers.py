@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from celery_monitor.alerts.ledger import Firing
@@ -18,9 +18,8 @@ from celery_monitor.store.workers import Book, Life
 SKEW_US: Final = 5_000_000
 """A clock so far from the server's makes waits and charts wrong."""
 IDLE_US: Final = 60_000_000
-"""A worker that takes nothing for so long, while its queues are never empty, does not do its work."""
+"""A worker that takes nothing for so long, while messages wait in its queue all the time, does not do its work."""
 _LOOK_BACK_S: Final = 600
-_LEAST_SAMPLES: Final = 2
 _LEVELS: Final = (
     "cpu_percent", "rss_bytes", "busy", "slots", "prefetched", "threads", "fds", "read_bytes_s", "written_bytes_s",
     "switches_s",
@@ -32,7 +31,7 @@ _PROCESS: Final = (
 )  # fmt: skip
 _NOTHING: Final = Firing({}, {}, {})
 Backlogs = Mapping[str, list[tuple[int, float]]]
-"""Queue to its lately least backlogs, each with the time (s) of its bucket."""
+"""Queue to its lately least backlogs, each of a bucket, with the time (us) of the bucket's last sample."""
 
 
 def backlogs_want(now_us: int) -> Want:
@@ -44,10 +43,10 @@ def backlogs_want(now_us: int) -> Want:
 def backlogs(rollups: Rollups, now_us: int) -> dict[str, list[tuple[int, float]]]:
     """Return the least backlog of each queue in each bucket of the last minutes."""
     found: dict[str, list[tuple[int, float]]] = {}
-    for bucket, series, gauges in rollups.levels(backlogs_want(now_us)):
+    for _, series, gauges in rollups.levels(backlogs_want(now_us)):
         if series[0] == "queue" and "backlog" in gauges:
             gauge = Gauge.load(gauges["backlog"])
-            found.setdefault(series[1], []).append((bucket, gauge.least))
+            found.setdefault(series[1], []).append((gauge.last_us, gauge.least))
     return found
 
 
@@ -58,7 +57,7 @@ def condition(agent: AgentState, now_us: int, waiting: Backlogs, firing: Firing 
         return state, "it said goodbye"
     if state == "lost":
         return state, f"silent for {(now_us - agent['at_us']) / 1e6:.0f} s, and it said no goodbye"
-    starved = _starved(agent, now_us, waiting)
+    starved = _starved(agent, waiting)
     if starved:
         return "zombie", starved
     ahead = agent.get("clock_us", 0)
@@ -68,25 +67,38 @@ def condition(agent: AgentState, now_us: int, waiting: Backlogs, firing: Firing 
     return ("warning", "; ".join(about)) if about else (state, None)
 
 
-def _starved(agent: AgentState, now_us: int, waiting: Backlogs) -> str | None:
+def _starved(agent: AgentState, waiting: Backlogs) -> str | None:
     """Say why a worker that answers does not do its work, None when it does or nobody can tell.
 
-    It has taken nothing for a minute, has slots free and may hold more messages, while in a queue that it consumes
-    messages waited all the time.
+    It has slots free and may hold more messages, and has taken nothing for a minute in which every sample of a queue
+    that it consumes found messages waiting. How long that queue was empty before does not matter.
     """
     taken = agent.get("taken_us")
-    since = now_us - taken + agent.get("clock_us", 0) if taken else 0
     running, slots, most = len(agent.get("running") or ()), agent.get("slots") or 0, agent.get("prefetch_limit") or 0
     held = sum((agent.get("prefetched") or {}).values()) + running
-    if since < IDLE_US or running >= slots or (most and held >= most):
+    if not taken or running >= slots or (most and held >= most):
         return None
+    idle_us = taken - agent.get("clock_us", 0)
     for queue in agent.get("queues") or ():
-        seen = [least for bucket, least in waiting.get(queue, ()) if bucket * 1_000_000 >= now_us - since]
-        if len(seen) >= _LEAST_SAMPLES and min(seen) > 0:
-            return (
-                f"it took nothing for {since / 1e6:.0f} s with {slots - running} free slots, and {queue} never emptied"
-            )
+        starved_us = _waited_us(waiting.get(queue, ()), idle_us)
+        if starved_us >= IDLE_US:
+            free = f"{slots - running} free slot{'s' if slots - running > 1 else ''}"
+            return f"it took nothing for {starved_us / 1e6:.0f} s with {free}, and {queue} never emptied"
     return None
+
+
+def _waited_us(samples: Iterable[tuple[int, float]], since_us: int) -> int:
+    """Return how long messages have been waiting at every sample, up to the last one, since then at the longest."""
+    waited_us, first_us = 0, None
+    for at_us, least in sorted(samples):
+        if at_us < since_us:
+            continue
+        if not least:
+            first_us = None
+        elif first_us is None:
+            first_us = at_us
+        waited_us = 0 if first_us is None else at_us - first_us
+    return waited_us
 
 
 def rows(

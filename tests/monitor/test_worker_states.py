@@ -70,15 +70,16 @@ def test_a_worker_that_stopped_is_gone_takes_nothing_or_has_another_clock_says_s
     monkeypatch.setattr(workers, "IDLE_US", SECOND)  # two samples of the queue are awaited anyhow
     store = Store.open(redis_url, "shop")
     with Celery("sender", broker=redis_url, set_as_current=False) as sender:
+        until(lambda: fleet.keys() <= told(store).keys(), seconds=60, what="all are heard of")
+        until(lambda: "fed" in Reader(store).queues_now(), seconds=60, what="its queue was seen while it was empty")
         for _ in range(3):
             sender.send_task("job", queue="fed")
-        until(lambda: fleet.keys() <= told(store).keys(), seconds=60, what="all are heard of")
         until(lambda: [told(store)[n] for n in ("stopped", "lost")] == [("ok", None)] * 2, seconds=60, what="both work")
         until(lambda: told(store)["numb"][0] == "zombie", seconds=150, what="a zombie")
         assert sender.control.ping(["numb@here"], timeout=10, limit=1) == [{"numb@here": {"ok": "pong"}}]
     state, note = told(store)["numb"]
     assert state == "zombie"
-    assert re.fullmatch(r"it took nothing for \d+ s with 1 free slots, and fed never emptied", note or "")
+    assert re.fullmatch(r"it took nothing for \d+ s with 1 free slot, and fed never emptied", note or "")
 
     state, note = told(store)["ahead"]
     assert (state, round(float(note.split()[3]), -1)) == ("skewed", AHEAD_S)  # type: ignore[union-attr]

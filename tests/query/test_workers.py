@@ -30,9 +30,9 @@ def agent(**more: Any) -> AgentState:
 
 
 def waits(*least: float) -> dict[str, list[tuple[int, float]]]:
-    """Backlogs of the queue `payments` in the last buckets."""
-    first = NOW_US // SECOND - 10 * len(least)
-    return {"payments": [(first + 10 * n, each) for n, each in enumerate(least)]}
+    """Backlogs of the queue `payments`, sampled every 10 s until now."""
+    first = NOW_US - 10 * SECOND * (len(least) - 1)
+    return {"payments": [(first + 10 * SECOND * n, each) for n, each in enumerate(least)]}
 
 
 def state(waiting: dict[str, list[tuple[int, float]]], **more: Any) -> str:
@@ -40,22 +40,32 @@ def state(waiting: dict[str, list[tuple[int, float]]], **more: Any) -> str:
 
 
 def test_a_worker_that_takes_nothing_while_its_queue_is_never_empty_is_a_zombie() -> None:
-    found, why = workers.condition(agent(), NOW_US, waits(5, 7, 9))
+    found, why = workers.condition(agent(), NOW_US, waits(5, 7, 9, 8, 7, 6, 9, 9, 9))
     assert found == "zombie"
     assert why == "it took nothing for 70 s with 3 free slots, and payments never emptied"
+
+
+def test_how_long_its_queue_was_empty_before_does_not_matter() -> None:
+    idle = agent(taken_us=NOW_US - 3600 * SECOND, slots=2)
+    assert workers.condition(idle, NOW_US, waits(*[0] * 50, 1, 2, 3, 4, 5, 6)) == ("ok", None)
+    found, why = workers.condition(idle, NOW_US, waits(*[0] * 50, 1, 2, 3, 4, 5, 6, 7))
+    assert found == "zombie"
+    assert why == "it took nothing for 60 s with 1 free slot, and payments never emptied"
 
 
 @pytest.mark.parametrize(
     ("waiting", "more"),
     [
-        (waits(5, 0, 9), {}),  # somebody empties it: there was nothing left to take
+        (waits(5, 7, 9, 5, 0, 9, 8, 7), {}),  # somebody empties it: there was nothing left to take
+        (waits(5, 7, 9, 8, 7, 6, 9, 0), {}),
         (waits(9), {}),  # one sample is no proof
-        ({"others": [(0, 9.0)] * 5}, {}),
-        (waits(5, 7, 9), {"taken_us": NOW_US - 10 * SECOND}),
-        (waits(5, 7, 9), {"slots": 1}),
-        (waits(5, 7, 9), {"prefetched": {"payments": 15}}),  # it may hold no more: a rate limit does that
-        (waits(5, 7, 9), {"taken_us": NOW_US - 10 * SECOND + 60 * SECOND, "clock_us": 60 * SECOND, "clock_error_us": 1,
-                          "at_us": NOW_US}),
+        (waits(5, 7, 9), {}),  # for 20 s, no minute
+        ({"others": waits(*[9] * 8)["payments"]}, {}),
+        (waits(*[9] * 8), {"taken_us": NOW_US - 10 * SECOND}),
+        (waits(*[9] * 8), {"slots": 1}),
+        (waits(*[9] * 8), {"prefetched": {"payments": 15}}),  # it may hold no more: a rate limit does that
+        (waits(*[9] * 8), {"taken_us": NOW_US - 10 * SECOND + 60 * SECOND, "clock_us": 60 * SECOND, "clock_error_us": 1,
+                           "at_us": NOW_US}),
     ],
 )  # fmt: skip
 def test_a_worker_that_has_nothing_to_take_or_no_room_is_none(
