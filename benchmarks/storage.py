@@ -29,8 +29,8 @@ from celery_monitor.signals.record import unpack_id
 from celery_monitor.store import inbox, usage
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
-from celery_monitor.store.tier_bytes import cost
-from celery_monitor.store.tiers import ALL, FAILED_AT, FAILURES, TASKS, TIERS, WORKERS, keep_s
+from celery_monitor.store.rollups.tier_bytes import cost
+from celery_monitor.store.rollups.tiers import ALL, FAILED_AT, FAILURES, TASKS, TIERS, WORKERS, keep_s
 
 NOW_US = 1_763_640_000 * SECOND
 TICK_S = 5

@@ -65,8 +65,8 @@ UNSURE: Final = frozenset({Reason.REQUEUED, Reason.REDELIVERED})
 def first_turnaround_us(state: int, reason: int, retries: int, published_us: int, ended_us: int) -> int:
     """Return how long an execution took from its publish to its final end; -1 where this is not it, or not known.
 
-    Of one that was retried its last attempt does not know the first publish (`store.turnarounds`); how long one took
-    that was lost is a guess.
+    Of one that was retried its last attempt does not know the first publish (`store.rows.turnarounds`); how long one
+    took that was lost is a guess.
 
     >>> first_turnaround_us(State.SUCCESS, 0, 0, 5, 9), first_turnaround_us(State.SUCCESS, 0, 1, 5, 9)
     (4, -1)

@@ -8,9 +8,9 @@ from typing import Final
 from celery_monitor.analytics.judged import Judged, row
 from celery_monitor.details import Run
 from celery_monitor.query.runs import judged
-from celery_monitor.store import runs
 from celery_monitor.store.connection import Store
-from celery_monitor.store.runs import Verdicts
+from celery_monitor.store.rows import runs
+from celery_monitor.store.rows.runs import Verdicts
 from celery_monitor.store.slices import Slices
 
 QUIET_US: Final = 5_000_000

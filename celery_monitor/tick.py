@@ -18,9 +18,10 @@ from celery_monitor.query.overdue import Overdue
 from celery_monitor.query.reader import Reader
 from celery_monitor.queue_samples import QueueSamples
 from celery_monitor.settings import Settings
-from celery_monitor.store import fold, keeping, lease, live, lost, workers
+from celery_monitor.store import fold, lease, live, workers
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import DAY_S
+from celery_monitor.store.rows import keeping, lost
 
 logger = logging.getLogger("celery_monitor")
 _HOLD_S: Final = 60.0

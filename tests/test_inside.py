@@ -15,10 +15,11 @@ from celery_monitor.details import ROWS
 from celery_monitor.errors import BadRequest
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import pack_id
-from celery_monitor.store import columns, fold, lease, meta
-from celery_monitor.store.blob import Blob
+from celery_monitor.store import fold, lease, meta
 from celery_monitor.store.connection import Store
-from celery_monitor.store.waits import open_waits
+from celery_monitor.store.encoding import columns
+from celery_monitor.store.encoding.blob import Blob
+from celery_monitor.store.rows.waits import open_waits
 from celery_monitor.web import answers
 from tests.conftest import WorkerFactory
 from tests.dump import dumped, leaks

@@ -23,8 +23,9 @@ from celery_monitor.errors import StoreUnreachable
 from celery_monitor.model import Attempt, Batch
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import State
-from celery_monitor.store import broker, fold, inbox, lease, lifetime
+from celery_monitor.store import broker, fold, inbox, lease
 from celery_monitor.store.connection import Store
+from celery_monitor.store.rollups import lifetime
 from tests import fleet
 from tests.waiting import until
 

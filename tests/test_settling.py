@@ -10,9 +10,10 @@ from celery_monitor.model import Batch
 from celery_monitor.query.reader import Reader
 from celery_monitor.query.runs import judged
 from celery_monitor.signals.record import State
-from celery_monitor.store import inbox, meta, runs, waits
+from celery_monitor.store import inbox, meta
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
+from celery_monitor.store.rows import runs, waits
 from tests.store.batches import BOOT, NOW_US, attempt, task_id
 
 SECOND = 1_000_000

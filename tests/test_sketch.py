@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from celery_monitor.model import Cell
 from celery_monitor.sketch import Sketch
-from celery_monitor.store import dumps
+from celery_monitor.store.encoding import dumps
 
 values = st.integers(0, 30 * 86_400 * 1_000_000)
 lists = st.lists(values, max_size=60)

@@ -11,7 +11,7 @@ from typing import Final
 from celery_monitor.agent import tally
 from celery_monitor.model import Attempt, Metrics, Series
 from celery_monitor.signals import labels
-from celery_monitor.store.lifetime import MOST_VALUES, OTHER
+from celery_monitor.store.rollups.lifetime import MOST_VALUES, OTHER
 
 _REMEMBERED: Final = 5000
 

@@ -11,9 +11,9 @@ import msgpack
 from celery_monitor.alerts.judge import States, Transition
 from celery_monitor.alerts.rules import OF_HOSTS, OF_QUEUES, OF_WORKERS
 from celery_monitor.alerts.state import FIRING, PENDING, RESOLVED, AlertState
-from celery_monitor.store import shapes
 from celery_monitor.store.connection import Store
-from celery_monitor.store.packing import Undecodable
+from celery_monitor.store.encoding import shapes
+from celery_monitor.store.encoding.packing import Undecodable
 from celery_monitor.timestamps import iso
 
 KEPT: Final = 200

@@ -9,7 +9,7 @@ from celery_monitor.analytics.figures import counts
 from celery_monitor.model import Cell, Series
 from celery_monitor.query.rollups import Rollups, Want
 from celery_monitor.query.window import Window
-from celery_monitor.store.tiers import ALL, GAUGES, STEPS, Part
+from celery_monitor.store.rollups.tiers import ALL, GAUGES, STEPS, Part
 
 Levels = Iterable[tuple[int, Series, dict[str, list[Any]]]]
 

@@ -16,11 +16,11 @@ from celery_monitor.query import live, paging, rows
 from celery_monitor.query.execution_row import STARTED, WAITING, Live, row
 from celery_monitor.query.rows import Blocks, Candidate, Found
 from celery_monitor.signals.record import Flag, Reason, State, fixed_id, pack_id
-from celery_monitor.store import blocks
 from celery_monitor.store import live as live_table
-from celery_monitor.store.blob import Blob
-from celery_monitor.store.blocks import Info
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding.blob import Blob
+from celery_monitor.store.rows import blocks
+from celery_monitor.store.rows.blocks import Info
 
 _SEARCHED: Final = 20_000
 """Candidates looked at for one page: a filter that almost nothing matches ends with a cursor to go on from."""

@@ -20,7 +20,7 @@ from celery_monitor.query.times import iso
 from celery_monitor.query.window import Window
 from celery_monitor.signals.record import State
 from celery_monitor.store.connection import Store
-from celery_monitor.store.tiers import ALL, FAILED_AT, FAILURES, OTHER, WORKERS
+from celery_monitor.store.rollups.tiers import ALL, FAILED_AT, FAILURES, OTHER, WORKERS
 
 DEFAULT_LIMIT: Final = 100
 _PLACES: Final = 20

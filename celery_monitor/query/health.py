@@ -12,12 +12,14 @@ from celery_monitor.model import AgentState, Pace
 from celery_monitor.query import live as agents_live
 from celery_monitor.query.live import run_of
 from celery_monitor.query.times import iso
-from celery_monitor.store import foreign, inbox, lease, live, memory, runs, schedule, tiers, usage, waits
+from celery_monitor.store import foreign, inbox, lease, live, memory, schedule, usage
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor
+from celery_monitor.store.encoding.packing import BROKEN
 from celery_monitor.store.memory import Budget, Memory
-from celery_monitor.store.packing import BROKEN
 from celery_monitor.store.report import UNDECODABLE
+from celery_monitor.store.rollups import tiers
+from celery_monitor.store.rows import runs, waits
 from celery_monitor.store.usage import Usage
 
 STALE_S: Final = 30.0

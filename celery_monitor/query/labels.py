@@ -13,8 +13,8 @@ from celery_monitor.query.rows import Blocks
 from celery_monitor.query.times import iso
 from celery_monitor.signals import labels as label_text
 from celery_monitor.signals.record import fixed_id
-from celery_monitor.store import runs as active_runs
 from celery_monitor.store.connection import Store
+from celery_monitor.store.rows import runs as active_runs
 
 MOST_RUNS: Final = 1000
 """Runs looked at, the newest ones: outcomes and tasks are theirs."""

@@ -9,7 +9,7 @@ from celery_monitor.model import Series
 from celery_monitor.query import charts
 from celery_monitor.query.rollups import Rollups, Want
 from celery_monitor.query.window import Window
-from celery_monitor.store.tiers import GAUGES
+from celery_monitor.store.rollups.tiers import GAUGES
 
 
 def want(window: Window) -> Want:

@@ -11,9 +11,9 @@ from celery_monitor.details import Log
 from celery_monitor.query import logs, paging, rows
 from celery_monitor.query.rows import Blocks, Candidate
 from celery_monitor.signals.record import fixed_id, pack_id
-from celery_monitor.store.blob import Blob
-from celery_monitor.store.blocks import Info
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding.blob import Blob
+from celery_monitor.store.rows.blocks import Info
 
 SEARCHED: Final = 50_000
 """Records looked at for one page: a text that almost nothing has ends with a cursor to go on from."""

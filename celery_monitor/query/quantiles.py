@@ -10,8 +10,8 @@ from celery_monitor.query import charts
 from celery_monitor.query.rollups import RollupReader, Want
 from celery_monitor.query.window import Window
 from celery_monitor.sketch import Sketch
-from celery_monitor.store import dumps
-from celery_monitor.store.tiers import ALL, INSIDES, LABELS, TASKS, WORKERS, WORKFLOWS
+from celery_monitor.store.encoding import dumps
+from celery_monitor.store.rollups.tiers import ALL, INSIDES, LABELS, TASKS, WORKERS, WORKFLOWS
 
 MEASURES: Final = dumps.SKETCHES
 MOST: Final = 20

@@ -20,7 +20,7 @@ from celery_monitor.store import broker
 from celery_monitor.store import live as live_table
 from celery_monitor.store.broker import Look
 from celery_monitor.store.connection import Store
-from celery_monitor.store.tiers import GAUGES, OTHER, TASKS, Part
+from celery_monitor.store.rollups.tiers import GAUGES, OTHER, TASKS, Part
 
 RECENT_S: Final = 300
 """Rates and "empties in" are of the last so many seconds: over a long window a queue has been everything."""

@@ -42,8 +42,8 @@ from celery_monitor.signals.record import pack_id
 from celery_monitor.store import broker, lease, live, meta
 from celery_monitor.store import workers as worker_book
 from celery_monitor.store.connection import Store
-from celery_monitor.store.lifetime import Lifetime
-from celery_monitor.store.tiers import GAUGES, OTHER, TASKS
+from celery_monitor.store.rollups.lifetime import Lifetime
+from celery_monitor.store.rollups.tiers import GAUGES, OTHER, TASKS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

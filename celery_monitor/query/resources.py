@@ -15,7 +15,7 @@ from celery_monitor.query import tables
 from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.window import Window
 from celery_monitor.signals.record import State
-from celery_monitor.store.tiers import GAUGES, TASKS, Part
+from celery_monitor.store.rollups.tiers import GAUGES, TASKS, Part
 
 MOST_ROWS: Final = 500
 _KIB: Final = 1024

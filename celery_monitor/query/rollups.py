@@ -15,17 +15,19 @@ from typing import Any, Final, NamedTuple
 
 from celery_monitor.errors import StoreError
 from celery_monitor.model import Cell, Series
-from celery_monitor.store import buckets, counters, dumps, fresh, inbox, seen, tiers
-from celery_monitor.store import lifetime as lifetimes
-from celery_monitor.store.buckets import Bucket, Cells
+from celery_monitor.store import fresh, inbox, seen
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor
-from celery_monitor.store.lifetime import Lifetime
-from celery_monitor.store.packing import Undecodable
+from celery_monitor.store.encoding import dumps
+from celery_monitor.store.encoding.packing import Undecodable
 from celery_monitor.store.report import Step
-from celery_monitor.store.rolling import cursor_of
+from celery_monitor.store.rollups import buckets, counters, tiers
+from celery_monitor.store.rollups import lifetime as lifetimes
+from celery_monitor.store.rollups.buckets import Bucket, Cells
+from celery_monitor.store.rollups.lifetime import Lifetime
+from celery_monitor.store.rollups.rolling import cursor_of
+from celery_monitor.store.rollups.tiers import STEPS, Part, Parts
 from celery_monitor.store.seen import Seen
-from celery_monitor.store.tiers import STEPS, Part, Parts
 
 _TRIES: Final = 8
 _TAIL: Final = 5000

@@ -13,13 +13,14 @@ from celery_monitor.details import ROWS, Content, Labelled, Traffic
 from celery_monitor.model import Attempt, Publish
 from celery_monitor.signals import labels
 from celery_monitor.signals.record import State, fixed_id
-from celery_monitor.store import blocks, fresh, inbox, index
-from celery_monitor.store.blob import Blob
-from celery_monitor.store.blocks import Info
+from celery_monitor.store import fresh, inbox
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import TasksCursor
-from celery_monitor.store.packing import BROKEN, Undecodable
+from celery_monitor.store.encoding.blob import Blob
+from celery_monitor.store.encoding.packing import BROKEN, Undecodable
 from celery_monitor.store.report import Step
+from celery_monitor.store.rows import blocks, index
+from celery_monitor.store.rows.blocks import Info
 
 _TAIL: Final = 300
 """Entries of the inbox's tail that are read."""

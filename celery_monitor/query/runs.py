@@ -18,11 +18,11 @@ from celery_monitor.query.times import iso, seconds
 from celery_monitor.signals import labels as label_text
 from celery_monitor.signals.record import fixed_id
 from celery_monitor.store import live as live_table
-from celery_monitor.store import runs as active_runs
-from celery_monitor.store import waits
-from celery_monitor.store.blob import Blob
-from celery_monitor.store.blocks import Info
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding.blob import Blob
+from celery_monitor.store.rows import runs as active_runs
+from celery_monitor.store.rows import waits
+from celery_monitor.store.rows.blocks import Info
 
 _SEARCHED: Final = 5_000
 """Runs looked at for one page: a filter that almost nothing matches ends with a cursor to go on from."""

@@ -13,7 +13,7 @@ from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.window import Window
 from celery_monitor.signals.record import State
 from celery_monitor.sketch import Sketch
-from celery_monitor.store.tiers import INSIDES, LABELS, WORKFLOWS, Part
+from celery_monitor.store.rollups.tiers import INSIDES, LABELS, WORKFLOWS, Part
 
 MOST_ROWS: Final = 500
 _AGAIN: Final = frozenset({State.RETRY, State.REPLACED})

@@ -15,8 +15,8 @@ from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.times import iso
 from celery_monitor.query.window import Window
 from celery_monitor.store.connection import Store
-from celery_monitor.store.lifetime import Lifetime
-from celery_monitor.store.tiers import ALL
+from celery_monitor.store.rollups.lifetime import Lifetime
+from celery_monitor.store.rollups.tiers import ALL
 
 _TOTALS: Final = (
     "published", "ended", "succeeded", "failed", "retried", "revoked", "lost", "other", "success_ratio",

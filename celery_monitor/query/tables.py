@@ -12,7 +12,7 @@ from celery_monitor.model import PUBLISHED, AgentState, Cell, Gauge, Series
 from celery_monitor.query import charts, live
 from celery_monitor.query.rollups import Rollups, Segment, Want, cell_of, merged_counts
 from celery_monitor.query.window import Window, of_workers
-from celery_monitor.store.tiers import GAUGES, TASKS, WORKERS, WORKFLOWS, Part
+from celery_monitor.store.rollups.tiers import GAUGES, TASKS, WORKERS, WORKFLOWS, Part
 
 MOST_ROWS: Final = 500
 _TASK_FIELDS: Final = (

@@ -17,7 +17,7 @@ from celery_monitor.query.window import Window
 from celery_monitor.signals.record import State
 from celery_monitor.store.connection import Store
 from celery_monitor.store.live import agents
-from celery_monitor.store.tiers import TASKS
+from celery_monitor.store.rollups.tiers import TASKS
 
 _BLOCKS: Final = 8
 """Blocks looked at for the workers of a task, the newest that have any of it: some 16,000 rows."""

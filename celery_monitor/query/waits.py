@@ -10,9 +10,9 @@ from celery_monitor.details import Wait
 from celery_monitor.query import paging, rows
 from celery_monitor.query.rows import Blocks, Candidate
 from celery_monitor.query.run import wait as shown
-from celery_monitor.store import waits as open_table
-from celery_monitor.store.blob import Blob
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding.blob import Blob
+from celery_monitor.store.rows import waits as open_table
 
 STATES: Final = ["OPEN", "ENDED"]
 _OPEN: Final = 1 << 62

@@ -8,7 +8,7 @@ from typing import Final, TypedDict
 
 from celery_monitor.errors import BadRequest
 from celery_monitor.query.times import iso, parse_iso
-from celery_monitor.store.tiers import TIERS, WORKERS, keep_s
+from celery_monitor.store.rollups.tiers import TIERS, WORKERS, keep_s
 
 LEAST_S: Final = 60
 MOST_S: Final = 92 * 86_400

@@ -12,7 +12,7 @@ from celery_monitor.query import charts, levels, live, tables
 from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.times import iso
 from celery_monitor.query.window import Window
-from celery_monitor.store.tiers import GAUGES, WORKERS
+from celery_monitor.store.rollups.tiers import GAUGES, WORKERS
 from celery_monitor.store.workers import Book, Life
 
 SKEW_US: Final = 5_000_000

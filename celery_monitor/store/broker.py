@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final, TypedDict, cast
 
-from celery_monitor.store import packing, shapes
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding import packing, shapes
+from celery_monitor.store.encoding.packing import Undecodable
 from celery_monitor.store.keys import LIVE_S
-from celery_monitor.store.packing import Undecodable
 
 
 class Look(TypedDict, total=False):

@@ -6,8 +6,8 @@ import re
 from dataclasses import astuple, dataclass, field
 from typing import Any, Final
 
-from celery_monitor.store import packing, shapes
-from celery_monitor.store.packing import Undecodable
+from celery_monitor.store.encoding import packing, shapes
+from celery_monitor.store.encoding.packing import Undecodable
 
 _STREAM_ID: Final = re.compile(r"\d{1,18}-\d{1,18}", re.ASCII)
 

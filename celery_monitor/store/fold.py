@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from celery_monitor.store import counters, executions, foreign, memory, meta, rolling, thinning, usage
+from celery_monitor.store import foreign, memory, meta, usage
 from celery_monitor.store.connection import Store
 from celery_monitor.store.report import BROKEN_BLOB, FoldReport
-from celery_monitor.store.shelves import Bytes
+from celery_monitor.store.rollups import counters, rolling, thinning
+from celery_monitor.store.rows import executions
+from celery_monitor.store.rows.shelves import Bytes
 from celery_monitor.store.slices import Slices
 
 _COMMITS: Final = 200

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from celery_monitor.store import inbox, seen
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding.packing import Undecodable
 from celery_monitor.store.inbox import Entry
-from celery_monitor.store.packing import Undecodable
 from celery_monitor.store.report import UNDECODABLE, Step
 from celery_monitor.store.seen import Seen
 

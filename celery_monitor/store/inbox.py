@@ -1,8 +1,8 @@
 """What agents hand in: two streams, one of counters and one of task rows, which the fold empties.
 
 An entry has the fields ``h``, the packed head (version, boot of 16 bytes, n, host, the agent's clock in us), and
-``d``, the bytes: of counters `store.tallies` and gauges in zlib, of rows `store.columns`. Beside the streams lies how
-many bytes wait in them: who adds an entry adds them, the fold takes them off, and what finds no room stays with the
+``d``, the bytes: of counters `encoding.tallies` and gauges in zlib, of rows `encoding.columns`. Beside the streams lies
+how many bytes wait in them: who adds an entry adds them, the fold takes them off, and what finds no room stays with the
 agent.
 """
 
@@ -17,13 +17,14 @@ from typing import Any, Final, NamedTuple
 from celery_monitor.errors import StoreError, StoreRefused
 from celery_monitor.model import AgentState, Batch, Gauge, Metrics, Pace, Series
 from celery_monitor.signals.record import fixed_id
-from celery_monitor.store import columns, dumps, live, memory, packing, shapes, tallies
+from celery_monitor.store import live, memory
 from celery_monitor.store.commit import Commit, run_script
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding import columns, dumps, packing, shapes, tallies
+from celery_monitor.store.encoding.packing import Undecodable
+from celery_monitor.store.encoding.sums import Sums
+from celery_monitor.store.encoding.tallies import Tallies
 from celery_monitor.store.keys import Keys
-from celery_monitor.store.packing import Undecodable
-from celery_monitor.store.sums import Sums
-from celery_monitor.store.tallies import Tallies
 
 VERSION: Final = 1
 METRICS: Final = "m"

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any, Final, TypedDict, cast
 
 from celery_monitor.model import AgentState, Pace
-from celery_monitor.store import packing, shapes
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding import packing, shapes
 from celery_monitor.store.keys import LIVE_S
 
 LOST_AFTER: Final = 3

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypedDict
 
 from celery_monitor.details import Fire
-from celery_monitor.store import columns, packing, shapes
-from celery_monitor.store.blocks import Tables
 from celery_monitor.store.commit import Commit
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding import columns, packing, shapes
+from celery_monitor.store.encoding.packing import BROKEN
 from celery_monitor.store.keys import DAY_S, SCHEDULE_S
-from celery_monitor.store.packing import BROKEN
+from celery_monitor.store.rows.blocks import Tables
 
 MOST_FIRES: Final = 20_000
 """Sendings kept, about 4 MB: two weeks of one a minute, five hours of one a second."""

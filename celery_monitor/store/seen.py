@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Any, Final
 
-from celery_monitor.store import packing, shapes
 from celery_monitor.store.commit import Commit
+from celery_monitor.store.encoding import packing, shapes
 from celery_monitor.store.keys import DAY_S, SEEN_S, Keys
 
 MAX_SPANS: Final = 256

@@ -8,9 +8,9 @@ from typing import Any, Final
 from celery_monitor.store import inbox, seen
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import TasksCursor
+from celery_monitor.store.encoding.packing import BROKEN
 from celery_monitor.store.keys import Keys
-from celery_monitor.store.packing import BROKEN
-from celery_monitor.store.tier_bytes import TierBytes
+from celery_monitor.store.rollups.tier_bytes import TierBytes
 
 _SAMPLES: Final = 50
 """Fields of a hash that the server measures; the others are taken to be like them."""

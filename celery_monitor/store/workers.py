@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from celery_monitor.model import AgentState
-from celery_monitor.store import packing, shapes
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding import packing, shapes
 from celery_monitor.store.keys import WORKERS_S
 
 MOST_LIVES: Final = 20

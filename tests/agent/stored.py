@@ -8,9 +8,9 @@ from celery_monitor.model import PUBLISHED, Attempt, Publish
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import Reason, State, unpack_id
 from celery_monitor.store import fold, lease, meta
-from celery_monitor.store.blob import Blob
-from celery_monitor.store.columns import ATTEMPTS, PUBLISHES, to_rows
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding.blob import Blob
+from celery_monitor.store.encoding.columns import ATTEMPTS, PUBLISHES, to_rows
 from tests.store.shelved import stored_blocks
 
 

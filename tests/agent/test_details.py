@@ -18,7 +18,7 @@ from celery_monitor.model import Attempt, Metrics
 from celery_monitor.signals import inside
 from celery_monitor.signals.layout import pack_series
 from celery_monitor.signals.record import MAX_PAYLOAD, Kind, State, pack_id
-from celery_monitor.store.columns import ATTEMPTS
+from celery_monitor.store.encoding.columns import ATTEMPTS
 
 RING = b"ring-id-"
 OWNER = inside.pack_owner(7, pack_id("task-1"), b"r" * 16, pack_series("shop.charge", "", "daily"))

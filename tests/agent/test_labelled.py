@@ -17,7 +17,7 @@ from celery_monitor.details import Labelled
 from celery_monitor.model import Attempt, Cell, Metrics
 from celery_monitor.signals import header, labels, process
 from celery_monitor.signals.record import State
-from celery_monitor.store.lifetime import MOST_VALUES, OTHER
+from celery_monitor.store.rollups.lifetime import MOST_VALUES, OTHER
 from tests.signals.recorder import recording
 
 SECOND_US = 1_000_000

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from celery_monitor.query.reader import Reader
-from celery_monitor.store import fold, inbox, lease, live, meta, runs, schedule, waits, workers
+from celery_monitor.store import fold, inbox, lease, live, meta, schedule, workers
 from celery_monitor.store.connection import Store
+from celery_monitor.store.rows import runs, waits
 from tests.store import everything
 from tests.store.batches import NOW_US, agent, attempt, batch
 from tests.web.site import Site

@@ -10,9 +10,10 @@ from celery_monitor.model import Running
 from celery_monitor.query.reader import Reader
 from celery_monitor.query.times import iso
 from celery_monitor.signals.record import Flag, Reason, ResultSize, State, pack_id, unpack_id
-from celery_monitor.store import inbox, live, lost
+from celery_monitor.store import inbox, live
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
+from celery_monitor.store.rows import lost
 from tests.store.batches import NOW_US, agent, attempt, batch, publish, task_id
 
 SECOND = 1_000_000

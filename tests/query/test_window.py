@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from celery_monitor.errors import BadRequest
 from celery_monitor.query import window
 from celery_monitor.query.times import iso
-from celery_monitor.store.tiers import TIERS, WORKERS, keep_s
+from celery_monitor.store.rollups.tiers import TIERS, WORKERS, keep_s
 from tests.store.batches import NOW_US
 
 

@@ -10,7 +10,7 @@ from celery_monitor import wait, wait_begin, wait_end
 from celery_monitor.details import Wait
 from celery_monitor.signals import process
 from celery_monitor.signals.record import pack_id
-from celery_monitor.store.waits import join
+from celery_monitor.store.rows.waits import join
 from tests.signals.recorder import Recorder
 
 RUN = "0b9e2f6c-1111-4222-8333-444455556666"

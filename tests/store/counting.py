@@ -9,8 +9,8 @@ from celery_monitor.errors import StoreRefused, StoreUnreachable
 from celery_monitor.model import Attempt, Batch
 from celery_monitor.query.reader import Reader
 from celery_monitor.store import inbox
-from celery_monitor.store.blob import Blob
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding.blob import Blob
 from tests.store.batches import NOW_US, attempt, batch
 from tests.store.shelved import stored_blocks
 from tests.waiting import until

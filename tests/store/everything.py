@@ -18,8 +18,9 @@ from celery_monitor.periodic import Ticker
 from celery_monitor.query.reader import Reader
 from celery_monitor.settings import Settings
 from celery_monitor.signals.record import Reason, State, unpack_id
-from celery_monitor.store import broker, fold, inbox, live, lost, meta, schedule, workers
+from celery_monitor.store import broker, fold, inbox, live, meta, schedule, workers
 from celery_monitor.store.connection import Store
+from celery_monitor.store.rows import lost
 from celery_monitor.web import answers
 from tests.store.batches import BOOT, agent, attempt, batch, cell_of, gauge, publish, task_id
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgpack
 
-from celery_monitor.store import packing
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding import packing
 
 ODD: Final[tuple[Any, ...]] = (
     None, True, 0, -1, 3, 10**6, 1 << 62, (1 << 64) - 1, -(1 << 63), 1.5, float("nan"), float("inf"), "", "x", "9" * 30,

@@ -13,13 +13,15 @@ from celery_monitor.errors import StoreUnreachable
 from celery_monitor.model import Batch, Cell
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import State
-from celery_monitor.store import blocks, commit, inbox, index, tiers
-from celery_monitor.store.blob import Blob
+from celery_monitor.store import commit, inbox
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor, TasksCursor
+from celery_monitor.store.encoding.blob import Blob
+from celery_monitor.store.encoding.packing import pack
 from celery_monitor.store.fold import fold
-from celery_monitor.store.packing import pack
 from celery_monitor.store.report import AHEAD, LATE, LATE_ROWS, UNDECODABLE
+from celery_monitor.store.rollups import tiers
+from celery_monitor.store.rows import blocks, index
 from tests.store.batches import BOOT, NOW_US, attempt, batch, gauge, publish
 from tests.store.shelved import stored_blocks
 

@@ -19,12 +19,14 @@ from celery_monitor.errors import StoreRefused
 from celery_monitor.model import AgentState, Attempt, Batch, Metrics
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import State
-from celery_monitor.store import inbox, lease, lost, packing, waits
-from celery_monitor.store.blob import Blob
+from celery_monitor.store import inbox, lease
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor, TasksCursor
+from celery_monitor.store.encoding import packing
+from celery_monitor.store.encoding.blob import Blob
 from celery_monitor.store.fold import fold
 from celery_monitor.store.report import BROKEN_BLOB, UNDECODABLE
+from celery_monitor.store.rows import lost, waits
 from tests.store import everything, hostile
 from tests.store.batches import BOOT, NOW_US, agent, attempt, batch
 from tests.store.counting import rows

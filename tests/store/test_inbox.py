@@ -8,10 +8,11 @@ import redis
 from celery_monitor.errors import StoreRefused
 from celery_monitor.model import Metrics
 from celery_monitor.query.reader import Reader
-from celery_monitor.store import inbox, live, packing, tallies
+from celery_monitor.store import inbox, live
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding import packing, tallies
+from celery_monitor.store.encoding.packing import Undecodable
 from celery_monitor.store.fold import fold
-from celery_monitor.store.packing import Undecodable
 from tests.store.batches import NOW_US, agent, attempt, batch, gauge, publish
 
 

@@ -11,11 +11,12 @@ import redis
 from celery_monitor.errors import StoreRefused
 from celery_monitor.model import Attempt, Batch
 from celery_monitor.query.reader import Reader
-from celery_monitor.store import inbox, memory, meta, tiers, usage
+from celery_monitor.store import inbox, memory, meta, usage
 from celery_monitor.store.connection import Store
 from celery_monitor.store.cursor import MetricsCursor, TasksCursor
 from celery_monitor.store.fold import fold
 from celery_monitor.store.memory import Budget, Memory
+from celery_monitor.store.rollups import tiers
 from tests.store.batches import NOW_US, agent, attempt, batch, count, gauge
 
 MAX = 64 * 1024 * 1024

@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from celery_monitor.model import Cell, Gauge, Metrics, Series
-from celery_monitor.store import columns, dumps, inbox, lifetime, packing, tiers
-from celery_monitor.store.blob import Blob
-from celery_monitor.store.columns import SCHEMAS, Schema
-from celery_monitor.store.lifetime import Lifetime
-from celery_monitor.store.tiers import TASKS
+from celery_monitor.store import inbox
+from celery_monitor.store.encoding import columns, dumps, packing
+from celery_monitor.store.encoding.blob import Blob
+from celery_monitor.store.encoding.columns import SCHEMAS, Schema
+from celery_monitor.store.rollups import lifetime, tiers
+from celery_monitor.store.rollups.lifetime import Lifetime
+from celery_monitor.store.rollups.tiers import TASKS
 
 SERIES = (("task", "a", "q"), ("task", "b", "q"), ("worker", "celery@a"), ("workflow", "daily"))
 NUMBERS = st.integers(0, 10**9)

@@ -14,9 +14,10 @@ from celery_monitor.errors import StoreRefused
 from celery_monitor.query.reader import Reader
 from celery_monitor.settling import settle
 from celery_monitor.signals.record import fixed_id, unpack_id
-from celery_monitor.store import inbox, lease, live, lost, meta
+from celery_monitor.store import inbox, lease, live, meta
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
+from celery_monitor.store.rows import lost
 from tests.store import servers
 from tests.store.batches import agent, attempt, batch, publish
 

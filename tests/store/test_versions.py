@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from celery_monitor import __version__
-from celery_monitor.store import packing
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding import packing
 from celery_monitor.store.report import BROKEN_BLOB, UNDECODABLE
 from tests.store.bytes import recorded
 

@@ -14,8 +14,8 @@ from celery_monitor.agent.drain import RingReader
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import Kind
 from celery_monitor.signals.ring import open_ring
-from celery_monitor.store import packing
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding import packing
 from celery_monitor.store.fold import fold
 from celery_monitor.web import answers
 from tests.store import everything

@@ -15,8 +15,8 @@ from celery_monitor.cli.embedded import EmbeddedServer
 from celery_monitor.signals import ring
 from celery_monitor.signals.record import Kind
 from celery_monitor.signals.writer import Writer
-from celery_monitor.store import packing
 from celery_monitor.store.connection import Store
+from celery_monitor.store.encoding import packing
 from tests.agent.test_decode import ATTEMPT, BEGIN, FACT, PUBLISH
 from tests.store import everything
 from tests.store.batches import NOW_US
