@@ -129,13 +129,15 @@ def test_the_graph_shows_the_same_run_and_the_same_step_and_is_used_without_a_mo
     graph.locator(".cm-node").first.wait_for()
     assert "view=graph" in page.url
     assert "step=" in page.url
-    told = graph.locator(".cm-node").all_inner_texts()
-    assert [text.split("\n")[1] for text in told if "shop." in text] == [
-        "shop.fetch", "shop.row", "shop.collect", "shop.render", "shop.charge",
-    ]  # fmt: skip
-    pressed = graph.locator("[aria-pressed=true]")
-    assert "shop.render, succeeded" in pressed.inner_text()
-    assert graph.locator("path.cm-lit").count() == graph.locator("path").count() == 4
+
+    def told() -> list[str]:
+        return [text.split("\n")[1] for text in graph.locator(".cm-node").all_inner_texts() if "shop." in text]
+
+    steps = ["shop.fetch", "shop.row", "shop.collect", "shop.render", "shop.charge"]
+    until(lambda: told() == steps, what=f"the graph of {steps}")
+    pressed = graph.locator("[aria-pressed=true]", has_text="shop.render, succeeded")
+    pressed.wait_for()
+    until(lambda: graph.locator("path.cm-lit").count() == graph.locator("path").count() == 4, what="four lit paths")
     pressed.focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
