@@ -71,7 +71,7 @@ def redis_server() -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture
-def redis_url(redis_server: EmbeddedServer) -> str:
+def redis_url(redis_server: EmbeddedServer, runtime_dir: str) -> str:
     """The server's URL in Celery's form, its data flushed."""
     with redis.Redis.from_url(redis_server.client_url) as client:
         client.flushall()
@@ -88,7 +88,7 @@ def store(redis_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def runtime_dir() -> Iterator[str]:
+def rings_root() -> Iterator[str]:
     """A folder on the tmpfs for the rings of whatever tests start, killed or not; gone afterwards."""
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     folder = tempfile.mkdtemp(prefix="celery-monitor-test-", dir=base)
@@ -96,6 +96,14 @@ def runtime_dir() -> Iterator[str]:
         patch.setenv("CELERY_MONITOR_RUNTIME_DIR", folder)
         yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def runtime_dir(rings_root: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give a test rings of its own: what a killed worker of an earlier one left, a worker of this one would ship."""
+    own = tempfile.mkdtemp(dir=rings_root)
+    monkeypatch.setenv("CELERY_MONITOR_RUNTIME_DIR", own)
+    return own
 
 
 @pytest.fixture

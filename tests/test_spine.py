@@ -44,14 +44,14 @@ class Fleet(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def fleet(redis_server: EmbeddedServer, runtime_dir: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(redis_server: EmbeddedServer, rings_root: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     with redis.Redis.from_url(redis_server.client_url) as client:
         client.flushall()
     folder: Path = tmp_path_factory.mktemp("spine")
     env = {
         "CELERY_BROKER_URL": redis_server.url,
         "CELERY_RESULT_BACKEND": redis_server.url,
-        "CELERY_MONITOR_RUNTIME_DIR": runtime_dir,
+        "CELERY_MONITOR_RUNTIME_DIR": rings_root,
     }
     command = worker_command(pool="prefork", concurrency=2, queues=None, hostname="spine@%h", options=())
     with ExitStack() as started:

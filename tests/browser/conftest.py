@@ -51,13 +51,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def running_shop(runtime_dir: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def running_shop(rings_root: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A Flower and a worker of the same app, with server and rings of their own: they outlive other rooms' tests."""
     parts.require("chromium")
     parts.require("redis-server")
     require_page()
     folder: Path = tmp_path_factory.mktemp("shop")
-    rings = Path(f"{runtime_dir}-shop")
+    rings = Path(f"{rings_root}-shop")
     rings.mkdir(mode=0o700)
     with EmbeddedServer() as server:
         env = {
