@@ -105,8 +105,13 @@ def _because(message: Message, hold: Hold | None, consumers: Sequence[Worker], n
     if not consumers:
         return NO_CONSUMER, "no worker consumes its queue"
     if all(worker.full for worker in consumers):
-        return BROKER, f"in the broker: all {sum(w.slots for w in consumers)} slots of its queue's workers are busy"
+        slots = sum(worker.slots for worker in consumers)
+        return BROKER, f"in the broker: {'all ' * (slots > 1)}{_of_workers(slots)} busy"
     return BROKER, "in the broker: workers of its queue have free slots"
+
+
+def _of_workers(slots: int) -> str:
+    return "the one slot of its queue's worker is" if slots == 1 else f"{slots} slots of its queue's workers are"
 
 
 def _slots_of(slots: int) -> str:

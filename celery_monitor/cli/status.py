@@ -71,8 +71,8 @@ def _figures(summary: Mapping[str, Any], style: Style, width: int) -> Iterator[s
     errors, errors_before = (None if r is None else 1 - r for r in (ratio, past))
     ends = [_added(row) for row in zip(*(series[k] for k in ("succeeded", "failed", "retried", "other")), strict=True)]
     p95, wait = totals["runtime_seconds"]["p95"], totals["wait_seconds"]["p95"]
-    slots = sum(w["slots"] or 0 for w in summary["workers"] if w["state"] == "ok")
-    busy = sum(w["busy"] or 0 for w in summary["workers"] if w["state"] == "ok")
+    alive = [w for w in summary["workers"] if w["state"] in ("ok", "warning")]
+    slots, busy = (sum(w[name] or 0 for w in alive) for name in ("slots", "busy"))
     rows = (
         (
             "Traffic",

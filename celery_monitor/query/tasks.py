@@ -83,7 +83,9 @@ def workers(store: Store, name: str, window: Window) -> dict[str, Any]:
     since = window.start_s * 1_000_000
     found = Blocks(store, rows.tail(store, window.now_us)).newest_of(name, since, _BLOCKS)
     by_worker: dict[str, Cell] = {}
-    attempts = [row for row in found.attempts if window.until_us is None or end_of(row) < window.until_us]
+    attempts = [
+        row for row in found.attempts if _was_one(row) and (window.until_us is None or end_of(row) < window.until_us)
+    ]
     for attempt in attempts:
         _add(by_worker.setdefault(attempt.worker, Cell()), attempt)
     shown = sorted(by_worker.items(), key=lambda item: (-item[1].ended, item[0]))[: tables.MOST_ROWS]
@@ -93,6 +95,11 @@ def workers(store: Store, name: str, window: Window) -> dict[str, Any]:
         "complete": found.complete,
         "rows": [{"worker": worker or None, **_worker(cell)} for worker, cell in shown],
     }
+
+
+def _was_one(row: Attempt) -> bool:
+    """Return False for a plan that came to nothing: no worker had it, and none failed."""
+    return row.state != State.NEVER_PUBLISHED
 
 
 def _worker(cell: Cell) -> dict[str, Any]:

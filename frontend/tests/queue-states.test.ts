@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { QueueDetail } from "../src/api/queues.ts";
-import { answer, condition, notes, queueMark, reasons, slotsMissing, standing, urgency } from "../src/queues/queue-states.ts";
+import { answer, complaint, condition, notes, queueMark, reasons, slotsMissing, standing, urgency } from "../src/queues/queue-states.ts";
 import * as everywhere from "../src/words/queue-marks.ts";
 
 const plain = (text: string) => text.replaceAll("\u202f", " ");
@@ -44,6 +44,13 @@ test("the answer says how much waits since when and where that goes", () => {
   assert.equal(of({ empties_in_seconds: 61 }), "212 messages wait, the oldest for 41 s; empty in 1 m 1 s at this rate");
   assert.equal(of({ consumers: 0, oldest_seconds: null }), "212 messages wait, and nobody takes from it");
   assert.equal(plain(answer(row({ backlog: 1, oldest_seconds: 1 }))), "1 message waits, the oldest for 1 s");
+});
+
+test("a queue that wants a look says why, also when nothing waits in it", () => {
+  const of = (changes: Partial<QueueDetail>) => plain(complaint(row(changes), 3600));
+  assert.equal(of({ eta_held: 2, delivered_twice: 2 }), "2 messages are due only after the broker gives them out again (visibility timeout 1 h): will run twice");
+  assert.equal(of({ running: 1, state: "warning" }), "Nothing waits in the broker");
+  assert.equal(of({ backlog: 1, oldest_seconds: 1, notes: ["did you mean 'mial'?"] }), "1 message waits, the oldest for 1 s; did you mean 'mial'?");
 });
 
 test("a full pool is named with what fills it, and with the slots that it lacks", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { area, bridged, line, perSecond, settled, shares, stack, top, total } from "../src/charts/scale.ts";
+import { area, bridged, line, lone, perSecond, settled, shares, stack, top, total } from "../src/charts/scale.ts";
 
 test("a line runs from edge to edge with the highest value at the upper edge", () => {
   assert.equal(line([0, 5, 10], 100, 20, 10), "M0 20L50 10L100 0");
@@ -12,6 +12,11 @@ test("what is unknown leaves a gap", () => {
 
 test("a lone value is a dash that can be seen", () => {
   assert.equal(line([null, 4, null], 100, 20, 4), "M49 0h2");
+});
+
+test("a value that no line goes through is found", () => {
+  assert.deepEqual(lone([1, null, 2, 2, null, 0]), [0, 5]);
+  assert.equal(lone([null, 2, 2, null]), null);
 });
 
 test("zeros lie on the ground, also when everything is zero", () => {

@@ -27,7 +27,7 @@ def test_the_examples_in_the_docstrings_hold(module: Any) -> None:
     ("message", "hold", "consumers", "because", "text"),
     [
         (Message(990 * S), None, [], "no_consumer", "no worker consumes its queue"),
-        (Message(990 * S), None, [BUSY], "broker", "in the broker: all 1 slots of its queue's workers are busy"),
+        (Message(990 * S), None, [BUSY], "broker", "in the broker: the one slot of its queue's worker is busy"),
         (Message(990 * S), None, [BUSY, FREE], "broker", "in the broker: workers of its queue have free slots"),
         (Message(990 * S), Hold(BUSY, 995 * S, S), [BUSY], "slot", "held by busy@a, whose slot is busy"),
         (Message(990 * S), Hold(FREE, 995 * S, S), [FREE], "held", "held by free@a, which has free slots"),

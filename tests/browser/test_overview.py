@@ -10,7 +10,7 @@ import pytest
 
 from tests.browser.conftest import OpenPage, fits, publish
 from tests.waiting import until
-from tests.web.shop import HOSTILE
+from tests.web.shop import HOSTILE, LONG
 from tests.web.site import Site
 
 if TYPE_CHECKING:
@@ -158,3 +158,20 @@ def test_without_the_socket_the_page_polls(shop: Site, open_page: OpenPage) -> N
     page.goto(f"{shop.url}/monitor")
     page.get_by_role("button", name="Every 5 s").wait_for()
     page.locator(".cm-verdict").wait_for()
+
+
+def test_a_task_with_a_long_name_is_told_by_its_end_and_no_page_is_wider_for_it(
+    shop: Site, open_page: OpenPage
+) -> None:
+    publish(shop, "shop.tour", 1)
+    page = open_page(f"{shop.url}/monitor")
+    page.locator(".cm-workflows", has_text=LONG).wait_for()
+    fits(page, "overview-long-names")
+    page.goto(f"{shop.url}/monitor/tasks")
+    link = page.get_by_role("link", name=LONG)
+    link.wait_for()
+    whole, shown = link.locator("bdi").bounding_box(), link.bounding_box()
+    assert whole
+    assert shown
+    assert whole["x"] < shown["x"]
+    assert whole["x"] + whole["width"] <= shown["x"] + shown["width"] + 1

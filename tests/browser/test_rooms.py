@@ -73,6 +73,17 @@ def test_a_file_that_is_gone_is_told_and_loading_again_helps(shop: Site, browser
         assert page.get_by_text("This page could not be fetched.").count() == 0
 
 
+def test_an_address_that_is_refused_is_not_asked_again_and_leads_to_the_list(shop: Site, browser: Browser) -> None:
+    # Not by `open_page`: the browser logs the answer 400 as an error.
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{shop.url}/monitor/failures/nope")
+        page.get_by_role("button", name="Not asked again").wait_for()
+        page.get_by_role("link", name="Show all").click()
+        page.get_by_role("heading", level=1, name="Failures").wait_for()
+        page.wait_for_url(f"{shop.url}/monitor/failures")
+
+
 def test_a_page_whose_store_is_down_has_its_title_and_says_why(
     redis_url: str, browser: Browser, tmp_path: Path
 ) -> None:

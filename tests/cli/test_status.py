@@ -34,6 +34,14 @@ def test_figures_stand_with_unit_and_change() -> None:
         assert words in text
 
 
+def test_slots_of_a_worker_that_wants_a_look_are_counted_as_on_the_page() -> None:
+    summary = documented()
+    for worker in summary["workers"]:
+        worker["state"] = "warning"
+
+    assert "62.5 % of 8 slots" in render(summary, plain)
+
+
 def test_tasks_queues_workers_and_workflows_have_their_rows() -> None:
     text = render(documented(), plain)
 

@@ -6,6 +6,7 @@ import pytest
 
 from celery_monitor.query.reader import Reader
 from celery_monitor.query.times import parse_iso
+from celery_monitor.signals.record import State
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
 from tests.query.counted import SECOND, counted, failed, hand_in
@@ -82,6 +83,15 @@ def test_a_task_that_is_quiet_now_is_known_and_one_never_seen_is_not(reader: Rea
     assert quiet is not None
     assert (quiet["ended"], quiet["heatmap"]["bounds"], quiet["workers"]["rows"]) == (0, [], [])
     assert reader.task("shop.nothing", "1h", NOW_US) is None
+
+
+def test_a_step_that_was_never_published_has_failed_on_no_worker(store: Store) -> None:
+    skipped = attempt(2, state=int(State.NEVER_PUBLISHED), worker="", started_us=0, runtime_us=-1, wait_us=-1)
+    hand_in(store, counted(1, [attempt(1), skipped], []), folded=False)
+    found = Reader(store).task("shop.charge", "1h", NOW_US)
+    assert found is not None
+    assert found["workers"]["attempts"] == 1
+    assert [(row["worker"], row["ended"], row["failed"]) for row in found["workers"]["rows"]] == [("celery@a", 1, 0)]
 
 
 def test_a_stretch_of_time_has_its_own_figures(reader: Reader) -> None:

@@ -34,6 +34,7 @@ monitor = Monitor(app)
 
 MARKUP = '<img src=x onerror="document.title=1">'
 HOSTILE = f"shop.{MARKUP}"
+LONG = "shop.regional.inventory_synchronisation.tasks.synchronise_everything_with_the_warehouse_of_the_north"
 NIGHTLY = "nightly report"
 log = logging.getLogger("shop")
 
@@ -62,6 +63,18 @@ def deliver() -> None:
 @app.task(name=HOSTILE)
 def hostile() -> None:
     """A name that is text, whatever it looks like."""
+
+
+@app.task(name=LONG)
+def synchronise() -> None:
+    """A name that is longer than a phone is wide."""
+
+
+@app.task(name="shop.tour")
+def tour() -> None:
+    """A workflow of a step with a long name."""
+    with workflow("tour"):
+        group(synchronise.si(), synchronise.si()).apply_async()
 
 
 @app.task(name="shop.fetch")

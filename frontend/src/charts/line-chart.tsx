@@ -7,7 +7,7 @@ import { clock, day } from "../words/format.ts";
 import { isUtc, useUtc } from "../words/zone.ts";
 import { useCursor } from "./cursor.ts";
 import { usePlotCursor } from "./plot-cursor.ts";
-import { bridged } from "./scale.ts";
+import { bridged, lone } from "./scale.ts";
 import { colour, useTheme } from "./theme.ts";
 import { zoom } from "./zoom.ts";
 
@@ -119,7 +119,8 @@ function options(
         stroke: colour(root, `--cm-${l.tone}`),
         width: 1.5,
         ...(l.dashed && { dash: [5, 4] }),
-        points: { size: 3 },
+        // Where there is no room for all points, those that no line goes through are drawn.
+        points: { size: 3, filter: (u: uPlot, i: number, all: boolean) => (all ? null : lone(u.data[i] as Num[])) },
         spanGaps: false,
       })),
     ],

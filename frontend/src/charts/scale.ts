@@ -46,6 +46,12 @@ export function bridged(values: readonly Num[]): Num[] {
   });
 }
 
+/** Where a value stands alone between unknown ones: no line runs through it. Null when none does. */
+export function lone(values: readonly Num[]): number[] | null {
+  const found = values.flatMap((v, i) => (v != null && values[i - 1] == null && values[i + 1] == null ? [i] : []));
+  return found.length ? found : null;
+}
+
 function round(n: number): number {
   return Math.round(n * 10) / 10;
 }

@@ -96,7 +96,7 @@ function Nothing({ filtered, search }: { filtered: boolean; search: string }) {
 
 function columns(search: string): Column<Execution>[] {
   const narrowed = (name: string, value: string | null) =>
-    value && <a href={changed(search, { [name]: value, cursor: null })} title={`only ${name} ${value}`}>{value}</a>;
+    value && <a class="cm-queues" href={changed(search, { [name]: value, cursor: null })} title={`only ${name} ${value}`}>{value}</a>;
   return [
     {
       id: "state",
@@ -115,7 +115,7 @@ function columns(search: string): Column<Execution>[] {
       title: "Task",
       text: true,
       key: (r) => r.task,
-      cell: (r) => <a class="cm-name" href={execution(r.id)} title={`${r.task}\nid ${r.id}`}><Name text={r.task ?? r.id} /></a>,
+      cell: (r) => <a class="cm-name cm-task" href={execution(r.id)} title={`${r.task}\nid ${r.id}`}><Name text={r.task ?? r.id} /></a>,
     },
     { id: "id", title: "Id", text: true, minor: 1, key: (r) => r.id, cell: (r) => <code class="cm-id">{r.id.slice(0, 8)}</code> },
     {
@@ -136,7 +136,7 @@ function columns(search: string): Column<Execution>[] {
       text: true,
       minor: 1,
       key: (r) => r.workflow ?? r.run_id,
-      cell: (r) => r.run_id && (r.workflow || r.run_id !== r.id) && <a class="cm-cut" href={run(r.run_id)} title={r.run_id}>{r.workflow ?? r.run_id.slice(0, 8)}</a>,
+      cell: (r) => r.run_id && (r.workflow || r.run_id !== r.id) && <a class="cm-queues" href={run(r.run_id)} title={`${r.workflow ?? ""}\nrun ${r.run_id}`}>{r.workflow ?? r.run_id.slice(0, 8)}</a>,
     },
     {
       id: "error",

@@ -156,7 +156,7 @@ function Workers({ found, range }: { found: FailureDetail; range: Query }) {
       key: (r) => r.worker,
       cell: (r) => (
         <>
-          <a class="cm-name" href={executions({ fingerprint: found.fingerprint, worker: r.worker, ...range })} title={r.worker}>{r.worker}</a>
+          <a class="cm-name" href={executions({ fingerprint: found.fingerprint, worker: r.worker, ...range })} title={r.worker}><Name text={r.worker} /></a>
           {found.stands_out?.worker === r.worker && <b class="cm-warn" title={found.note ?? ""}> ▲</b>}
         </>
       ),

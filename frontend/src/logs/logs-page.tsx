@@ -71,6 +71,7 @@ function Tail({ found, search, filtered, text }: TailProps) {
       <header>
         <h2>Newest first</h2>
         {shown.length > 0 && <span class="cm-muted">{plural(shown.length, "record")}</span>}
+        {shown.length > 0 && found.next !== null && !short && <span class="cm-muted">the newest; there are more</span>}
         {short && <span class="cm-warn">many records were looked through; “Older” goes on</span>}
         {newer > 0 && <span class="cm-warn" role="status">{plural(newer, "new record")} when you go elsewhere</span>}
         {shown.length > 0 && <Files rows={shown} />}
@@ -123,7 +124,7 @@ function Line({ record, text }: { record: LogRecord; text: string }) {
       <time class="cm-muted" dateTime={record.at ?? undefined} title={record.at ?? ""}>{clock(record.at, new Date())}</time>
       <Badge mark={levelMark(record.level)} word />
       {record.id ? (
-        <a class="cm-name" href={execution(record.id)} title={`${record.task ?? ""}\nexecution ${record.id}\nlogger ${record.logger}`}>{record.task ?? record.id}</a>
+        <a class="cm-name cm-task" href={execution(record.id)} title={`${record.task ?? ""}\nexecution ${record.id}\nlogger ${record.logger}`}><bdi>{record.task ?? record.id}</bdi></a>
       ) : (
         <span class="cm-muted">{record.logger}</span>
       )}

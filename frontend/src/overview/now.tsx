@@ -3,6 +3,7 @@
 import { execution } from "../address/links.ts";
 import type { Alert, Running, WorkerRow } from "../api/summary.ts";
 import { Badge } from "../parts/badge.tsx";
+import { Told } from "../parts/told.tsx";
 import { age, duration, plural } from "../words/format.ts";
 import { alertMark } from "../words/marks.ts";
 
@@ -21,7 +22,7 @@ export function Alerts({ alerts, now }: { alerts: readonly Alert[]; now: Date })
       <ul class="cm-lines">
         {ordered.slice(0, Math.max(SHOWN, firing)).map((a) => (
           <li key={`${a.rule} ${a.subject}`} class={a.state === "resolved" ? "cm-muted" : ""}>
-            <Badge mark={alertMark(a)} /> <span class="cm-said">{a.text}</span>{" "}
+            <Badge mark={alertMark(a)} /> <span class="cm-said"><Told {...a} /></span>{" "}
             <span class="cm-muted cm-aside">
               {a.state === "firing" ? "for" : `${a.state},`} {duration(Math.round(age(a.state === "resolved" ? a.changed_at : a.since, now) ?? 0))}
             </span>
@@ -52,7 +53,7 @@ export function LongestRunning({ workers }: { workers: readonly WorkerRow[] }) {
 function Line({ run }: { run: Running & { worker: string } }) {
   return (
     <li title={`id ${run.id}\npid ${run.pid} on ${run.worker}, queue ${run.queue}`}>
-      <a class="cm-said cm-name" href={execution(run.id)}>{run.task}</a>{" "}
+      <a class="cm-said cm-name cm-task" href={execution(run.id)}><bdi>{run.task}</bdi></a>{" "}
       <b class="cm-aside">{duration(run.seconds)}</b>{" "}
       <span class="cm-muted cm-aside">{run.worker}</span>
     </li>

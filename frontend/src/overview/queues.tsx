@@ -6,6 +6,7 @@ import type { QueueRow } from "../api/summary.ts";
 import { Sparkline } from "../charts/sparkline.tsx";
 import { Badge } from "../parts/badge.tsx";
 import { Door } from "../parts/door.tsx";
+import { Name } from "../parts/name.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { count, duration, rate, UNKNOWN } from "../words/format.ts";
 import { queueMark } from "../words/queue-marks.ts";
@@ -18,7 +19,7 @@ const columns = (range: Range): Column<QueueRow>[] => [
     key: (r) => r.queue,
     cell: (r) => (
       <span class="cm-name" title={r.note ?? r.queue}>
-        <Badge mark={queueMark(r)} /> <a href={queue(r.queue, range)}>{r.queue}</a>
+        <Badge mark={queueMark(r)} /> <a href={queue(r.queue, range)}><Name text={r.queue} /></a>
       </span>
     ),
   },

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import type { Summary } from "../api/summary.ts";
 import { Badge } from "../parts/badge.tsx";
+import { Told } from "../parts/told.tsx";
 import { mark } from "../words/marks.ts";
 
 const SHOWN = 4; // reasons; the alerts below have all of them
@@ -28,7 +29,7 @@ export function Verdict({ summary, children }: { summary: Summary; children: Com
           <ul>
             {reasons.slice(0, SHOWN).map((r) => (
               <li key={`${r.rule} ${r.subject} ${r.text}`}>
-                <Badge mark={mark(r.state)} /> {r.text}
+                <Badge mark={mark(r.state)} /> <Told {...r} />
               </li>
             ))}
             {more > 0 && <li class="cm-muted">and {more} more</li>}

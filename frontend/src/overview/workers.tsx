@@ -5,6 +5,7 @@ import type { Range } from "../address/window.ts";
 import type { WorkerRow } from "../api/summary.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Door } from "../parts/door.tsx";
+import { Name } from "../parts/name.tsx";
 import { Slots } from "../parts/slots.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { age, ago, bytes, count, percent, plural, UNKNOWN } from "../words/format.ts";
@@ -36,7 +37,7 @@ function columns(now: Date, range: Range): Column<WorkerRow>[] {
       cell: (r) => (
         <span class="cm-name" title={`${r.worker}\npid ${r.pid} on ${r.host}, ${r.pool ?? r.role}`}>
           <Badge mark={mark(r.state)} word={r.state === "lost" || r.state === "stopped"} />{" "}
-          {r.role === "worker" ? <a href={worker(r.worker, range)}>{r.worker}</a> : r.worker}
+          {r.role === "worker" ? <a href={worker(r.worker, range)}><Name text={r.worker} /></a> : <Name text={r.worker} />}
         </span>
       ),
     },

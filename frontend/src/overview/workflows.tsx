@@ -53,7 +53,7 @@ function Workflow({ row, range }: { row: WorkflowRow; range: Range }) {
 function Step({ step, shade }: { step: StepRow; shade: number }) {
   return (
     <li title={`${count(step.ended)} ended, ${count(step.failed)} failed`}>
-      <i class={`cm-swatch cm-shade-${shade}`} /> {step.step} <b>{percent(step.share)}</b>{" "}
+      <i class={`cm-swatch cm-shade-${shade}`} /> <bdi>{step.step}</bdi> <b>{percent(step.share)}</b>{" "}
       <span class="cm-muted">p95 {duration(step.runtime_seconds.p95)}</span>
     </li>
   );

@@ -31,7 +31,7 @@ export function Worst({ tasks, queues, range }: { tasks: readonly TaskRow[]; que
       </Card>
       <Card title="Longest waiting now" note="age of the oldest message" empty="nothing waits">
         {highest(queues, (q) => q.oldest_seconds, SHOWN).map((q) => (
-          <Line key={q.queue} name={q.queue} href={queue(q.queue, range)} figure={duration(q.oldest_seconds)} beside={`${count(q.backlog)} waiting`} />
+          <Line key={q.queue} of="" name={q.queue} href={queue(q.queue, range)} figure={duration(q.oldest_seconds)} beside={`${count(q.backlog)} waiting`} />
         ))}
       </Card>
     </div>
@@ -50,10 +50,19 @@ function Card({ title, note, empty, children }: { title: string; note: string; e
   );
 }
 
-function Line({ name, href, figure, beside }: { name: string; href: string; figure: ComponentChildren; beside: string }) {
+interface LineProps {
+  name: string;
+  href: string;
+  figure: ComponentChildren;
+  beside: string;
+  /** Class of the name. */
+  of?: string;
+}
+
+function Line({ name, href, figure, beside, of = "cm-task" }: LineProps) {
   return (
     <li title={name}>
-      <a class="cm-said cm-name" href={href}>{name}</a> <b class="cm-aside">{figure}</b> <span class="cm-muted cm-aside">{beside}</span>
+      <a class={`cm-said cm-name ${of}`} href={href}><bdi>{name}</bdi></a> <b class="cm-aside">{figure}</b> <span class="cm-muted cm-aside cm-whole">{beside}</span>
     </li>
   );
 }

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import type { View } from "../answers/answer.ts";
+import { isFinal } from "../answers/ask.ts";
 import { Controls } from "./controls.tsx";
 import { Notice, Trouble } from "./notice.tsx";
 
@@ -31,7 +32,7 @@ export function Sheet<T>({ view, title, heading, every = "5 s", window = null, m
     <>
       <div class="cm-head">
         <h1>{heading ?? title}</h1>
-        <Controls link={gone ? "live" : link} words={{ live: `Every ${every}`, polling: "Trying again" }} window={window} />
+        <Controls link={gone ? "live" : link} words={{ live: `Every ${every}`, polling: problem && isFinal(problem) ? "Not asked again" : "Trying again" }} window={window} />
       </div>
       {gone && !answer && <Notice tone="unknown" title="Nothing is recorded of it.">{missing ?? problem.message}</Notice>}
       {problem && !(gone && !answer) && <Trouble problem={problem} since={at?.toISOString() ?? null} />}

@@ -2,5 +2,5 @@
 
 export function Name({ text }: { text: string }) {
   const parts = text.match(/[^._/@-]*[._/@-]?/g)?.filter(Boolean) ?? [];
-  return <>{parts.map((part, i) => <span key={i} class="cm-part">{part}</span>)}</>;
+  return <bdi>{parts.map((part, i) => <span key={i} class="cm-part">{part}</span>)}</bdi>;
 }

@@ -54,7 +54,7 @@ export function Trouble({ problem, since: at }: TroubleProps) {
     return (
       <Notice tone="warning" title="This address asks for something that is not there.">
         {problem.message}{" "}
-        <a class="cm-button" href={location.pathname}>
+        <a class="cm-button" href={search ? location.pathname : location.pathname.replace(/\/[^/]*$/, "")}>
           Show all
         </a>
       </Notice>

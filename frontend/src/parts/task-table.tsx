@@ -40,7 +40,7 @@ export const taskColumns = (now: Date, range: Query): Column<TaskRow>[] => [
     text: true,
     key: (r) => r.task,
     cell: (r) => (
-      <a class="cm-name" href={task(r.task, range)} title={`${r.task}\nqueues: ${r.queues.join(", ") || "none"}`}>
+      <a class="cm-name cm-task" href={task(r.task, range)} title={`${r.task}\nqueues: ${r.queues.join(", ") || "none"}`}>
         <Name text={r.task} />
       </a>
     ),

@@ -127,19 +127,19 @@ function Waiting({ found, all, search }: { found: WaitingNow; all: number; searc
       columns={WAITING}
       name={(r) => r.id}
       order={{ column: "since", descending: newest }}
-      empty={all > 0 ? "None of what waits is known by its id: it was published by processes without a Monitor." : "Nothing waits."}
+      empty={all > 0 ? "None of what was counted is known by its id: it was published by processes without a Monitor, or has been taken since." : "Nothing waits."}
       file={`waiting in ${found.queue.replace(/[^\w.-]+/g, "_").slice(0, 60)}`}
       main
       screenful={20}
     >
-      {rows.length > 0 && rows.length < LISTED && rows.length < all && <span class="cm-muted" title="published by processes without a Monitor, or so long ago that nothing is stored of it any more">of {count(all)}; the others are not known by id</span>}
+      {rows.length > 0 && rows.length < LISTED && rows.length < all && <span class="cm-muted" title="published by processes without a Monitor, or so long ago that nothing is stored of it any more; or taken since it was counted">of {count(all)}; the others are not known by id</span>}
       {found.oldest.length > 0 && <span class="cm-muted">the {newest ? "newest" : "oldest"} · <a href={changed(search, { order: newest ? null : "newest", sort: null })}>show the {newest ? "oldest" : "newest"}</a></span>}
     </Table>
   );
 }
 
 const WAITING: Column<WaitingRow>[] = [
-  { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => (r.published_at ? <a class="cm-name" href={execution(r.id)} title={`${r.task}\nid ${r.id}`}><Name text={r.task ?? r.id} /></a> : <span class="cm-name" title={`id ${r.id}\nnothing is stored of it: it was published by a process without a Monitor`}>{r.task ?? <span class="cm-muted">unknown</span>}</span>) },
+  { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => (r.published_at ? <a class="cm-name cm-task" href={execution(r.id)} title={`${r.task}\nid ${r.id}`}><Name text={r.task ?? r.id} /></a> : <span class="cm-name" title={`id ${r.id}\nnothing is stored of it: it was published by a process without a Monitor`}>{r.task ?? <span class="cm-muted">unknown</span>}</span>) },
   { id: "id", title: "Id", text: true, minor: 1, key: (r) => r.id, cell: (r) => <code class="cm-id">{r.id.slice(0, 8)}</code> },
   { id: "since", title: "Since", minor: 1, key: (r) => r.published_at ?? r.held_since, cell: (r) => clock(r.published_at ?? r.held_since, serverNow()) },
   { id: "waited", title: "For", key: (r) => r.seconds, cell: (r) => <b>{duration(r.published_at || r.held_since ? r.seconds : null)}</b> },
@@ -162,7 +162,7 @@ const WAITING: Column<WaitingRow>[] = [
 
 function Takers({ rows, name, range }: { rows: readonly QueueWorker[]; name: string; range: Range }) {
   const columns: Column<QueueWorker>[] = [
-    { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => <a class="cm-name" href={workerLink(r.worker, range)}>{r.worker}</a> },
+    { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => <a class="cm-name" href={workerLink(r.worker, range)} title={r.worker}><Name text={r.worker} /></a> },
     { id: "busy", title: "Busy", hint: "slots, with tasks of any queue", key: (r) => (r.slots ? r.busy / r.slots : null), value: (r) => r.busy, cell: (r) => <Slots busy={r.busy} slots={r.slots} /> },
     { id: "running", title: "Of this queue", key: (r) => r.running, cell: (r) => count(r.running) },
     { id: "held", title: "Held", key: (r) => r.held, cell: (r) => count(r.held) },
@@ -181,7 +181,7 @@ function Takers({ rows, name, range }: { rows: readonly QueueWorker[]; name: str
 
 function Tasks({ rows, name, range }: { rows: readonly QueueTask[]; name: string; range: Range }) {
   const columns: Column<QueueTask>[] = [
-    { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name" href={taskLink(r.task, range)} title={r.task}><Name text={r.task} /></a> },
+    { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name cm-task" href={taskLink(r.task, range)} title={r.task}><Name text={r.task} /></a> },
     { id: "published", title: "Published", minor: 2, key: (r) => r.published, cell: (r) => count(r.published) },
     { id: "ended", title: "Ended", key: (r) => r.ended, cell: (r) => <Door n={r.ended} href={executions({ task: r.task, queue: name, ...range })} /> },
     { id: "wait", title: "Wait p95", minor: 2, key: (r) => r.wait_seconds.p95, cell: (r) => duration(r.wait_seconds.p95) },

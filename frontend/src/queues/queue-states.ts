@@ -105,12 +105,21 @@ export function reasons(row: QueueDetail, waiting: readonly WaitingRow[]): strin
     const alone = row.workers.some((w) => w.busy > w.running) ? " for this queue alone" : "";
     if (more) found.push(`about ${plural(more, "more slot")}${alone} would empty it in ${duration(SOON_S)}`);
   }
-  if (row.delivered_twice > 0)
-    found.push(
-      `${plural(row.delivered_twice, "message")} ${row.delivered_twice === 1 ? "is" : "are"} due only after the broker gives ${row.delivered_twice === 1 ? "it" : "them"} out again` +
-        `${row.broker.visibility_timeout_seconds ? ` (visibility timeout ${duration(row.broker.visibility_timeout_seconds)})` : ""}: will run twice`,
-    );
+  if (row.delivered_twice > 0) found.push(twice(row, row.broker.visibility_timeout_seconds));
   return found;
+}
+
+/** What waits for its time for longer than the broker waits for a worker. */
+function twice(row: Row, timeout: Num): string {
+  const one = row.delivered_twice === 1;
+  const after = timeout ? ` (visibility timeout ${duration(timeout)})` : "";
+  return `${plural(row.delivered_twice, "message")} ${one ? "is" : "are"} due only after the broker gives ${one ? "it" : "them"} out again${after}: will run twice`;
+}
+
+/** Why a queue wants a look, in one line: what is told of it, not that nothing waits where that is not the point. */
+export function complaint(row: Row, timeout: Num): string {
+  const found = row.delivered_twice > 0 ? [...notes(row), twice(row, timeout)] : notes(row);
+  return [...(row.backlog === 0 && found.length ? [] : [answer(row)]), ...found].join("; ");
 }
 
 function allBusy(workers: readonly QueueWorker[], running: number, waiting: readonly WaitingRow[]): string {

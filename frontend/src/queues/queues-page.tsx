@@ -11,11 +11,12 @@ import { Door } from "../parts/door.tsx";
 import { Facts } from "../parts/facts.tsx";
 import { Finding } from "../parts/finding.tsx";
 import { Sheet } from "../parts/head.tsx";
+import { Name } from "../parts/name.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { serverNow } from "../words/clock.ts";
 import { bytes, clock, count, duration, percent, rate, UNKNOWN } from "../words/format.ts";
-import { answer, notes, queueMark, standing, urgency } from "./queue-states.ts";
+import { complaint, queueMark, standing, urgency } from "./queue-states.ts";
 
 const WINDOW = "1h";
 const REASONS = 5; // lines; the table has all
@@ -30,7 +31,7 @@ export function QueuesPage({ search }: PageProps) {
       {(found) => (
         <>
           {found.window.clamped && <Notice tone="unknown" title={found.window.clamped} />}
-          <Standing rows={found.queues} />
+          <Standing rows={found.queues} timeout={found.broker.visibility_timeout_seconds} />
           <Table
             title="Queues"
             nouns={["queue"]}
@@ -50,7 +51,7 @@ export function QueuesPage({ search }: PageProps) {
   );
 }
 
-function Standing({ rows }: { rows: readonly Queue[] }) {
+function Standing({ rows, timeout }: { rows: readonly Queue[]; timeout: number | null }) {
   const { mark, text } = standing(rows);
   const told = rows.filter((r) => ["critical", "warning"].includes(queueMark(r).tone)).sort((a, b) => urgency(a) - urgency(b));
   const n = (value: (row: Queue) => number | null) => count(rows.reduce((sum, r) => sum + (value(r) ?? 0), 0));
@@ -60,7 +61,7 @@ function Standing({ rows }: { rows: readonly Queue[] }) {
         <ul>
           {told.slice(0, REASONS).map((r) => (
             <li key={r.queue}>
-              <Badge mark={queueMark(r)} /> <a href={queueLink(r.queue)}>{r.queue}</a>: {[answer(r), ...notes(r)].join("; ")}
+              <Badge mark={queueMark(r)} /> <a href={queueLink(r.queue)}><bdi>{r.queue}</bdi></a>: {complaint(r, timeout)}
             </li>
           ))}
           {told.length > REASONS && <li class="cm-muted">and {count(told.length - REASONS)} more</li>}
@@ -79,7 +80,7 @@ const columns = (range: Range): Column<Queue>[] => [
     value: (r) => queueMark(r).word,
     cell: (r) => <span title={r.notes.join("\n") || undefined}><Badge mark={queueMark(r)} word /></span>,
   },
-  { id: "queue", title: "Queue", text: true, key: (r) => r.queue, cell: (r) => <a class="cm-name" href={queueLink(r.queue, range)} title={r.queue}>{r.queue}</a> },
+  { id: "queue", title: "Queue", text: true, key: (r) => r.queue, cell: (r) => <a class="cm-name" href={queueLink(r.queue, range)} title={r.queue}><Name text={r.queue} /></a> },
   { id: "spark", title: "Course", hint: "backlog over the window", minor: 1, key: (r) => r.backlog, cell: (r) => <Sparkline values={r.spark} tone="waiting" floor={5} /> },
   { id: "backlog", title: "Backlog", hint: "messages in the broker that nobody has taken", key: (r) => r.backlog, cell: (r) => <b title={r.backlog == null ? "the broker does not tell" : undefined}><Door n={r.backlog} href={queueLink(r.queue, range)} /></b> },
   { id: "oldest", title: "Oldest", hint: "age of the oldest message in the broker", key: (r) => r.oldest_seconds, cell: (r) => (r.backlog === 0 ? <span class="cm-muted">{UNKNOWN}</span> : duration(r.oldest_seconds)) },
@@ -103,6 +104,13 @@ const columns = (range: Range): Column<Queue>[] => [
 
 /** What the queues lie in. */
 function BrokerCard({ broker, server }: { broker: Broker; server: RedisServer | null }) {
+  if (!broker.sampled_at && !server)
+    return (
+      <section class="cm-card cm-padded">
+        <h2>Broker</h2>
+        <p class="cm-muted">Nobody has looked at it yet: workers do.</p>
+      </section>
+    );
   return (
     <section class="cm-card cm-padded">
       <h2>Broker</h2>

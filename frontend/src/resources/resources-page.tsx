@@ -92,7 +92,7 @@ function Orders({ by, search }: { by: string; search: string }) {
 
 function columns(range: Range, rows: readonly ResourceRow[], ranked: string): Column<ResourceRow>[] {
   const all: Column<ResourceRow>[] = [
-    { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name" href={taskLink(r.task, range)} title={`${r.task}\n${r.queues.join(", ")}`}><Name text={r.task} /></a> },
+    { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name cm-task" href={taskLink(r.task, range)} title={`${r.task}\n${r.queues.join(", ")}`}><Name text={r.task} /></a> },
     { id: "runs", title: "Runs", minor: 1, key: (r) => r.runs, cell: (r) => <Door n={r.runs} href={executions({ task: r.task, ...range })} /> },
     { id: "cpu", title: "CPU", hint: "of all attempts, and the share of all tasks' CPU", key: (r) => r.cpu_seconds.total, cell: (r) => <span class="cm-costs">{duration(r.cpu_seconds.avg == null ? null : r.cpu_seconds.total)} <ShareBar ratio={r.cpu_seconds.avg == null ? null : r.cpu_seconds.share} /></span> },
     { id: "cpu-mean", title: "each", hint: "CPU of an attempt, mean", minor: 1, key: (r) => r.cpu_seconds.avg, cell: (r) => duration(r.cpu_seconds.avg) },

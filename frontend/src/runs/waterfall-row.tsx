@@ -85,7 +85,7 @@ function Name({ row, twin }: { row: Row; twin: boolean }) {
   const ended = Object.entries(row.states).reduce((sum, [state, n]) => (["STARTED", "WAITING", "RETRY"].includes(state) ? sum : sum + n), 0);
   return (
     <>
-      <span class="cm-wf-task">{row.name}</span>
+      <span class="cm-wf-task"><bdi>{row.name}</bdi></span>
       {twin && row.id && <code class="cm-id"> {row.id.slice(0, 8)}</code>}
       {row.lit && <span class="cm-star" aria-hidden="true"> ★</span>}
       {row.count > 1 && <b> ×{count(row.count)}</b>}

@@ -10,6 +10,7 @@ import { edgesOf, lane, type Lane, type LaneMark, scheduleMark, worst } from "./
 const TICKS = 5;
 const HEIGHT = 26; // px of a lane
 const ROOM = 0.05; // of a lane, for a number
+const LAST = 0.9; // of the axis: what is written beyond would be cut
 const MIDDLE = HEIGHT / 2;
 const STEPS = [60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 432_000, 864_000];
 
@@ -33,7 +34,7 @@ export function Lanes({ entries, window, search, selected }: Props) {
       <ol class="cm-lanes" aria-label="Lanes of the entries">
         <li class="cm-lane-row cm-lane-axis" aria-hidden="true">
           <span />
-          <span class="cm-lane-times">{marks.map((t) => <span key={t.ms} style={{ left: `${t.at * 100}%` }}>{t.text}</span>)}</span>
+          <span class="cm-lane-times">{marks.map((t) => <span key={t.ms} style={{ left: `${t.at * 100}%` }}>{t.at < LAST && t.text}</span>)}</span>
         </li>
         {entries.map((e) => (
           <li key={e.entry} class="cm-lane-row" aria-current={e.entry === selected ? "true" : undefined}>

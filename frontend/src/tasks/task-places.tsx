@@ -3,13 +3,14 @@
 import { executions, type Query } from "../address/links.ts";
 import type { QueueFigures, TaskDetail, WorkerFigures } from "../api/tasks.ts";
 import { Door } from "../parts/door.tsx";
+import { Name } from "../parts/name.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { clock, count, duration, percent, rate } from "../words/format.ts";
 
 export function TaskQueues({ found, range }: { found: TaskDetail; range: Query }) {
   const link = (queue: string | null, more: Query = {}) => executions({ task: found.task, queue, ...more, ...range });
   const columns: Column<QueueFigures>[] = [
-    { id: "queue", title: "Queue", text: true, key: (r) => r.queue, cell: (r) => (r.queue ? <a class="cm-name" href={link(r.queue)}>{r.queue}</a> : <span class="cm-muted" title="run without a queue">none</span>) },
+    { id: "queue", title: "Queue", text: true, key: (r) => r.queue, cell: (r) => (r.queue ? <a class="cm-name" href={link(r.queue)} title={r.queue}><Name text={r.queue} /></a> : <span class="cm-muted" title="run without a queue">none</span>) },
     { id: "ended", title: "Ended", key: (r) => r.ended, cell: (r) => count(r.ended) },
     { id: "rate", title: "Rate", minor: 2, key: (r) => r.rate_per_second, cell: (r) => rate(r.rate_per_second) },
     { id: "failed", title: "Failed", hint: "and lost", key: (r) => r.failed + r.lost, cell: (r) => <Door n={r.failed + r.lost} href={link(r.queue, { state: r.failed ? "FAILURE" : "LOST" })} bad /> },
@@ -27,7 +28,7 @@ export function TaskWorkers({ found, range }: { found: TaskDetail; range: Query 
   const { rows, attempts, complete, since } = found.workers;
   const link = (worker: string | null, more: Query = {}) => executions({ task: found.task, worker, ...more, ...range });
   const columns: Column<WorkerFigures>[] = [
-    { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => (r.worker ? <a class="cm-name" href={link(r.worker)}>{r.worker}</a> : <span class="cm-muted">unknown</span>) },
+    { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => (r.worker ? <a class="cm-name" href={link(r.worker)} title={r.worker}><Name text={r.worker} /></a> : <span class="cm-muted">unknown</span>) },
     { id: "ended", title: "Ended", key: (r) => r.ended, cell: (r) => count(r.ended) },
     { id: "failed", title: "Failed", hint: "and lost", key: (r) => r.failed, cell: (r) => <Door n={r.failed} href={link(r.worker, { state: "FAILURE" })} bad /> },
     { id: "ratio", title: "Of all ends", hint: "failed and lost of all attempts that ended on it, retried ones included", key: (r) => ratio(r), cell: (r) => <span class={(ratio(r) ?? 0) > 0.05 ? "cm-bad" : ""}>{percent(ratio(r))}</span> },

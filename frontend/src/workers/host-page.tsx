@@ -10,6 +10,7 @@ import { Badge } from "../parts/badge.tsx";
 import { Facts } from "../parts/facts.tsx";
 import { Finding } from "../parts/finding.tsx";
 import { Sheet } from "../parts/head.tsx";
+import { Name } from "../parts/name.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { Slots } from "../parts/slots.tsx";
 import { type Column, Table } from "../parts/table.tsx";
@@ -115,7 +116,7 @@ function There({ rows, range }: { rows: readonly Worker[]; range: Range }) {
 
 function there(range: Range): Column<Worker>[] {
   return [
-    { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => <span class="cm-name"><Badge mark={workerMark(r.state)} word={r.state !== "ok"} /> <a href={workerLink(r.worker, range)}>{r.worker}</a></span> },
+    { id: "worker", title: "Worker", text: true, key: (r) => r.worker, cell: (r) => <span class="cm-name"><Badge mark={workerMark(r.state)} word={r.state !== "ok"} /> <a href={workerLink(r.worker, range)}><Name text={r.worker} /></a></span> },
     { id: "busy", title: "Busy", key: (r) => r.busy, cell: (r) => <Slots busy={r.busy} slots={r.slots} /> },
     { id: "running", title: "Longest", hint: "what it runs longest", text: true, minor: 2, key: (r) => longest(r)?.task, cell: (r) => <span class="cm-cut">{longest(r)?.task} <span class="cm-muted">{longest(r) && duration(longest(r)!.seconds)}</span></span> },
     { id: "cpu", title: "CPU", key: (r) => r.cpu_percent, cell: (r) => percent(r.cpu_percent == null ? null : r.cpu_percent / 100) },

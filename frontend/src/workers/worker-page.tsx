@@ -13,6 +13,7 @@ import { type Fact, Facts } from "../parts/facts.tsx";
 import { Finding } from "../parts/finding.tsx";
 import { Sheet } from "../parts/head.tsx";
 import { Meter } from "../parts/meter.tsx";
+import { Name } from "../parts/name.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { serverNow } from "../words/clock.ts";
@@ -121,7 +122,7 @@ function Running({ row }: { row: WorkerDetail }) {
 }
 
 const RUNNING: Column<WorkerDetail["running"][number]>[] = [
-  { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name" href={execution(r.id)} title={`${r.task}\nid ${r.id}`}>{r.task}</a> },
+  { id: "task", title: "Task", text: true, key: (r) => r.task, cell: (r) => <a class="cm-name cm-task" href={execution(r.id)} title={`${r.task}\nid ${r.id}`}><Name text={r.task ?? r.id} /></a> },
   { id: "queue", title: "Queue", text: true, minor: 2, key: (r) => r.queue, cell: (r) => <a href={queueLink(r.queue)}>{r.queue}</a> },
   { id: "started", title: "Started", minor: 2, key: (r) => r.started_at, cell: (r) => clock(r.started_at, serverNow()) },
   { id: "since", title: "For", key: (r) => r.seconds, cell: (r) => <b>{duration(r.seconds)}</b> },
@@ -172,7 +173,7 @@ function columns(limit: number | null, most: number | null): Column<Member>[] {
       value: (r) => r.task?.task,
       cell: (r) =>
         r.task ? (
-          <><a class="cm-name" href={execution(r.task.id)} title={`${r.task.task}\nid ${r.task.id}`}>{r.task.task}</a> <span class="cm-muted cm-from">of {r.task.queue}</span></>
+          <><a class="cm-name cm-task" href={execution(r.task.id)} title={`${r.task.task}\nid ${r.task.id}`}><Name text={r.task.task} /></a> <span class="cm-muted cm-from">of {r.task.queue}</span></>
         ) : (
           <span class="cm-muted">{r.main ? "main process" : "○ free"}</span>
         ),
@@ -231,7 +232,7 @@ const DEATHS: Column<Death>[] = [
     key: (r) => r.running[0]?.task,
     value: (r) => r.running.map((t) => `${t.task} ${t.id}`).join(", "),
     cell: (r) =>
-      r.running.length === 0 ? <span class="cm-muted">nothing</span> : r.running.map((t, i) => <>{i > 0 && ", "}<a class="cm-name" href={execution(t.id)} title={`id ${t.id}`}>{t.task}</a></>),
+      r.running.length === 0 ? <span class="cm-muted">nothing</span> : r.running.map((t, i) => <>{i > 0 && ", "}<a class="cm-name cm-task" href={execution(t.id)} title={`${t.task}\nid ${t.id}`}><Name text={t.task} /></a></>),
   },
   {
     id: "after",

@@ -91,7 +91,7 @@ function facts(row: WorkflowDetail, range: Range): Fact[] {
 
 function steps(range: Range): Column<StepStatistics>[] {
   return [
-    { id: "step", title: "Step", text: true, key: (r) => r.step, cell: (r) => <a class="cm-name" href={task(r.step, range)} title={r.step}><Name text={r.step} /></a> },
+    { id: "step", title: "Step", text: true, key: (r) => r.step, cell: (r) => <a class="cm-name cm-task" href={task(r.step, range)} title={r.step}><Name text={r.step} /></a> },
     { id: "share", title: "Share", hint: "of the time all steps ran", key: (r) => r.share, cell: (r) => <ShareBar ratio={r.share} /> },
     { id: "attempts", title: "Ran", hint: "attempts that ended", minor: 2, key: (r) => r.execution_count, cell: (r) => count(r.execution_count) },
     { id: "success", title: "Success", minor: 2, key: (r) => r.success_rate, cell: (r) => percent(r.success_rate) },
