@@ -99,7 +99,7 @@ def _make_ring() -> Ring | None:
     if me.handed is not None and me.role == "child":  # a parent's own ring, or beat's, is never one made for a child
         return _adopt(me.handed)
     try:
-        made = ring.create_anonymous(place.size, slots, me.instance)
+        made = ring.create_anonymous(place.size, slots, me.instance, os.getpid())
     except (OSError, ValueError) as error:
         guard.note("ring", error)
         return None
