@@ -100,6 +100,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 - http.server's name
 
+    def do_POST(self) -> None:
+        """Refuse, as Flower does; what the body says is not read, so the connection ends with the answer."""
+        self.close_connection = True
+        found = answers.Problem(405, "method_not_allowed", "this path is read with GET")
+        self._send(found.status, found.body(), _JSON)
+
+    do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST  # noqa: N815 - http.server's names
+
     def log_message(self, *_: Any) -> None:
         """Scrapes every few seconds are not worth a line each."""
 

@@ -51,7 +51,7 @@ def url(store: Store) -> Iterator[str]:
         server.shutdown()
 
 
-def get(url: str) -> tuple[int, str, str]:
+def get(url: str | urllib.request.Request) -> tuple[int, str, str]:
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read().decode()
@@ -100,6 +100,13 @@ def test_bad_questions_have_a_status_and_a_code(url: str, path: str, status: int
     found, kind, body = get(url + path)
 
     assert (found, kind, json.loads(body)["error"]["code"]) == (status, "application/json", code)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_other_methods_than_get_are_405_as_in_flower(url: str, method: str) -> None:
+    status, kind, body = get(urllib.request.Request(f"{url}/metrics", method=method, data=b"x"))
+
+    assert (status, kind, json.loads(body)["error"]["code"]) == (405, "application/json", "method_not_allowed")
 
 
 def test_a_store_that_is_gone_is_503() -> None:
