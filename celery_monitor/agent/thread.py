@@ -326,7 +326,8 @@ class Agent:
         notes = process.me.notes[:10]
         if self.plan.folder is not None and self.instance is not None and self.instance.pool_in_memory():
             notes.append(
-                f"processes of its pool have no room in {self.plan.folder}: what they record dies with the worker"
+                f"processes of its pool have no room in {self.plan.folder}: what they record dies with the worker; "
+                "enlarge that tmpfs (Docker: --shm-size) or lower monitor_ring_bytes"
             )
         return notes
 

@@ -329,4 +329,4 @@ def _unfit(url: str, error: Exception) -> ConfigurationError:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+    return (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
