@@ -73,7 +73,8 @@ def masked(value: Any) -> str:
     "'redis://:***@cache:6379/0'"
     """
     text = value if isinstance(value, str) else repr(value)
-    text = re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", text)
+    # Up to the last @ before the next URL: who forgot to quote a password has signs of every kind in it.
+    text = re.sub(r"(://[^:/@\s]*):(?:(?!;\w+://)\S)*@", r"\1:***@", text)
     text = re.sub(r"(?i)(password=)[^&\s'\"]*", r"\1***", text)
     text = text if len(text) <= 200 else text[:200] + "..."
     return repr(text) if isinstance(value, str) else text
@@ -141,7 +142,9 @@ def _checked(source: str, name: str, value: Any) -> Any:
     if bounds is None:
         close = difflib.get_close_matches(name, TABLE, n=1)
         hint = (
-            f"did you mean 'monitor_{close[0]}'?" if close else "settings: " + ", ".join(f"monitor_{n}" for n in TABLE)
+            f"did you mean {_spelled(source, name, close[0])!r}?"
+            if close
+            else "settings: " + ", ".join(f"monitor_{n}" for n in TABLE)
         )
         raise ConfigurationError(f"{source}: no such setting (value {masked(value)}); {hint}")
     if value is None and bounds.optional:
@@ -151,6 +154,12 @@ def _checked(source: str, name: str, value: Any) -> Any:
         shown = "the value" if name == "anonymise_key" else masked(value)
         raise ConfigurationError(f"{source}: {shown} is not accepted; give {_accepted(name, bounds)}")
     return typed
+
+
+def _spelled(source: str, name: str, known: str) -> str:
+    """Return a known setting as whoever wrote a wrong one has to write it there."""
+    key = source.rpartition(" ")[2]
+    return key[: len(key) - len(name)] + (known.upper() if key.isupper() else known)
 
 
 def _typed(bounds: Bounds, value: Any) -> Any:
@@ -168,7 +177,7 @@ def _inside(bounds: Bounds, value: Any) -> bool:
 
 def _well_formed(name: str, value: Any) -> bool:
     if name == "url":
-        return "://" in value and value.split("://", 1)[0] in SCHEMES
+        return _is_redis(value) and _addresses(value)
     if name == "namespace":
         return _NAMESPACE.fullmatch(value) is not None
     if name in _WORDS:
@@ -188,6 +197,23 @@ def _well_formed(name: str, value: Any) -> bool:
     return name != "runtime_dir" or value.startswith("/")
 
 
+def _is_redis(url: str) -> bool:
+    return "://" in url and url.split("://", 1)[0] in SCHEMES
+
+
+def _addresses(url: str) -> bool:
+    """Tell whether all ports of a Redis URL and its database are numbers; redis-py takes database 0 for a word."""
+    scheme = url.split("://", 1)[0]
+    pieces = url.split(";") if scheme == "sentinel" or "+cluster" in scheme else [url]
+    try:
+        parts = [urlsplit(piece if "://" in piece else f"{scheme}://{piece}") for piece in pieces]
+        ports = [part.port for part in parts]
+    except ValueError:
+        return False
+    databases = [part.path.strip("/") for part in parts] if scheme not in {"unix", "redis+socket"} else []
+    return bool(ports) and all(not name or name.isdecimal() for name in databases)
+
+
 def _lists(value: dict[str, Any], names: tuple[str, ...]) -> bool:
     """Tell whether a setting is lists of texts under known names, and its regular expressions are some."""
     for name, texts in value.items():
@@ -203,7 +229,8 @@ def _lists(value: dict[str, Any], names: tuple[str, ...]) -> bool:
 
 def _accepted(name: str, bounds: Bounds) -> str:
     forms = {
-        "url": f"a URL like redis://:password@host:6379/0 (schemes {', '.join(SCHEMES)})",
+        "url": "a URL like redis://:password@host:6379/0, with / ? # @ : in a password as %2F %3F %23 %40 %3A "
+        f"(schemes {', '.join(SCHEMES)})",
         "namespace": "1 to 64 letters, digits, '_', '.' or '-'",
         "runtime_dir": "an absolute path",
         "rabbitmq_api": "a URL like http://user:password@host:15672",
@@ -218,7 +245,8 @@ def _accepted(name: str, bounds: Bounds) -> str:
     forms["build"] = f"a text of at most {_LONGEST_BUILD} characters"
     forms["anonymise_key"] = f"a text of at least {_LEAST_KEY} characters"
     words = {
-        bool: "True or False", int: "a whole number", float: "a number",
+        bool: "True or False (1/0, true/false, yes/no or on/off in the environment)",
+        int: "a whole number", float: "a number",
         tuple: "a list of keys like ['tenant'], each 1 to 40 letters, digits, '_', '.' or '-' (JSON or with commas in "
         "the environment)",
     }  # fmt: skip
@@ -252,7 +280,7 @@ def _default_url(app: Any, *, wanted: bool) -> str:
 def _redis_url(candidate: Any, master: str | None) -> str | None:
     """Return the first Redis URL of a broker setting (one, a list, or ';' between), None without any."""
     parts = candidate.split(";") if isinstance(candidate, str) else list(candidate or ())
-    urls = [part.strip() for part in parts if isinstance(part, str) and _well_formed("url", part.strip())]
+    urls = [part.strip() for part in parts if isinstance(part, str) and _is_redis(part.strip())]
     if not urls:
         return None
     if not urls[0].startswith("sentinel://"):

@@ -165,6 +165,7 @@ class Monitor:
 
     def _new_agent(self, role: str, hostname: str, worker: Any = None) -> Agent:
         settings, store = self.settings, self.store()
+        ticker = self.ticker(role, store) if role in {"worker", "beat"} else None
         process.me.agent = True
         plan = Plan(
             role=role, hostname=hostname, app=self.app.main or "celery", owner=_owner(self.app),
@@ -172,7 +173,7 @@ class Monitor:
             resource_interval=settings.resource_interval, buffer_bytes=settings.buffer_bytes,
             build=settings.build or "",
             namespace_is_default=settings.namespace_is_default, worker=worker,
-            tick=self.ticker(role, store).due if role in {"worker", "beat"} else None,
+            tick=ticker.due if ticker else None, leave=ticker.close if ticker else None,
         )  # fmt: skip
         self._agent = Agent(plan, store)
         return self._agent

@@ -44,7 +44,7 @@ class Settings:
 
     url: str = _setting(
         str,
-        "Redis or Valkey that stores everything: redis, rediss, redis+socket, unix or sentinel URL.",
+        "Redis or Valkey that stores everything: redis, rediss, redis+socket, unix, sentinel or redis+cluster URL.",
         default_text="the broker when it is Redis, else the result backend",
         secret=True,
     )

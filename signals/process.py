@@ -99,7 +99,7 @@ def _make_ring() -> Ring | None:
     if me.handed is not None and me.role == "child":  # a parent's own ring, or beat's, is never one made for a child
         return _adopt(me.handed)
     try:
-        made = ring.create_anonymous(place.size, slots, me.instance)
+        made = ring.create_anonymous(place.size, slots, me.instance, os.getpid())
     except (OSError, ValueError) as error:
         guard.note("ring", error)
         return None
@@ -120,7 +120,7 @@ def _leave_room(folder: Path, size: int) -> None:
     taken = sum(entry.stat().st_size for entry in os.scandir(folder) if entry.name.endswith(".ring"))
     free = room.f_bavail * room.f_frsize
     if taken + size > (taken + free) // 4:
-        raise OSError(28, f"rings would take more than a quarter of the {free} bytes that are free")
+        raise OSError(28, f"rings would take more than a quarter of the {taken + free} bytes there are for them")
 
 
 def need_agent() -> None:

@@ -127,10 +127,14 @@ def create(folder: Path, size: int, slots: int, instance: bytes) -> Ring:
     return ring
 
 
-def create_anonymous(size: int, slots: int, instance: bytes) -> Ring:
-    """Make a ring in memory shared over fork: it survives a child's death only. Untouched pages cost nothing."""
+def create_anonymous(size: int, slots: int, instance: bytes, pid: int = 0) -> Ring:
+    """Make a ring in memory shared over fork: it survives a child's death only. Untouched pages cost nothing.
+
+    Parameters:
+        pid: of its writer; 0 for a child to come, which puts its own.
+    """
     memory = mmap.mmap(-1, PAGE + slots * SLOT_BYTES + size)
-    _format(memory, size, slots, instance, 0)
+    _format(memory, size, slots, instance, pid)
     return Ring(memory, -1, None)
 
 

@@ -80,7 +80,7 @@ def test_an_unknown_setting_under_a_namespace_is_found() -> None:
     message = refused(made)
 
     assert "CELERY_MONITOR_ROLLUP_DAY" in message
-    assert "did you mean 'monitor_rollup_days'?" in message
+    assert "did you mean 'CELERY_MONITOR_ROLLUP_DAYS'?" in message
 
 
 def test_the_environment_wins_over_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ def test_an_unknown_environment_variable_is_named_with_the_nearest_known() -> No
         message = refused(app())
 
     assert "environment variable CELERY_MONITOR_TICK_INTERVALL" in message
-    assert "did you mean 'monitor_tick_interval'?" in message
+    assert "did you mean 'CELERY_MONITOR_TICK_INTERVAL'?" in message
 
 
 @pytest.mark.parametrize(
@@ -128,11 +128,14 @@ def test_an_unknown_environment_variable_is_named_with_the_nearest_known() -> No
         ("monitor_ring_bytes", True, "a whole number"),
         ("monitor_tick_interval", float("nan"), "a number from 1 to 60"),
         ("monitor_flush_interval", 0, "a number from 0.1 to 60 or None"),
-        ("monitor_enabled", "maybe", "True or False"),
+        ("monitor_enabled", "maybe", "True or False (1/0, true/false"),
         ("monitor_namespace", "with {braces}", "letters, digits"),
         ("monitor_namespace", "", "1 to 64"),
         ("monitor_url", "amqp://guest@rabbit", "redis://"),
         ("monitor_url", "localhost", "redis://"),
+        ("monitor_url", "redis://localhost:sixty/0", "redis://:password@host:6379/0"),
+        ("monitor_url", "redis://localhost:6379/shop", "redis://:password@host:6379/0"),
+        ("monitor_url", "sentinel://a:26379;sentinel://b:x/0", "redis://:password@host:6379/0"),
         ("monitor_runtime_dir", "shm", "an absolute path"),
         ("monitor_rabbitmq_api", "localhost:15672", "http://user:password@host:15672"),
         ("monitor_alerts", ["backlog"], "a dict of rule names"),
@@ -148,6 +151,31 @@ def test_a_value_of_another_form_is_refused_naming_setting_value_and_form(
 
     assert message.startswith(f"{setting}: {value!r} is not accepted")
     assert accepted in message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "redis://localhost:6379//",
+        "rediss://:a;b@cache:6380/3?ssl_cert_reqs=required",
+        "redis+socket:///run/redis.sock?virtual_host=0",
+        "unix:///run/redis.sock?db=0",
+        "sentinel://a:26379;b:26380/0?master_name=mymaster",
+        "redis+cluster://user:password@a:7000;b:7000",
+    ],
+)
+def test_every_form_of_a_redis_url_is_taken(url: str) -> None:
+    assert load_settings(app(monitor_url=url)).url == url
+
+
+@pytest.mark.parametrize("password", ["se/cret", "se#cret", "se?cret", "se@cret", "se:c/ret", "se;c/ret"])
+def test_a_password_that_should_have_been_quoted_is_in_no_message(password: str) -> None:
+    message = refused(app(monitor_url=f"redis://:{password}@cache:x/0"))
+
+    assert "ret" not in message.partition(" is not accepted")[0]
+    assert "'redis://:***@cache:x/0'" in message
+    assert "%2F" in message
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,12 @@ import redis
 from celery import Celery
 
 from celery_monitor.model import Pace
+from celery_monitor.monitor import Monitor
 from celery_monitor.periodic import Ticker
 from celery_monitor.settings import Settings
 from celery_monitor.store import lease, live, meta
-from celery_monitor.store.connection import Store
+from celery_monitor.store.connection import Store, connect
+from tests.signals.apart import apart
 from tests.waiting import until
 
 INTERVAL_S = 2.0
@@ -179,3 +181,21 @@ def test_a_process_that_does_not_tick_never_loads_what_a_tick_needs(redis_url: s
 
 def test_a_child_that_is_forked_while_a_thread_loads_the_tick_can_load_it_too() -> None:
     assert run(FORKS_WHILE_IT_LOADS) == "True"
+
+
+def ticked_and_stopped(url: str) -> tuple[bool, int]:
+    """Return whether a tick of a worker's agent connected to the broker, and how often it still is after its end."""
+    broker = url + "?virtual_host=1"
+    app = Celery("periodic", broker=broker)
+    app.conf.monitor_url = url
+    agent = Monitor(app)._new_agent("worker", "celery@a")
+    with closing(connect(broker, 5.0)) as client:
+        opened = []
+        for stage in (agent.round, agent.round, lambda: agent.stop(5.0)):  # the first round does not tick
+            stage()
+            opened.append(sum(row["db"] == "1" for row in client.client_list()) - 1)
+    return opened[1] > 0, opened[2]
+
+
+def test_an_agent_that_ends_closes_what_its_ticks_have_opened(redis_url: str) -> None:
+    assert apart(ticked_and_stopped, redis_url) == (True, 0)

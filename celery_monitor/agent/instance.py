@@ -6,12 +6,15 @@ until a ring is half full: then the tails move (`spill`), the rows become memory
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+import psutil
 
 from celery_monitor.agent import decode, details, tally
 from celery_monitor.agent.drain import RingReader
@@ -109,6 +112,10 @@ class Instance:
         self.ends.expire(now, alone=self.alone)
         if self.flush is not None and any(reader.backlog > _SPILL_AT for reader in self.readers.values()):
             self.spill()
+
+    def pool_in_memory(self) -> bool:
+        """Whether a pool child found no room for a file and took the ring that was made before its fork."""
+        return any(reader.ring.path is None and reader.pid not in {0, os.getpid()} for reader in self.readers.values())
 
     def _discover(self, kept: list[Ring]) -> None:
         for ring in kept:
@@ -220,7 +227,7 @@ class Instance:
             return reader.dead_since > 0 or not ring.owner_lives()
         if reader.pid == 0:  # nobody has taken it: its child writes into a file of its own
             return time.time_ns() // 1000 - ring.started_us > 60_000_000
-        return not Path(f"/proc/{reader.pid}").exists()
+        return not psutil.pid_exists(reader.pid)
 
     def _remove(self, reader: RingReader, kept: list[Ring]) -> None:
         ring = reader.ring

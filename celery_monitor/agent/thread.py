@@ -64,6 +64,7 @@ class Plan:
         app: the Celery app's name.
         owner: tells fleets apart in one store.
         tick: called once per round with the pace and whether the store answered; may fold.
+        leave: called when the agent has stopped, to close what ticks have opened.
     """
 
     role: str
@@ -78,6 +79,7 @@ class Plan:
     namespace_is_default: bool = False
     worker: Any = None
     tick: Callable[[Pace | None], None] | None = None
+    leave: Callable[[], None] | None = None
 
 
 class Agent:
@@ -102,6 +104,7 @@ class Agent:
         self._gauges = Metrics()
         self._last = {"sample": 0.0, "send": 0.0, "adopt": 0.0}
         self._shown: tuple[str, ...] = ()
+        self._told: set[str] = set()
         self._checked = False
         self._first = True  # the first round does not tick: a pool is forked first, without what a tick loads
         self._stop = threading.Event()
@@ -129,6 +132,8 @@ class Agent:
         finally:
             self._busy.release()
             self.store.close()
+            if self.plan.leave is not None:
+                self.plan.leave()
 
     def _run(self) -> None:
         if self.plan.folder is not None:
@@ -227,6 +232,7 @@ class Agent:
         self._sample = self._sampler.state(now_us, self._children)
         if self._memory is not None:
             self._memory.look(now_us)
+        self._tell()
         instance = self.instance
         busy = len(instance.running()) if instance is not None else 0
         if self.plan.role == "producer":  # its host is sampled by a worker, if it has one
@@ -316,6 +322,22 @@ class Agent:
 
     # -- what others see ---------------------------------------------------------------------------------------------
 
+    def _notes(self) -> list[str]:
+        notes = process.me.notes[:10]
+        if self.plan.folder is not None and self.instance is not None and self.instance.pool_in_memory():
+            notes.append(
+                f"processes of its pool have no room in {self.plan.folder}: what they record dies with the worker; "
+                "enlarge that tmpfs (Docker: --shm-size) or lower monitor_ring_bytes"
+            )
+        return notes
+
+    def _tell(self) -> None:
+        """Log a worker's notes once: whoever starts it reads its log, and not yet the page."""
+        for note in self._notes() if self.plan.role == "worker" else ():
+            if note not in self._told:
+                self._told.add(note)
+                guard.logger.warning("celery-monitor: %s", note)
+
     def interval(self) -> float:
         """Return the seconds until the next flush: longer the more agents there are, and while the store is away."""
         if self.failing:
@@ -347,6 +369,6 @@ class Agent:
             "started_us": self._started_us - ahead_us, "clock_us": ahead_us, "clock_error_us": self._clock.error_us,
             "interval_s": max(self._heartbeat(), self.interval()), "goodbye": goodbye,
             "running": instance.running()[:500] if instance is not None and not goodbye else [],
-            "dropped": losses, "notes": process.me.notes[:10], "versions": sampling.versions(),
+            "dropped": losses, "notes": self._notes(), "versions": sampling.versions(),
             "build": self.plan.build, "exits": dict(self._deaths.exits), "deaths": list(self._deaths.last),
         }  # fmt: skip

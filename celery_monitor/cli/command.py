@@ -69,13 +69,16 @@ def status(ctx: click.Context, /, window: str, *, as_json: bool, namespace: str 
         return
     render = import_module("celery_monitor.cli.status").render
     width = min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns)
-    colours = sys.stdout.isatty() and not ctx.obj.no_color
+    colours = sys.stdout is not None and sys.stdout.isatty() and not ctx.obj.no_color
     click.echo(render(summary, _coloured if colours else _plain, width), color=colours)
 
 
 @monitor.command(cls=CeleryCommand)
 @click.option("--host", default="127.0.0.1", show_default=True, cls=CeleryOption, help="Address to listen on.")
-@click.option("--port", default=9808, show_default=True, type=click.IntRange(0, 65535), cls=CeleryOption)
+@click.option(
+    "--port", default=9808, show_default=True, type=click.IntRange(0, 65535), cls=CeleryOption,
+    help="Port to listen on; 0 for any that is free.",
+)  # fmt: skip
 @click.option("--no-tick", is_flag=True, cls=CeleryOption, help="Only serve; never fold or judge.")
 @click.option("--namespace", cls=CeleryOption, help="Of which fleet, when the app does not say.")
 @click.pass_context

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -40,7 +42,7 @@ def run(monitor: Any, host: str, port: int, *, tick: bool, tell: Callable[[str],
     trouble = ""
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with listen(monitor.reader(), host, port) as server:
-        where = f"http://{host}:{server.server_address[1]}"
+        where = f"http://{f'[{host}]' if ':' in host else host}:{server.server_address[1]}"
         tell(f"celery-monitor {__version__}: {where}/metrics  {where}{API}/summary  {where}{API}/health")
         if tick:
             monitor.appear("serve")
@@ -49,6 +51,8 @@ def run(monitor: Any, host: str, port: int, *, tick: bool, tell: Callable[[str],
             while not ended.wait(_PAUSE_S):
                 trouble = _tick(monitor, trouble, tell) if tick else ""
         server.shutdown()
+        if tick:
+            monitor.ticker("serve").close()
 
 
 def listen(reader: Any, host: str, port: int) -> ThreadingHTTPServer:
@@ -58,13 +62,18 @@ def listen(reader: Any, host: str, port: int) -> ThreadingHTTPServer:
         ConfigurationError: the address is taken or not ours.
     """
     try:
-        server = ThreadingHTTPServer((host, port), partial(_Handler, reader))
+        server = (_Server6 if ":" in host else ThreadingHTTPServer)((host, port), partial(_Handler, reader))
     except OSError as error:
+        other = "--port" if error.errno in {errno.EADDRINUSE, errno.EACCES} else "--host, an address of this machine"
         raise ConfigurationError(
-            f"--host {host} --port {port}: {error.strerror or error}; give another --port"
+            f"--host {host} --port {port}: {error.strerror or error}; give another {other}"
         ) from error
     server.daemon_threads = True
     return server
+
+
+class _Server6(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -90,6 +99,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(found.status, found.body(), _JSON)
 
     do_HEAD = do_GET  # noqa: N815 - http.server's name
+
+    def do_POST(self) -> None:
+        """Refuse, as Flower does; what the body says is not read, so the connection ends with the answer."""
+        self.close_connection = True
+        found = answers.Problem(405, "method_not_allowed", "this path is read with GET")
+        self._send(found.status, found.body(), _JSON)
+
+    do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST  # noqa: N815 - http.server's names
 
     def log_message(self, *_: Any) -> None:
         """Scrapes every few seconds are not worth a line each."""

@@ -30,10 +30,12 @@ _TITLES: Final = {
 }
 _MOST_ROWS: Final = 15
 _SPARK: Final = 40
+_LEAST_WIDTH: Final = 40
 
 
 def render(summary: Mapping[str, Any], style: Style, width: int = 100) -> str:
-    """Return the overview of a summary (docs/api.md) as text, no line longer than `width`."""
+    """Return the overview of a summary (docs/api.md) as text, no line longer than `width`, which is at least 40."""
+    width = max(width, _LEAST_WIDTH)
     blocks = [
         list(_head(summary, style, width)),
         list(_figures(summary, style, width)),
@@ -92,7 +94,8 @@ def _figures(summary: Mapping[str, Any], style: Style, width: int) -> Iterator[s
     )
     for title, value, moved, course in rows:
         bars = wording.spark(course, min(_SPARK, max(0, width - 46)))
-        yield f"{title:<12}{value:>18}  {moved:<10}  {style(bars, 'running')}".rstrip()
+        line = f"{title:<12}{value:>18}  {moved:<10}  {style(bars, 'running') if bars else ''}".rstrip()
+        yield line if bars else cut(line, width)
     outcomes = ("succeeded", "failed", "retried", "revoked", "lost", "other", "running")
     counted = "   ".join(f"{wording.count(totals[name])} {name}" for name in outcomes if totals[name])
     yield cut(f"{'Ends':<12}{counted or '0'}", width)

@@ -110,10 +110,10 @@ def points(now: float | None, before: float | None) -> str:
 def spark(values: Sequence[float | None], width: int) -> str:
     """Return values as a row of bars from 0 to the highest, at most `width`; unknown is a gap.
 
-    >>> spark([0, 1, None, 8], 10), spark(range(100), 4)
-    ('▁▂ █', '▂▄▆█')
+    >>> spark([0, 1, None, 8], 10), spark(range(100), 4), spark([1], 0)
+    ('▁▂ █', '▂▄▆█', '')
     """
-    shown = list(values)
+    shown = list(values) if width > 0 else []
     if len(shown) > width:
         edges = [round(i * len(shown) / width) for i in range(width + 1)]
         shown = [_mean(shown[a:b]) for a, b in pairwise(edges)]

@@ -269,7 +269,7 @@ def connect(url: str, timeout_s: float) -> Any:
     try:
         return redis.Redis.from_url(f"{scheme}://{parts.netloc}{parts.path}{asked}", **options)
     except (ValueError, TypeError) as e:
-        raise ConfigurationError(f"monitor_url: {without_password(url)!r}: {_first_line(e)}; give {FORMS}") from e
+        raise _unfit(url, e) from e
 
 
 def _cluster(url: str, options: dict[str, Any]) -> Any:
@@ -293,7 +293,7 @@ def _cluster(url: str, options: dict[str, Any]) -> Any:
     try:
         return RedisCluster(startup_nodes=nodes, **options, **given, **dict[str, Any](query))
     except (TypeError, ValueError) as e:
-        raise ConfigurationError(f"monitor_url: {without_password(url)!r}: {_first_line(e)}; give {FORMS}") from e
+        raise _unfit(url, e) from e
 
 
 def _in_redis_words(query: dict[str, str]) -> None:
@@ -322,5 +322,11 @@ def _sentinel(url: str, options: dict[str, Any]) -> Any:
     )
 
 
+def _unfit(url: str, error: Exception) -> ConfigurationError:
+    """Say why a URL is of no use; not in Python's words about a port, which may be a piece of the password."""
+    why = "a port is no number" if str(error).startswith("Port ") else _first_line(error)
+    return ConfigurationError(f"monitor_url: {without_password(url)!r}: {why}; give {FORMS}")
+
+
 def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+    return (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from celery_monitor.agent.journal import Journal
 from celery_monitor.signals import attempts, process
 from celery_monitor.signals.record import Reason, State, pack_id
 from celery_monitor.signals.ring import AT_FULL
+from celery_monitor.store.connection import Store
 from tests.agent import actors
 from tests.signals.apart import apart
+from tests.signals.test_ring import unshared
 
 WIDE = "\U0001f600" * 200
 LATER = GRACE_S + 1
@@ -100,3 +103,44 @@ def test_an_attempt_left_open_in_a_full_ring_is_booked_when_there_is_room_again(
     assert [(row.id, row.reason) for row in found] == [(pack_id("killed"), Reason.KILLED)]
     assert losses == dropped == {"ring_full": 1}, "the one that filled it"
     assert readers == 0, "the ring of the dead is gone"
+
+
+def alone_without_a_tmpfs() -> list[bytes]:
+    """Record into a ring in memory that was made more than a minute ago and is empty, as a solo worker's is."""
+    actors.worker_parent(None)
+    instance = Instance(process.me.instance, Journal.create(None, process.me.instance, {}), None, "celery@a", 1 << 20)
+
+    def drain() -> None:
+        instance.drain(process.me.kept, time.monotonic(), time.time_ns() // 1000)
+
+    actors.run("first")
+    process.me.kept[0].started_us -= 61_000_000
+    drain()
+    instance.next_flush(None)
+    instance.acknowledged()
+    drain()
+    actors.run("second")
+    drain()
+    return [row.id for row in instance.ends.attempts]
+
+
+def test_a_ring_in_memory_is_its_writers_for_as_long_as_that_lives() -> None:
+    assert apart(alone_without_a_tmpfs) == [pack_id("second")]
+
+
+def crowded(folder: str, url: str) -> list[str]:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=True)
+    actors.worker_parent(Path(folder))
+    child = actors.pool_child(lambda: actors.run("ran"))
+    store = Store.open(url, "celery")
+    agent = actors.agent(Path(folder), store)
+    actors.round_(agent)
+    actors.kill(child)
+    store.close()
+    return list(agent._state()["notes"])
+
+
+def test_a_pool_that_found_no_room_on_the_tmpfs_says_so(redis_url: str, tmp_path: Path) -> None:
+    (note,) = apart(crowded, str(tmp_path), redis_url, prefix=unshared("-m"))
+    assert str(tmp_path) in note
+    assert "dies with the worker" in note

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -31,10 +32,14 @@ import sys
 from celery import Celery
 from celery_monitor import Monitor
 from celery_monitor.cli.serve import run
+from celery_monitor.store.connection import connect
 
-app = Celery("shop", broker=sys.argv[1])
-app.conf.monitor_tick_interval = 1
+broker = sys.argv[1] + "?virtual_host=1"
+app = Celery("shop", broker=broker)
+app.conf.update(monitor_url=sys.argv[1], monitor_tick_interval=1)
 run(Monitor(app), "127.0.0.1", 0, tick=sys.argv[2] == "tick", tell=lambda line: print(line, flush=True))
+with connect(broker, 5.0) as client:
+    print("left open:", sum(row["db"] == "1" for row in client.client_list()) - 1, flush=True)
 """
 
 
@@ -46,7 +51,7 @@ def url(store: Store) -> Iterator[str]:
         server.shutdown()
 
 
-def get(url: str) -> tuple[int, str, str]:
+def get(url: str | urllib.request.Request) -> tuple[int, str, str]:
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read().decode()
@@ -97,6 +102,13 @@ def test_bad_questions_have_a_status_and_a_code(url: str, path: str, status: int
     assert (found, kind, json.loads(body)["error"]["code"]) == (status, "application/json", code)
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_other_methods_than_get_are_405_as_in_flower(url: str, method: str) -> None:
+    status, kind, body = get(urllib.request.Request(f"{url}/metrics", method=method, data=b"x"))
+
+    assert (status, kind, json.loads(body)["error"]["code"]) == (405, "application/json", "method_not_allowed")
+
+
 def test_a_store_that_is_gone_is_503() -> None:
     with serve.listen(Reader(Store.open("redis://127.0.0.1:1/0", "shop")), "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -134,10 +146,13 @@ def test_it_ticks_when_nobody_else_does(store: Store, redis_url: str, tmp_path: 
     before = live.pace(store)
     assert before is not None
 
-    with served(redis_url, tmp_path, "tick"):
+    with served(redis_url, tmp_path, "tick") as (_, process):
         after = until(lambda: (p := live.pace(store)) and p["folded_us"] > before["folded_us"] and p, seconds=30)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
 
     assert after["role"] == "serve"
+    assert "left open: 0" in (tmp_path / "serve.log").read_text()
 
 
 def test_without_ticking_it_writes_nothing(store: Store, redis_url: str, tmp_path: Path) -> None:
@@ -154,3 +169,19 @@ def test_it_ends_in_order_when_asked_to(store: Store, redis_url: str, tmp_path: 
     with served(redis_url, tmp_path, "no-tick") as (_, process):
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+
+
+def test_it_listens_on_an_address_of_ipv6(store: Store) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as error:
+        pytest.skip(f"no IPv6 on this machine: {error}")
+    with serve.listen(Reader(store), "::1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert get(f"http://[::1]:{server.server_address[1]}/metrics")[0] == 200
+        server.shutdown()
+
+
+def test_an_address_of_another_machine_is_no_question_of_the_port() -> None:
+    with pytest.raises(ConfigurationError, match="give another --host"), serve.listen(None, "192.0.2.1", 0):
+        pass

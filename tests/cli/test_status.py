@@ -12,7 +12,7 @@ def plain(text: str, state: str) -> str:
     return text
 
 
-@pytest.mark.parametrize("width", [60, 80, 100])
+@pytest.mark.parametrize("width", [40, 44, 60, 80, 100])
 def test_every_line_fits_the_width(width: int) -> None:
     text = render(documented(), plain, width)
 

@@ -89,7 +89,7 @@ def test_without_a_tmpfs_a_prefork_worker_records_everything_and_says_so(
 ) -> None:
     module(tmp_path, AFTER)
     env = {**ENV, "CELERY_MONITOR_RUNTIME_DIR": where}
-    worker("shop:app", concurrency=2, cwd=tmp_path, env=env)
+    process = worker("shop:app", concurrency=2, cwd=tmp_path, env=env)
     publish(tmp_path, redis_url, 100, env=env)
     publish(tmp_path, redis_url, 1, task="die", env=env)
     until(
@@ -98,3 +98,8 @@ def test_without_a_tmpfs_a_prefork_worker_records_everything_and_says_so(
     )
     notes = Reader(store).health()["notes"]
     assert any(where in note for note in notes), notes
+    said = [
+        line for line in process.log_file.read_text().splitlines() if "celery-monitor: records lie in memory" in line
+    ]
+    assert len(said) == 1, "whoever starts a worker reads its log"
+    assert where in said[0]

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import re
+
 from redis.crc import key_slot
 
+from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import Keys
+from tests import fleet
+from tests.parts import ROOT
 
 
 def test_all_keys_of_a_shard_lie_in_one_slot() -> None:
@@ -27,3 +32,18 @@ def test_namespaces_and_shards_do_not_meet() -> None:
     tags = {Keys(name, shard).tag for name in ("a", "a:1", "a}", "a%7D") for shard in (0, 1)}
 
     assert len(tags) == 8
+
+
+def test_the_documented_pattern_finds_all_keys_of_a_namespace_and_no_others(redis_url: str) -> None:
+    (pattern,) = re.findall(r"--pattern '([^']+)'", (ROOT / "docs/settings.md").read_text())
+    for namespace in ("shopping", "my.shop", "shop"):
+        store = Store.open(redis_url, namespace)
+        fleet.record(store)
+        store.close()
+
+    shop = Store.open(redis_url, "shop")
+    found, all_keys = set(shop.client.scan_iter(match=pattern)), set(shop.client.scan_iter())
+    shop.close()
+
+    assert found == {key for key in all_keys if key.startswith(b"cm:{shop:")}
+    assert len(found) > 10
