@@ -11,6 +11,7 @@ from celery_monitor.agent import tally
 from celery_monitor.alerts.ledger import firing
 from celery_monitor.errors import BadRequest
 from celery_monitor.model import AgentState, Batch
+from celery_monitor.query import hosts as hosts_page
 from celery_monitor.query import workers
 from celery_monitor.query.reader import Reader
 from celery_monitor.store import fold, inbox, lease, live
@@ -181,6 +182,16 @@ def test_a_host_is_counted_once_with_its_processes_by_role(recorded: Reader, sto
     assert found is not None
     assert [value for value in found["series"]["cpu_percent"] if value is not None] == [70.0]
     assert recorded.host("b", "1h") is None
+
+
+def test_what_a_worker_that_is_gone_said_of_its_host_is_told_only_where_nobody_else_is_left() -> None:
+    machine: Any = agent()["machine"]
+    gone = agent(boot="01", at_us=NOW_US - 900 * SECOND, goodbye=True, machine={**machine, "cpu_percent": 99.0})
+    web = agent(boot="02", role="producer", hostname="web@a", machine={**machine, "cpu_percent": 7.0})
+    (row,) = hosts_page.rows([gone, web], NOW_US)
+    assert (row["state"], row["cpu_percent"]) == ("ok", 7.0)
+    (row,) = hosts_page.rows([gone], NOW_US)
+    assert (row["state"], row["cpu_percent"]) == ("gone", 99.0)
 
 
 def test_the_documented_examples_have_these_fields(recorded: Reader) -> None:
