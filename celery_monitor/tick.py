@@ -26,6 +26,10 @@ from celery_monitor.store.rows import keeping, lost
 logger = logging.getLogger("celery_monitor")
 _HOLD_S: Final = 60.0
 _MINUTE_US: Final = 60_000_000
+_LATE: Final = 1.5
+"""A tick that comes so many intervals after the one before it is late."""
+_AGAIN_S: Final = 3.0
+"""When a store answers again, all who have waited for it speak within this time."""
 _FORGET_S: Final = 3600.0
 """A lost or stopped agent stays in the live table for an hour: long enough to be asked what became of it."""
 
@@ -46,6 +50,7 @@ class Tick:
         self._rules = rules.load_rules(settings.alerts)
         self._notifiers: list[notifiers.Notifier] = [notifiers.LogNotifier()]
         self._told: set[str] = set()
+        self._deaf = False
 
     def once(self) -> bool:
         """Do everything once; False when somebody else is at it.
@@ -68,6 +73,7 @@ class Tick:
             refused = _each(
                 lambda: settling.settle(self.store, now_us, pause=_yield),
                 lambda: agents.extend(live.agents(self.store)),
+                lambda: self._listen(agents, now_us),
                 lambda: self._sweep(agents, now_us),
                 lambda: self._keep_book(agents, now_us),
                 lambda: self._queues.look(self.store, agents, self._reader.queue_names, now_us),
@@ -90,8 +96,22 @@ class Tick:
             logger.warning("celery-monitor: a part of the tick was left out: %s", text)
         self._told = said
 
+    def _listen(self, agents: list[AgentState], now_us: int) -> None:
+        """Find out whether anybody could have been heard since the last tick.
+
+        Where nobody ticked and nobody spoke, the store was away or all stood still: silence proves nothing then. At the
+        next tick whoever lives has spoken.
+        """
+        before = live.pace(self.store)
+        since_us = before["folded_us"] if before else now_us
+        interval_us = self.settings.tick_interval * 1e6
+        heard = any(since_us + interval_us < a["at_us"] < now_us - _AGAIN_S * 1e6 for a in agents)
+        self._deaf = now_us - since_us > _LATE * interval_us and not heard
+
     def _sweep(self, agents: list[AgentState], now_us: int) -> None:
         """Book what lost agents were running as LOST; forget agents that said goodbye or were lost long ago."""
+        if self._deaf:
+            return
         for agent, raw in live.silent(self.store, now_us):
             fates = self._reader.fates(agent["running"], now_us)
             n = lost.book(self.store, agent, raw, fates.ended, now_us, redelivered=fates.redelivered)
@@ -113,7 +133,9 @@ class Tick:
 
     def _judge(self, agents: list[AgentState], now_us: int) -> None:
         """Hold the last minutes against the rules, keep the outcome, tell the transitions."""
-        levels = {name: {"backlog": gauges.get("backlog")} for name, gauges in self._reader.queues_now(now_us).items()}
+        if self._deaf:
+            return
+        levels = self._reader.queues_now(now_us)
         tasks = self._reader.tasks(readings.WINDOW_S, now_us)
         late = self._overdue.look(self.store, agents, now_us, _yield) if "schedule_missed" in self._rules else None
         found = readings.readings(tasks, levels, agents, now_us, late)
