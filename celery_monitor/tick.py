@@ -21,6 +21,7 @@ from celery_monitor.settings import Settings
 from celery_monitor.store import fold, lease, live, workers
 from celery_monitor.store.connection import Store
 from celery_monitor.store.keys import DAY_S
+from celery_monitor.store.report import UNDECODABLE, FoldReport
 from celery_monitor.store.rows import keeping, lost
 
 logger = logging.getLogger("celery_monitor")
@@ -78,7 +79,7 @@ class Tick:
                 lambda: self._keep_book(agents, now_us),
                 lambda: self._queues.look(self.store, agents, self._reader.queue_names, now_us),
                 lambda: self._judge(agents, now_us),
-                lambda: live.set_pace(self.store, self._pace(agents, now_us)),
+                lambda: live.set_pace(self.store, self._pace(agents, now_us, report)),
             )
         finally:
             held.release()
@@ -144,7 +145,7 @@ class Tick:
         ledger.write(self.store, states, transitions, before)
         notifiers.notify_all(self._notifiers, transitions)
 
-    def _pace(self, agents: list[AgentState], now_us: int) -> Pace:
+    def _pace(self, agents: list[AgentState], now_us: int, report: FoldReport) -> Pace:
         """Tell agents how many they are, and beat which queues are consumed."""
         living = [a for a in agents if not a.get("goodbye") and now_us - a["at_us"] < 3e6 * a.get("interval_s", 10.0)]
         before = live.pace(self.store)
@@ -155,6 +156,7 @@ class Tick:
             "interval_s": self.settings.tick_interval, "queues": queues[:1000],
             "task_us": now_us if self.role == "task" else before["task_us"] if before else 0,
             "one_in": one_in, "one_in_us": since_us,
+            "undecodable_us": now_us if report.skipped[UNDECODABLE] else before["undecodable_us"] if before else 0,
         }  # fmt: skip
 
 

@@ -103,3 +103,16 @@ def test_where_the_ticker_died_and_others_went_on_speaking_a_silent_worker_is_lo
     assert tick.once()
 
     assert firing(store) == {("worker_lost", "dead")}
+
+
+def test_when_an_entry_could_not_be_decoded_is_kept_from_tick_to_tick(store: Store, tick: Tick) -> None:
+    speak(store, "lives", 0)
+    store.client.xadd(store.keys.inbox_metrics, {"h": b"no head of ours", "d": b""})
+    times = []
+    for _ in range(2):
+        assert tick.once()
+        found = live.pace(store)
+        assert found
+        times.append((found["undecodable_us"], found["folded_us"]))
+    assert times[1][0] == times[0][0] == times[0][1] < times[1][1]
+    assert Reader(store).summary()["state"] == "warning"

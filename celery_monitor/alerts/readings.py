@@ -35,7 +35,7 @@ def readings(
         now_us: the store's clock.
         overdue: by how many seconds each entry of beat's is overdue, 0 for one that is not.
     """
-    known = _told_last(agents)
+    known = told_last(agents)
     backlogs = {name: gauges.get("backlog") for name, gauges in queues.items()}
     return [
         *_success(tasks), *_backlog(backlogs), *_unserved(queues, known, now_us), *_overdue(known, now_us),
@@ -55,7 +55,7 @@ def overdue_s(agent: AgentState, now_us: int) -> float:
     return max(0.0, (now_us - agent.get("at_us", 0)) / 1e6 - agent.get("interval_s", 0.0))
 
 
-def _told_last(agents: Iterable[AgentState]) -> list[AgentState]:
+def told_last(agents: Iterable[AgentState]) -> list[AgentState]:
     """Return the states, without those after whose last word another of the same role and name began.
 
     A worker that was started again is not lost. Of two that have one name at the same time, each is on its own.

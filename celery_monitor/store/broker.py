@@ -9,6 +9,9 @@ from celery_monitor.store.encoding import packing, shapes
 from celery_monitor.store.encoding.packing import Undecodable
 from celery_monitor.store.keys import LIVE_S
 
+FRESH_S: Final = 120.0
+"""An older level is no level of now, unless looks are taken more seldom."""
+
 
 class Look(TypedDict, total=False):
     """One look; `health` of a server is what `brokers.health` returns."""
@@ -19,6 +22,12 @@ class Look(TypedDict, total=False):
     oldest: dict[str, list[Any]]  # queue -> id, task and publish time (us) of the message that is served next
     health: dict[str, dict[str, Any]]  # "broker" and "store" -> how that server is
     visibility_s: float  # after how long the broker gives out again what is held; 0 never
+    interval_s: float  # until the next look
+
+
+def fresh_s(look: Look) -> float:
+    """Return for how long a level of a queue is one of now: until the second look after it is missing."""
+    return max(FRESH_S, 2.5 * look.get("interval_s", 0.0))
 
 
 class _Server(TypedDict, total=False):

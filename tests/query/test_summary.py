@@ -17,6 +17,7 @@ from celery_monitor.signals.record import State
 from celery_monitor.store import inbox, live
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
+from celery_monitor.store.report import UNDECODABLE
 from tests.store.batches import NOW_US, agent, attempt, batch, cell_of, count, gauge, publish
 
 SECOND = 1_000_000
@@ -193,6 +194,35 @@ def test_a_new_store_is_empty_and_an_old_fold_is_stale(store: Store) -> None:
     late = reader.summary("1h", NOW_US + 31 * SECOND)
     assert late["state"] == "stale"
     assert "nothing was folded for 34 s" in late["reasons"][0]["text"]
+
+
+def test_where_ticks_are_a_minute_apart_a_fold_of_a_minute_ago_is_not_old(store: Store) -> None:
+    busy_shop(store)
+    pace = live.pace(store)
+    assert pace
+    live.set_pace(store, {**pace, "folded_us": NOW_US - 65 * SECOND, "interval_s": 60.0})
+    assert Reader(store).summary("1h", NOW_US)["state"] == "ok"
+    assert Reader(store).summary("1h", NOW_US + 120 * SECOND)["state"] == "stale"
+
+
+def test_what_was_lost_hours_ago_is_counted_and_no_warning_any_more(store: Store) -> None:
+    busy_shop(store)
+    lost = agent(dropped={"ring full": 3}, dropped_us=NOW_US - 60 * SECOND)
+    inbox.send(store, None, lost)
+    store.client.hset(store.keys.skipped, UNDECODABLE, 1)
+    pace = live.pace(store)
+    assert pace
+
+    def told(undecodable_s: int, dropped_s: int) -> tuple[str, list[str], int]:
+        live.set_pace(store, {**pace, "undecodable_us": NOW_US - undecodable_s * SECOND})
+        inbox.send(store, None, {**lost, "dropped_us": NOW_US - dropped_s * SECOND})
+        found = Reader(store).summary("1h", NOW_US)
+        assert (found["health"]["skipped_entries"], found["health"]["dropped"]) == (1, {"ring full": 3})
+        return found["state"], [r["text"] for r in found["reasons"]], found["checks"]["total"] - found["checks"]["ok"]
+
+    assert told(60, 7200) == ("warning", ["1 entry could not be decoded"], 1)
+    assert told(7200, 60) == ("ok", [], 1)
+    assert told(7200, 7200) == ("ok", [], 0)
 
 
 def test_a_firing_alert_is_the_state_of_the_whole_and_of_its_subject(store: Store) -> None:
