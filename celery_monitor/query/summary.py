@@ -57,7 +57,7 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
         "reasons": reasons,
         "checks": _checks(alerts, facts, window.now_us),
         "totals": _totals(cells, window, facts),
-        "compare": _compare(rollups, before),
+        "compare": _compare(rollups, before, window.before_span_s),
         "lifetime": _lifetime(totals),
         "series": charts.series(rollups, window),
         "tasks": tables.tasks(rollups, window, cells),
@@ -124,12 +124,12 @@ def _totals(cells: Mapping[Series, Cell], window: Window, facts: Facts) -> dict[
     return {name: all_figures[name] for name in _TOTALS} | {"running": running}
 
 
-def _compare(rollups: Rollups, before: Want) -> dict[str, Any] | None:
+def _compare(rollups: Rollups, before: Want, seconds: float) -> dict[str, Any] | None:
     """Return the figures of the period before, None when nothing is known of it."""
     cells = list(rollups.total(before, ("runtime", "wait")).values())
     if not cells:
         return None
-    return compared(cells[0], before.end - before.start)
+    return compared(cells[0], seconds)
 
 
 def _lifetime(totals: Lifetime) -> dict[str, Any]:

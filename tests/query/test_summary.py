@@ -181,6 +181,17 @@ def test_the_period_before_is_compared(store: Store) -> None:
     assert Reader(store).summary("15m", NOW_US)["compare"] is None
 
 
+def test_the_rate_of_a_period_before_is_of_the_time_since_the_first_record(store: Store) -> None:
+    """In the first hours after the installation nothing has doubled."""
+    rows = [attempt(n, at_us=NOW_US - n * 10 * SECOND) for n in range(540)]
+    inbox.send(store, batch(1, rows), agent())
+    reader = Reader(store)
+    for found in (reader.summary("1h", NOW_US), reader.task("shop.charge", "1h", NOW_US)):
+        assert found
+        assert found["compare"]["rate_per_second"] == pytest.approx(0.1, rel=0.02)
+        assert found["compare"]["ended"] < 200
+
+
 def test_a_new_store_is_empty_and_an_old_fold_is_stale(store: Store) -> None:
     reader = Reader(store)
     assert reader.summary("1h", NOW_US)["state"] == "empty"
