@@ -15,6 +15,7 @@ from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.times import iso
 from celery_monitor.query.window import Window
 from celery_monitor.store import broker
+from celery_monitor.store.broker import Look
 from celery_monitor.store.connection import Store
 from celery_monitor.store.rollups.lifetime import Lifetime
 from celery_monitor.store.rollups.tiers import ALL
@@ -42,7 +43,7 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
     firing = ledger.firing(alerts)
     cells = rollups.total(table_wants[0], tables.SKETCHES)
     health_row = health.row(facts, window.now_us, tail_truncated=rollups.truncated)
-    state, reasons = overall(alerts, facts, window.now_us, empty=not totals.since_us)
+    state, reasons = overall(alerts, facts, look, window.now_us, empty=not totals.since_us)
     return {
         "namespace": store.namespace,
         "generated_at": iso(window.now_us),
@@ -75,6 +76,7 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
 def overall(
     alerts: Sequence[Mapping[str, Any]],
     facts: Facts,
+    look: Look,
     now_us: int,
     *,
     empty: bool,
@@ -98,6 +100,9 @@ def overall(
     broken = facts.undecodable(now_us)
     if broken:
         reasons.append(_reason("warning", f"{broken} {'entry' if broken == 1 else 'entries'} could not be decoded"))
+    unreadable = broker.unreadable(look, now_us)
+    if unreadable:
+        reasons.append(_reason("warning", f"{unreadable}: what waits in the queues is not known"))
     states = {r["state"] for r in reasons}
     return next((s for s in ("critical", "warning") if s in states), "ok"), reasons
 

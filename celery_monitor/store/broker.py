@@ -9,6 +9,8 @@ from celery_monitor.store.encoding import packing, shapes
 from celery_monitor.store.encoding.packing import Undecodable
 from celery_monitor.store.keys import LIVE_S
 
+UNREADABLE: Final = "broker not readable"
+"""What a queue's note begins with when the broker did not answer."""
 FRESH_S: Final = 120.0
 """An older level is no level of now, unless looks are taken more seldom."""
 
@@ -28,6 +30,13 @@ class Look(TypedDict, total=False):
 def fresh_s(look: Look) -> float:
     """Return for how long a level of a queue is one of now: until the second look after it is missing."""
     return max(FRESH_S, 2.5 * look.get("interval_s", 0.0))
+
+
+def unreadable(look: Look, now_us: int) -> str | None:
+    """Return why no queue could be read at the last look, None where some could be, or that look is an old one."""
+    notes = set(look.get("notes", {}).values())
+    recent = now_us - look.get("at_us", 0) <= fresh_s(look) * 1e6
+    return min(notes) if recent and notes and all(note.startswith(UNREADABLE) for note in notes) else None
 
 
 class _Server(TypedDict, total=False):

@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 
 from celery_monitor.alerts import ledger
 from celery_monitor.alerts.rules import DEFAULTS
 from celery_monitor.alerts.state import step
+from celery_monitor.brokers.sampler import sample
 from celery_monitor.errors import BadRequest, StoreTooNew
 from celery_monitor.model import Batch, Pace
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import State
-from celery_monitor.store import inbox, live
+from celery_monitor.store import broker, inbox, live
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
 from celery_monitor.store.report import UNDECODABLE
@@ -214,6 +216,26 @@ def test_where_ticks_are_a_minute_apart_a_fold_of_a_minute_ago_is_not_old(store:
     live.set_pace(store, {**pace, "folded_us": NOW_US - 65 * SECOND, "interval_s": 60.0})
     assert Reader(store).summary("1h", NOW_US)["state"] == "ok"
     assert Reader(store).summary("1h", NOW_US + 120 * SECOND)["state"] == "stale"
+
+
+def test_a_broker_that_does_not_answer_is_a_reason_as_long_as_that_is_so(store: Store) -> None:
+    busy_shop(store)
+    app = Celery("shop", broker="amqp://127.0.0.1:1//")
+    app.conf.broker_transport_options = {"max_retries": 0}
+    found = sample(app, ["payments", "mail"], NOW_US)
+    look: Any = {"at_us": NOW_US, "notes": {name: of.note for name, of in found.items()}, "interval_s": 10.0}
+    broker.write(store, look)
+
+    told = Reader(store).summary("1h", NOW_US)
+    assert told["state"] == "warning"
+    assert re.fullmatch(
+        r"broker not readable: .*refused.*: what waits in the queues is not known", told["reasons"][0]["text"]
+    )
+
+    broker.write(store, {**look, "notes": {**look["notes"], "mail": "mail: no such queue"}})
+    assert Reader(store).summary("1h", NOW_US)["state"] == "ok", "it answered for one"
+    broker.write(store, {**look, "at_us": NOW_US - 300 * SECOND})
+    assert Reader(store).summary("1h", NOW_US)["state"] == "ok", "nobody has looked since"
 
 
 def test_what_was_lost_hours_ago_is_counted_and_no_warning_any_more(store: Store) -> None:
