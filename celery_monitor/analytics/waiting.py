@@ -112,7 +112,7 @@ def _because(
             return SLOT, f"held by {hold.worker.name}, whose {_slots_of(hold.worker.slots)} busy"
         return HELD, f"held by {hold.worker.name}, which has free slots"
     if not consumers:
-        known = f"in the broker: {others} consumer{'s' if others > 1 else ''} without a Monitor"
+        known = f"in the broker, which counts {others} consumer{'s' if others > 1 else ''} that nothing is heard of"
         return (BROKER, known) if others else (NO_CONSUMER, "no worker consumes its queue")
     if all(worker.full for worker in consumers):
         slots = sum(w.slots for w in consumers)

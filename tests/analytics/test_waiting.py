@@ -45,7 +45,10 @@ def test_there_is_one_reason_in_words(
 
 def test_consumers_that_only_the_broker_knows_are_consumers() -> None:
     found = explain(Message(990 * S), None, [], 0.0, NOW, others=2)
-    assert (found["because"], found["text"]) == ("broker", "in the broker: 2 consumers without a Monitor")
+    assert (found["because"], found["text"]) == (
+        "broker",
+        "in the broker, which counts 2 consumers that nothing is heard of",
+    )
     assert explain(Message(990 * S), None, [FREE], 0.0, NOW, others=2)["text"].endswith("have free slots")
 
 
