@@ -429,4 +429,5 @@ class Pace(TypedDict):
     one_in: int  # of so many runs one is kept, a power of two
     one_in_us: int  # since when
     task_us: int  # when the tick's task last ran, whoever has ticked since; 0 for never
+    deaf: bool  # the last tick judged nobody, for nobody could have been heard
     undecodable_us: int  # when the fold last came upon an entry that it could not decode; 0 for never

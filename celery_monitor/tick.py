@@ -27,8 +27,6 @@ from celery_monitor.store.rows import keeping, lost
 logger = logging.getLogger("celery_monitor")
 _HOLD_S: Final = 60.0
 _MINUTE_US: Final = 60_000_000
-_LATE: Final = 1.5
-"""A tick that comes so many intervals after the one before it is late."""
 _AGAIN_S: Final = 3.0
 """When a store answers again, all who have waited for it speak within this time."""
 _FORGET_S: Final = 3600.0
@@ -101,13 +99,14 @@ class Tick:
         """Find out whether anybody could have been heard since the last tick.
 
         Where nobody ticked and nobody spoke, the store was away or all stood still: silence proves nothing then. At the
-        next tick whoever lives has spoken.
+        next tick whoever lives has spoken, so that one judges in any case.
         """
         before = live.pace(self.store)
-        since_us = before["folded_us"] if before else now_us
-        interval_us = self.settings.tick_interval * 1e6
-        heard = any(since_us + interval_us < a["at_us"] < now_us - _AGAIN_S * 1e6 for a in agents)
-        self._deaf = now_us - since_us > _LATE * interval_us and not heard
+        self._deaf = False
+        if before and not before["deaf"]:
+            first_us = before["folded_us"] + self.settings.tick_interval * 1e6
+            last_us = now_us - _AGAIN_S * 1e6
+            self._deaf = first_us < last_us and not any(first_us < agent["at_us"] < last_us for agent in agents)
 
     def _sweep(self, agents: list[AgentState], now_us: int) -> None:
         """Book what lost agents were running as LOST; forget agents that said goodbye or were lost long ago."""
@@ -155,7 +154,7 @@ class Tick:
             "agents": len(living), "folded_us": now_us, "by": self.boot, "role": self.role,
             "interval_s": self.settings.tick_interval, "queues": queues[:1000],
             "task_us": now_us if self.role == "task" else before["task_us"] if before else 0,
-            "one_in": one_in, "one_in_us": since_us,
+            "one_in": one_in, "one_in_us": since_us, "deaf": self._deaf,
             "undecodable_us": now_us if report.skipped[UNDECODABLE] else before["undecodable_us"] if before else 0,
         }  # fmt: skip
 

@@ -40,11 +40,11 @@ def tick(store: Store, redis_url: str) -> Iterator[Tick]:
         yield found
 
 
-def ticked(store: Store, ago_s: float) -> None:
+def ticked(store: Store, ago_s: float, *, deaf: bool = False) -> None:
     """Let the last tick have been so long ago."""
     pace: Pace = {
         "agents": 1, "folded_us": lease.now_us(store) - round(ago_s * S), "by": "b0", "role": "task",
-        "interval_s": INTERVAL_S, "queues": [], "one_in": 1, "one_in_us": 0, "task_us": 0,
+        "interval_s": INTERVAL_S, "queues": [], "one_in": 1, "one_in_us": 0, "task_us": 0, "deaf": deaf,
     }  # fmt: skip
     live.set_pace(store, pace)
 
@@ -91,6 +91,10 @@ def test_what_fired_before_the_store_was_away_is_not_resolved_by_that(store: Sto
     assert tick.once()
 
     assert firing(store) == {("backlog", "mail")}
+
+    ticked(store, 20, deaf=True)
+    assert tick.once()
+    assert firing(store) == {("worker_lost", "only")}, "ticks that are always late must not put it off for ever"
 
 
 def test_where_the_ticker_died_and_others_went_on_speaking_a_silent_worker_is_lost_at_once(

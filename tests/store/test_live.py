@@ -15,6 +15,7 @@ PACE: Pace = {
     "queues": ["q"],
     "task_us": 1,
     "undecodable_us": 3,
+    "deaf": True,
     "one_in": 4,
     "one_in_us": NOW_US,
 }
