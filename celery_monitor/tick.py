@@ -117,9 +117,10 @@ class Tick:
             n = lost.book(self.store, agent, raw, fates.ended, now_us, redelivered=fates.redelivered)
             if n:
                 logger.warning(
-                    "celery-monitor: %s is silent: %d attempts it was running are booked as LOST",
+                    "celery-monitor: %s is silent: %d %s booked as LOST",
                     agent.get("hostname"),
                     n,
+                    "attempt it was running is" if n == 1 else "attempts it was running are",
                 )
         after_us = min(_FORGET_S, self.settings.worker_days * DAY_S) * 1e6
         old = [agent["boot"] for agent in agents if now_us - agent["at_us"] > after_us]

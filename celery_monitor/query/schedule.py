@@ -343,8 +343,9 @@ def _notes(shown: Sequence[Mapping[str, Any]], beats: Sequence[Mapping[str, Any]
     both = sorted({name for at, one in enumerate(names) for other in names[at + 1 :] for name in one & other})
     if both:
         more = f" and {len(both) - 3} more" if len(both) > 3 else ""
+        sharing = sum(not own.isdisjoint(both) for own in names)
         notes.append(
-            f"{len(living)} beats run and have entries in common, which are sent by each: {', '.join(both[:3])}{more}"
+            f"{sharing} beats run and have entries in common, which are sent by each: {', '.join(both[:3])}{more}"
         )
     if beats and not living:
         notes.append("no beat runs: nothing is sent")

@@ -20,7 +20,7 @@ from tests.query.test_documented import examples, same
 from tests.store.batches import NOW_US, agent, attempt
 
 S = 1_000_000
-BOOTS = [b"boot-of-a-beat-1", b"boot-of-a-beat-2"]
+BOOTS = [b"boot-of-a-beat-1", b"boot-of-a-beat-2", b"boot-of-a-beat-3"]
 ENTRY = {
     "entry": "each minute", "task": "shop.charge", "enabled": True, "kind": "interval", "every_s": 60.0, "text": "",
     "queue": "", "total": 3, "last_us": 0, "next_us": 0,
@@ -107,13 +107,14 @@ def test_sendings_are_bounded(store: Store, monkeypatch: Any) -> None:
 def test_two_beats_with_the_same_entry_are_told_of(store: Store) -> None:
     beat(store, 0)
     beat(store, 1)
+    beat(store, 2, NOW_US, {**ENTRY, "entry": "its own", "enabled": False})
     hand_in(store, [sent(60, 1), sent(59, 2, b"ring-two")])
 
     found = Reader(store).schedule("1h", NOW_US)
 
     assert found["notes"] == ["2 beats run and have entries in common, which are sent by each: each minute"]
     assert (found["entries"][0]["duplicate"], found["entries"][0]["beats"]) == (1, ["beat@a", "beat@a"])
-    assert found["total"] == 1
+    assert (found["enabled"], found["total"]) == (1, 2)
 
 
 def test_a_beat_whose_loop_stands_still_is_stalled_and_a_silent_one_lost(store: Store) -> None:
