@@ -412,6 +412,7 @@ class AgentState(TypedDict, total=False):
     build: str
     machine: HostSample
     dropped: dict[str, int]  # what was lost and why, since boot
+    dropped_us: int  # when that last became more
     notes: list[str]  # degradations a person should know ("ring in anonymous memory: ...")
     versions: dict[str, str]
 
@@ -428,3 +429,5 @@ class Pace(TypedDict):
     one_in: int  # of so many runs one is kept, a power of two
     one_in_us: int  # since when
     task_us: int  # when the tick's task last ran, whoever has ticked since; 0 for never
+    deaf: bool  # the last tick judged nobody, for nobody could have been heard
+    undecodable_us: int  # when the fold last came upon an entry that it could not decode; 0 for never

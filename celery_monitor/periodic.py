@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from celery_monitor.errors import StoreError
 from celery_monitor.model import Pace
 from celery_monitor.settings import Settings
-from celery_monitor.store import live
+from celery_monitor.store import lease, live
 from celery_monitor.store.connection import Store
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("celery_monitor")
 _PATIENCE: Final = {"task": 0, "beat": 2, "serve": 3, "worker": 4}
 """Intervals without a fold after which a caller steps in; the beat entry has a schedule of its own."""
+_COMPARE_S: Final = 60.0
+"""Our clock is held against the store's, which is everybody's, so often: by ours alone it may never be our turn."""
 _loading: Final = threading.RLock()
 """Held while a thread imports: a child forked in between would wait for ever for what its parent's thread began."""
 os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
@@ -43,7 +45,8 @@ class Ticker:
         self._app = app
         self._tick: Tick | None = None
         self._jitter = random.uniform(0, 0.5)  # noqa: S311 - spreads callers, guards nothing
-        self._next = 0.0
+        self._next = self._compare = 0.0
+        self._ahead_s = 0.0
 
     def due(self, pace: Pace | None) -> None:
         """Tick if those who should have not; called by agents once per round, with what they last read."""
@@ -53,6 +56,7 @@ class Ticker:
         interval = self.settings.tick_interval
         self._next = now + interval
         try:
+            self._compare_clocks(now)
             # What an agent read last may be as old as its heartbeat; only the store's word says that nobody ticked.
             wait = self._patience_left(pace) or self._patience_left(live.pace(self.store))
             if wait:
@@ -62,13 +66,18 @@ class Ticker:
         except StoreError as error:
             logger.debug("celery-monitor: no tick: %s", error)
 
+    def _compare_clocks(self, now: float) -> None:
+        if now >= self._compare:
+            self._ahead_s = time.time() - lease.now_us(self.store) / 1e6
+            self._compare = now + _COMPARE_S
+
     def _patience_left(self, pace: Pace | None) -> float:
         """Return the seconds until it is for us to tick, 0 when it is already."""
         if pace is None:
             return 0.0
         mine = (pace["by"], pace["role"]) == (self.boot, self.role)
         intervals = 1.0 if mine else _PATIENCE[self.role] + self._jitter
-        left = intervals * self.settings.tick_interval - (time.time() - pace["folded_us"] / 1e6)
+        left = intervals * self.settings.tick_interval - (time.time() - self._ahead_s - pace["folded_us"] / 1e6)
         return left if left > 0.02 * intervals * self.settings.tick_interval else 0.0
 
     def tick(self) -> bool:

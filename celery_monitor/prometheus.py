@@ -57,7 +57,7 @@ def families(reader: Any, now_us: int) -> Iterator[Metric]:
     yield from _task_histograms(tasks)
     yield from _labels(totals.labelled())
     yield from _workers(agents, now_us)
-    yield from _queues(reader.queues_now(), live.alive(live.workers(agents), now_us))
+    yield from _queues(reader.queues_now(), live.serving(agents, now_us))
     yield from _hosts(agents, now_us)
     yield from _alerts(reader.alerts())
     yield from _servers(health["redis"])

@@ -48,7 +48,7 @@ class QueueSamples:
         # Not by a clock of one's own: any child of a pool may be the next to tick.
         if 0 <= now_us - before.get("at_us", 0) < self._interval_s * 0.9e6:
             return
-        workers = live.workers(live.alive(agents, now_us))
+        workers = live.serving(agents, now_us)
         consumed = live.consumers(workers)
         names = {*consumed, *self._app.amqp.queues, *seen(now_us), *self._sampler.declared()}
         found = self._sampler.sample(sorted(names), now_us, consumed=consumed)
@@ -59,6 +59,7 @@ class QueueSamples:
             "oldest": {name: list(sample.oldest) for name, sample in found.items() if sample.oldest},
             "health": self._health(store),
             "visibility_s": live.visibility_s(workers, before),
+            "interval_s": self._interval_s,
         }
         self._n += 1
         batch = Batch(self._boot, self._n, "ticker", now_us)

@@ -12,6 +12,7 @@ import pytest
 import redis
 from celery import Celery
 
+from celery_monitor import periodic
 from celery_monitor.model import Pace
 from celery_monitor.monitor import Monitor
 from celery_monitor.periodic import Ticker
@@ -71,6 +72,17 @@ def test_each_caller_waits_longer_than_the_one_before_it(
 def test_who_ticked_last_goes_on_at_the_normal_pace(store: Store, redis_url: str) -> None:
     assert ticks(store, redis_url, "worker", pace(1.1, by="b0", role="worker"))
     assert not ticks(store, redis_url, "worker", pace(0.5, by="b0", role="worker"))
+
+
+@pytest.mark.parametrize("ahead_s", [-600.0, 600.0])
+def test_whose_turn_it_is_does_not_hang_on_a_clock_that_is_off(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    """By a clock behind the store's nobody would tick for minutes; by one ahead everybody would, all the time."""
+    early, late, ours = pace(0.5), pace(5), time.time
+    monkeypatch.setattr(periodic.time, "time", lambda: ours() + ahead_s)
+    assert not ticks(store, redis_url, "worker", early)
+    assert ticks(store, redis_url, "worker", late)
 
 
 def test_the_task_in_a_pool_child_does_not_make_its_workers_agent_the_ticker(store: Store, redis_url: str) -> None:

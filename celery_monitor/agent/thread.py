@@ -99,6 +99,8 @@ class Agent:
         self._deaths = Deaths(self._starved)
         self._children: list[Any] = []
         self._clock = Clock()
+        self._losses: dict[str, int] = {}
+        self._lost_us = 0
         self._pause_s = plan.resource_interval
         self._sample: AgentState = {}
         self._gauges = Metrics()
@@ -362,13 +364,17 @@ class Agent:
         for where, n in guard.caught.items():
             losses[f"error in {where}"] = n
         ahead_us = self._clock.offset_us
+        at_us = time.time_ns() // 1000 - ahead_us
+        if losses != self._losses:
+            self._losses, self._lost_us = losses, at_us
         return {
             **self._sample,
             "v": 1, "boot": self._own.hex(), "role": self.plan.role, "hostname": self.plan.hostname, "host": self.host,
-            "pid": os.getpid(), "app": self.plan.app, "at_us": time.time_ns() // 1000 - ahead_us,
+            "pid": os.getpid(), "app": self.plan.app, "at_us": at_us,
             "started_us": self._started_us - ahead_us, "clock_us": ahead_us, "clock_error_us": self._clock.error_us,
             "interval_s": max(self._heartbeat(), self.interval()), "goodbye": goodbye,
             "running": instance.running()[:500] if instance is not None and not goodbye else [],
-            "dropped": losses, "notes": self._notes(), "versions": sampling.versions(),
+            "dropped": losses, "dropped_us": self._lost_us, "notes": self._notes(),
+            "versions": sampling.versions(),
             "build": self.plan.build, "exits": dict(self._deaths.exits), "deaths": list(self._deaths.last),
         }  # fmt: skip

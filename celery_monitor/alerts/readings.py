@@ -30,16 +30,16 @@ def readings(
 
     Parameters:
         tasks: cells of the last `WINDOW_S` seconds by task name (all queues of a name added up).
-        queues: last gauges by queue name; only "backlog" is looked at, absent or None is unknown.
+        queues: last gauges by queue name: "backlog" and "consumers" (the broker's count); absent or None is unknown.
         agents: live states as the store holds them, the silent ones included.
         now_us: the store's clock.
         overdue: by how many seconds each entry of beat's is overdue, 0 for one that is not.
     """
-    newest = _newest(agents)
+    known = told_last(agents)
     backlogs = {name: gauges.get("backlog") for name, gauges in queues.items()}
     return [
-        *_success(tasks), *_backlog(backlogs), *_unserved(backlogs, newest, now_us), *_overdue(newest, now_us),
-        *_hosts(newest, now_us),
+        *_success(tasks), *_backlog(backlogs), *_unserved(queues, known, now_us), *_overdue(known, now_us),
+        *_hosts(known, now_us),
         *(Reading("schedule_missed", entry, seconds, SECONDS) for entry, seconds in (overdue or {}).items()),
     ]  # fmt: skip
 
@@ -55,12 +55,21 @@ def overdue_s(agent: AgentState, now_us: int) -> float:
     return max(0.0, (now_us - agent.get("at_us", 0)) / 1e6 - agent.get("interval_s", 0.0))
 
 
-def _newest(agents: Iterable[AgentState]) -> list[AgentState]:
-    """Return the latest state per role and node name: a worker that was started again is not lost."""
-    latest: dict[tuple[str, str], AgentState] = {}
-    for agent in sorted(agents, key=lambda a: a.get("at_us", 0)):
-        latest[agent.get("role", ""), agent.get("hostname", "")] = agent
-    return list(latest.values())
+def told_last(agents: Iterable[AgentState]) -> list[AgentState]:
+    """Return the states, without those after whose last word another of the same role and name began.
+
+    A worker that was started again is not lost. Of two that have one name at the same time, each is on its own.
+    """
+    found = list(agents)
+    latest: dict[tuple[str, str], int] = {}
+    for agent in found:
+        began_us = agent.get("started_us", agent.get("at_us", 0))
+        latest[_name(agent)] = max(began_us, latest.get(_name(agent), 0))
+    return [agent for agent in found if agent.get("at_us", 0) >= latest[_name(agent)]]
+
+
+def _name(agent: AgentState) -> tuple[str, str]:
+    return agent.get("role", ""), agent.get("hostname", "")
 
 
 def _success(tasks: Mapping[str, Cell]) -> Iterator[Reading]:
@@ -76,31 +85,49 @@ def _backlog(backlogs: Mapping[str, float | None]) -> Iterator[Reading]:
             yield Reading("backlog", name, backlog, MESSAGES)
 
 
-def _unserved(backlogs: Mapping[str, float | None], agents: Iterable[AgentState], now_us: int) -> Iterator[Reading]:
-    """Yield what waits where nobody takes it; 0 for a queue that a worker consumes, so that an alert ends."""
+def _unserved(
+    queues: Mapping[str, Mapping[str, float | None]], agents: Iterable[AgentState], now_us: int
+) -> Iterator[Reading]:
+    """Yield what waits where nobody takes it; 0 for a queue with a consumer, so that an alert ends.
+
+    A broker that counts consumers knows of workers without a Monitor, too.
+    """
     living = [a for a in agents if a.get("role") == "worker" and not a.get("goodbye") and not overdue_s(a, now_us)]
     consumed = {queue for agent in living for queue in agent.get("queues") or ()}
-    for name, backlog in backlogs.items():
+    for name, gauges in queues.items():
+        backlog = gauges.get("backlog")
         if backlog is not None:
-            yield Reading("queue_unserved", name, 0.0 if name in consumed else backlog, MESSAGES)
+            served = name in consumed or gauges.get("consumers")
+            yield Reading("queue_unserved", name, 0.0 if served else backlog, MESSAGES)
 
 
 def _overdue(agents: Iterable[AgentState], now_us: int) -> Iterator[Reading]:
+    """Yield by how much a heartbeat is overdue, of those that have one name the most."""
+    late: dict[tuple[str, str], float] = {}
     for agent in agents:
-        rule = _LOST.get(agent.get("role", ""))
-        if rule is not None:
-            yield Reading(rule, agent.get("hostname", ""), round(overdue_s(agent, now_us), 1), SECONDS)
+        late[_name(agent)] = max(overdue_s(agent, now_us), late.get(_name(agent), 0.0))
+    for (role, name), seconds in late.items():
+        if role in _LOST:
+            yield Reading(_LOST[role], name, round(seconds, 1), SECONDS)
 
 
 def _hosts(agents: Iterable[AgentState], now_us: int) -> Iterator[Reading]:
     """Yield a machine's levels once, of the agent that spoke last; what the silent said is no longer true."""
     machines: dict[str, HostSample] = {}
-    for agent in agents:
-        if "machine" in agent and not agent.get("goodbye") and not overdue_s(agent, now_us):
-            machines[agent.get("host", "")] = agent["machine"]
+    living = [a for a in agents if "machine" in a and not a.get("goodbye") and not overdue_s(a, now_us)]
+    for agent in sorted(living, key=last_looked):
+        machines[agent.get("host", "")] = agent["machine"]
     for host, sample in machines.items():
         yield Reading("host_cpu", host, sample["cpu_percent"] / 100, RATIO)
         for what in ("memory", "disk"):
             used, total = sample[f"{what}_used_bytes"], sample[f"{what}_total_bytes"]  # type: ignore[literal-required]
             if total:
                 yield Reading(f"host_{what}", host, used / total, RATIO)
+
+
+def last_looked(agent: AgentState) -> tuple[bool, int]:
+    """Return what agents are sorted by for the last look at their machine.
+
+    A producer tells of its machine with its rare heartbeats only, so a worker's or beat's word counts first.
+    """
+    return agent.get("role") != "producer", agent.get("at_us", 0)

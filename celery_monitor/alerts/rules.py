@@ -70,7 +70,17 @@ class Rule:
         """
         sign = "<" if self.below else ">"
         limit = shown(self.threshold, self.unit, with_unit=self.unit != MESSAGES)
-        return f"{subject}: {shown(value, self.unit)} {self.phrase} (rule {self.name}: {sign} {limit})"
+        return f"{subject}: {self._told(value)} {self.phrase} (rule {self.name}: {sign} {limit})"
+
+    def _told(self, value: float) -> str:
+        """Return a value with as many digits as tell on which side of the threshold it is.
+
+        >>> Rule("success_share", 0.95, RATIO, "succeeded", below=True)._told(0.94998)
+        '94.998 %'
+        """
+        limit = shown(self.threshold, self.unit)
+        exact = (shown(value, self.unit, digits) for digits in range(1, _MOST_DIGITS))
+        return next((text for text in exact if not self.bad(value) or text != limit), shown(value, self.unit))
 
 
 DEFAULTS: Final[Mapping[str, Rule]] = {
@@ -98,6 +108,7 @@ OF_WORKERS: Final = frozenset({"worker_lost"})
 OF_HOSTS: Final = frozenset({"host_cpu", "host_memory", "host_disk"})
 """Rules by what their subjects are: a queue may have the name of a task, of a host or of an entry of beat's."""
 
+_MOST_DIGITS: Final = 7
 _CHANGEABLE: Final = ("threshold", "clear", "for_seconds", "severity", "enabled")
 
 
@@ -129,7 +140,7 @@ def markdown_table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def shown(value: float, unit: str, *, with_unit: bool = True) -> str:
+def shown(value: float, unit: str, digits: int = 1, *, with_unit: bool = True) -> str:
     """Return a value with its unit as the pages write it.
 
     >>> shown(0.912, RATIO), shown(212, MESSAGES), shown(12.3, SECONDS)
@@ -137,7 +148,7 @@ def shown(value: float, unit: str, *, with_unit: bool = True) -> str:
     >>> shown(1, MESSAGES)
     '1 message'
     """
-    number = f"{value * 100 if unit == RATIO else value:.1f}".removesuffix(".0")
+    number = f"{value * 100 if unit == RATIO else value:.{digits}f}".rstrip("0").removesuffix(".")
     many = "" if number == "1" else "s"
     return number + ({RATIO: " %", MESSAGES: f" message{many}", SECONDS: " s"}[unit] if with_unit else "")
 

@@ -14,6 +14,9 @@ RESOLVED: Final = "resolved"
 ABSENT_US: Final = 60_000_000
 """A subject nothing was heard of for this long is no longer alerted about; shorter gaps are late samples."""
 
+GAP_US: Final = 180_000_000
+"""Nobody knows how a level was between two readings so far apart: three of the longest intervals between ticks."""
+
 KEEP_US: Final = 3_600_000_000
 """A resolved alert stays to be seen for an hour."""
 
@@ -57,6 +60,8 @@ def step(rule: Rule, subject: str, value: float, state: AlertState | None, now_u
         if rule.bad(value):
             return _begun(rule, subject, value, now_us)
         return kept(state, now_us)
+    if state.state == PENDING and now_us - state.seen_us >= GAP_US:
+        return _begun(rule, subject, value, now_us) if rule.bad(value) else None
     seen = _seen(rule, state, value, now_us)
     if state.state == FIRING:
         return replace(seen, state=RESOLVED, changed_us=now_us) if rule.good(value) else seen

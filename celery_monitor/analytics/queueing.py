@@ -11,12 +11,18 @@ from celery_monitor.signals.record import Reason, State
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Messages that came, attempts that began and attempts that ended in so many seconds."""
+    """Messages that came, attempts that began and attempts that ended in so many seconds.
+
+    Attributes:
+        published: as publishers with a Monitor have told; there may be others.
+        grown: by how much what waits has grown per second, None where too few samples tell.
+    """
 
     published: float
     started: float
     ended: float
     seconds: float
+    grown: float | None = None
 
     def rates(self) -> dict[str, float | None]:
         """Return the three per second, None when no time has passed.
@@ -31,14 +37,20 @@ class Flow:
     def empties_in_s(self, backlog: float | None) -> float | None:
         """Return in how many seconds nothing waits any more, None when more comes than ends, or that is not known.
 
+        What ended and left no less waiting was replaced by what came, whether or not its publishers told.
+
         >>> Flow(10, 30, 30, 10.0).empties_in_s(8), Flow(30, 30, 30, 10.0).empties_in_s(8)
         (4.0, None)
+        >>> Flow(0, 30, 30, 10.0, grown=4.0).empties_in_s(90), Flow(0, 30, 30, 10.0, grown=-1.0).empties_in_s(90)
+        (None, 90.0)
         >>> Flow(0, 0, 0, 10.0).empties_in_s(0)
         0.0
         """
         if not backlog or self.seconds <= 0:
             return 0.0 if backlog == 0 else None
         surplus = (self.ended - self.published) / self.seconds
+        if self.grown is not None:
+            surplus = min(surplus, -self.grown)
         return round(backlog / surplus, 3) if surplus > 0 else None
 
 

@@ -48,7 +48,13 @@ class Hold:
 
 
 def explain(
-    message: Message, hold: Hold | None, consumers: Sequence[Worker], visibility_s: float, now_us: int
+    message: Message,
+    hold: Hold | None,
+    consumers: Sequence[Worker],
+    visibility_s: float,
+    now_us: int,
+    *,
+    others: int = 0,
 ) -> dict[str, Any]:
     """Return what a message waits for now, and the parts of its delay so far, which add up to all of it.
 
@@ -56,6 +62,7 @@ def explain(
         hold: None while it is in the broker.
         consumers: the live workers of its queue.
         visibility_s: after how long the broker gives out again what is held; 0 never.
+        others: consumers of its queue that the broker knows, looked at where there are no such workers.
 
     >>> held = Hold(Worker("w1", 1, [{"task": "shop.report", "started_us": 0}]), 4_000_000, 1_000_000)
     >>> found = explain(Message(1_000_000), held, [held.worker], 0.0, 10_000_000)
@@ -68,7 +75,7 @@ def explain(
     start = max(published, message.due_us)
     planned_us = max(0, min(now_us, start) - published)
     taken = min(max(hold.since_us, start), now_us) if hold else max(now_us, start)
-    because, text = _because(message, hold, consumers, now_us)
+    because, text = _because(message, hold, consumers, others, now_us)
     return {
         "because": because,
         "text": text,
@@ -93,7 +100,9 @@ def twice(due_us: int, taken_us: int, visibility_s: float) -> bool:
     return bool(visibility_s) and due_us - taken_us > visibility_s * 1e6
 
 
-def _because(message: Message, hold: Hold | None, consumers: Sequence[Worker], now_us: int) -> tuple[str, str]:
+def _because(
+    message: Message, hold: Hold | None, consumers: Sequence[Worker], others: int, now_us: int
+) -> tuple[str, str]:
     where = f", held by {hold.worker.name}" if hold else ""
     if message.due_us > now_us:
         left = f"{(message.due_us - now_us) / 1e6:.0f} s"
@@ -103,7 +112,8 @@ def _because(message: Message, hold: Hold | None, consumers: Sequence[Worker], n
             return SLOT, f"held by {hold.worker.name}, whose {_slots_of(hold.worker.slots)} busy"
         return HELD, f"held by {hold.worker.name}, which has free slots"
     if not consumers:
-        return NO_CONSUMER, "no worker consumes its queue"
+        known = f"in the broker, which counts {others} consumer{'s' if others > 1 else ''} that nothing is heard of"
+        return (BROKER, known) if others else (NO_CONSUMER, "no worker consumes its queue")
     if all(worker.full for worker in consumers):
         slots = sum(worker.slots for worker in consumers)
         return BROKER, f"in the broker: {'all ' * (slots > 1)}{_of_workers(slots)} busy"

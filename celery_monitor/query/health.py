@@ -23,7 +23,9 @@ from celery_monitor.store.rows import runs, waits
 from celery_monitor.store.usage import Usage
 
 STALE_S: Final = 30.0
-"""Figures are called stale when nothing was folded for this long."""
+"""Figures are called stale when nothing was folded for this long, and for three ticks."""
+LATELY_US: Final = 3_600_000_000
+"""A loss is a thing of now for an hour, as a resolved alert is; what was lost since ever is counted all the same."""
 _MOST_NOTES: Final = 50
 _FULL: Final = 0.9
 _UNITS: Final = {10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 21_600: "6 h"}
@@ -64,8 +66,18 @@ class Facts:
         """Return whether nobody folds; a fleet that has just started gets its time."""
         lag = self.lag_s(now_us)
         if lag is not None:
-            return lag > STALE_S
+            return lag > max(STALE_S, 3 * self.pace["interval_s"] if self.pace else 0.0)
         return any(now_us - a.get("started_us", now_us) > STALE_S * 1e6 for a in self.agents)
+
+    def undecodable(self, now_us: int) -> int:
+        """Return how many things cannot be decoded: those that are there, and those that came by, if one did lately."""
+        lately = self.pace is not None and now_us - self.pace["undecodable_us"] < LATELY_US
+        return sum(self.broken.values()) + (self.skipped.get(UNDECODABLE, 0) if lately else 0)
+
+    def dropped(self, now_us: int) -> bool:
+        """Tell whether a living agent dropped anything lately."""
+        living = agents_live.alive(self.agents, now_us)
+        return any(a.get("dropped") and now_us - a.get("dropped_us", now_us) < LATELY_US for a in living)
 
 
 def read(store: Store, now_us: int) -> Facts:
@@ -258,8 +270,3 @@ def _cut(raw: bytes | None) -> dict[int, int]:
         return MetricsCursor.load(raw).cut
     except BROKEN:
         return {}
-
-
-def dropped_any(health: Mapping[str, Any]) -> bool:
-    """Return whether the health object tells of a loss."""
-    return bool(health["dropped"]) or health["skipped_entries"] > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from celery_monitor.alerts.readings import last_looked
 from celery_monitor.model import AgentState
 from celery_monitor.query import levels, live
 from celery_monitor.query.rollups import RollupReader
@@ -52,8 +53,8 @@ def one(reader: RollupReader, window: Window, name: str, agents: Iterable[AgentS
 
 def _row(host: str, agents: list[AgentState], now_us: int) -> dict[str, Any]:
     living = live.alive(agents, now_us)
-    # A producer samples nothing between its rare heartbeats, so a worker's or beat's word counts first.
-    sampled = sorted((a for a in agents if a.get("machine")), key=lambda a: (a.get("role") != "producer", a["at_us"]))
+    # What the silent said is no longer true; it is told where nobody else is left.
+    sampled = sorted((a for a in living or agents if a.get("machine")), key=last_looked)
     sample: dict[str, Any] = dict(sampled[-1]["machine"]) if sampled else {}
     limits = {"cpus": sample.get("cpu_limit"), "memory_bytes": sample.get("memory_limit_bytes")}
     return {

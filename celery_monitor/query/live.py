@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from celery_monitor.alerts.ledger import Firing
+from celery_monitor.alerts.readings import told_last
 from celery_monitor.model import AgentState, Running
 from celery_monitor.query.times import iso
 from celery_monitor.signals.record import fixed_id, pack_id
@@ -36,6 +37,12 @@ def workers(agents: Iterable[AgentState]) -> list[AgentState]:
         if agent.get("role") == "worker":
             newest[agent.get("hostname", "")] = agent
     return [newest[name] for name in sorted(newest)]
+
+
+def serving(agents: Iterable[AgentState], now_us: int) -> list[AgentState]:
+    """Return the workers that are alive, by node name: of those that have one name at the same time each."""
+    found = [agent for agent in alive(told_last(agents), now_us) if agent.get("role") == "worker"]
+    return sorted(found, key=lambda agent: agent.get("hostname", ""))
 
 
 def held(agents: Iterable[AgentState]) -> dict[str, int]:

@@ -51,7 +51,7 @@ class Overdue:
         found = schedule.entries(beats, agents, now_us)
         self._last = {name: fire for name, fire in self._last.items() if name in found}
         return {
-            name: round(max(now_us - due_us, 0) / 1e6, 1)
+            name: round(max(now_us + entry["ahead_us"] - due_us, 0) / 1e6, 1)
             for name, entry in found.items()
             if entry["enabled"] and (due_us := self._due_us(entry))
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 from celery_monitor.alerts import ledger
@@ -24,6 +25,8 @@ from celery_monitor.store.rollups.tiers import GAUGES, OTHER, TASKS, Part
 
 RECENT_S: Final = 300
 """Rates and "empties in" are of the last so many seconds: over a long window a queue has been everything."""
+_TREND_S: Final = 60.0
+"""Samples that lie closer together tell no trend."""
 _LEVELS: Final = ("backlog", "held", "eta_held", "unacked", "running")
 
 
@@ -45,7 +48,11 @@ class Seen:
     @property
     def workers(self) -> list[AgentState]:
         """The workers that are alive."""
-        return live.workers(live.alive(self.agents, self.window.now_us))
+        return live.serving(self.agents, self.window.now_us)
+
+    def level(self, name: str) -> dict[str, float]:
+        """Return the last gauges of a queue, as far as they are of now."""
+        return tables.fresh(self.levels.get(name, {}), self.window.at_us, broker.fresh_s(self.look))
 
     @property
     def names(self) -> list[str]:
@@ -106,7 +113,7 @@ def one(store: Store, reader: RollupReader, name: str, window: Window) -> dict[s
 
 def row(seen: Seen, name: str, cell: Cell) -> dict[str, Any]:
     """Return a queue's row; the rates are those of the last minutes."""
-    level = tables.fresh(seen.levels.get(name, {}), seen.window.at_us)
+    level = seen.level(name)
     workers = seen.workers
     serving = live.consumers(workers).get(name, 0)
     held, eta_held, running = _taken(seen, name, level)
@@ -129,7 +136,7 @@ def row(seen: Seen, name: str, cell: Cell) -> dict[str, Any]:
         **flow.rates(),
         "empties_in_seconds": flow.empties_in_s(backlog),
         "wait_seconds": durations(cell.wait),
-        "notes": notes(seen, name, backlog, serving),
+        "notes": notes(seen, name, level, held + eta_held + running),
     }
 
 
@@ -141,16 +148,22 @@ def _taken(seen: Seen, name: str, level: Mapping[str, float]) -> tuple[int, int,
     return live.held(workers).get(name, 0), live.eta_held(workers).get(name, 0), live.running(workers).get(name, 0)
 
 
-def notes(seen: Seen, name: str, backlog: float | None, serving: int) -> list[str]:
-    """Return what a person should know of a queue, in sentences."""
+def notes(seen: Seen, name: str, level: Mapping[str, float], taken: int) -> list[str]:
+    """Return what a person should know of a queue, in sentences.
+
+    Parameters:
+        level: its last gauges.
+        taken: messages that workers hold or run.
+    """
     found = []
     consumed = live.consumers(seen.workers)
-    ever = seen.ever.get(name, Cell())
-    if not serving and (backlog or ever.published or ever.ended):
+    ever, there = seen.ever.get(name, Cell()), level.get("backlog") or level.get("unacked") or taken
+    serving = consumed.get(name, 0) or level.get("consumers")
+    if not serving and (there or ever.published or ever.ended):
         near = _near(name, consumed)
         hint = f"; did you mean {near!r}, which is consumed?" if near and not ever.ended else ""
         found.append(f"no worker consumes this queue{hint}")
-    if serving and not backlog and not ever.published and not ever.ended:
+    if serving and not there and not ever.published and not ever.ended:
         near = _near(name, [other for other in seen.names if not consumed.get(other)])
         hint = f"; did you mean {near!r}, which nobody consumes?" if near else ""
         found.append(f"nobody has ever published to this queue{hint}")
@@ -164,27 +177,22 @@ def _near(name: str, others: Iterable[str]) -> str | None:
 
 def _flow(seen: Seen, name: str) -> Flow:
     """Return what came, was started and ended in the last minutes."""
-    cell = seen.recent.get(name, Cell())
-    level = tables.fresh(seen.levels.get(name, {}), seen.window.at_us)
-    running = _taken(seen, name, level)[2]
-    return Flow(cell.published, queueing.started(cell) + running - _running_then(seen, name), cell.ended, seen.recent_s)
+    cell, level, first = seen.recent.get(name, Cell()), seen.level(name), _first(seen, name)
+    running = first.get("running", Gauge())
+    began = queueing.started(cell) + _taken(seen, name, level)[2] - running.total / max(running.count, 1)
+    then, now = first.get("backlog", Gauge()), seen.levels.get(name, {}).get("backlog", Gauge())
+    seconds = (now.last_us - then.last_us) / 1e6
+    known = then.count > 0 and seconds >= _TREND_S
+    return Flow(cell.published, began, cell.ended, seen.recent_s, (now.last - then.last) / seconds if known else None)
 
 
-def _running_then(seen: Seen, name: str) -> float:
-    """Return how many ran when the last minutes began, by the first sample in them."""
+def _first(seen: Seen, name: str) -> dict[str, Gauge]:
+    """Return the gauges of a queue as the last minutes began: in the first bucket with a sample."""
     start = seen.window.at_us / 1e6 - seen.recent_s
-    first: tuple[int, float] | None = None
-    for bucket, series, gauges in seen.rollups.levels(_wants(seen.window)[2]):
-        gauge = gauges.get("running")
-        if (
-            series == ("queue", name)
-            and gauge
-            and gauge[0]
-            and bucket >= start
-            and (first is None or bucket < first[0])
-        ):
-            first = (bucket, gauge[3] / gauge[0])
-    return first[1] if first else 0.0
+    rows = seen.rollups.levels(_wants(seen.window)[2])
+    found = [(bucket, gauges) for bucket, series, gauges in rows if series == ("queue", name) and bucket >= start]
+    _, gauges = min(found, key=itemgetter(0), default=(0, {}))
+    return {gauge: Gauge.load(raw) for gauge, raw in gauges.items()}
 
 
 def _recent(window: Window) -> Want:

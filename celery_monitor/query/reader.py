@@ -106,7 +106,9 @@ class Reader:
         """Return one execution with all its attempts and why it waits, None when nothing is known of it."""
         now = self._now(now_us)
         found = executions.one(self._store, task_id, now)
-        return found | {"waiting": waiting.of_execution(self._store, found, now)} if found else None
+        if found is None:
+            return None
+        return found | {"waiting": waiting.of_execution(self._store, found, now, lambda: self.queues_now(now))}
 
     def fates(self, silent: list[Running], now_us: int | None = None) -> Fates:
         """Return which attempts of a silent worker have ended, and which messages were given out again."""
@@ -373,9 +375,10 @@ class Reader:
     def queues_now(self, now_us: int | None = None) -> dict[str, dict[str, float]]:
         """Return the last sample of each queue: `backlog`, `oldest_s`, `unacked`, `consumers`, as far as known."""
         now = self._now(now_us)
-        want = Want(GAUGES, (now // 1_000_000 - QUEUES_S) // 10 * 10, now // 1_000_000 + 10)
+        within_s = broker.fresh_s(broker.load(self._store))
+        want = Want(GAUGES, (now // 1_000_000 - max(QUEUES_S, int(within_s))) // 10 * 10, now // 1_000_000 + 10)
         levels = tables.latest_levels(self._rollups.read([want], now), want, "queue")
-        found = {name: tables.fresh(gauges, now) for name, gauges in levels.items()}
+        found = {name: tables.fresh(gauges, now, within_s) for name, gauges in levels.items()}
         return {name: gauges for name, gauges in found.items() if gauges}
 
     def queue_names(self, now_us: int | None = None) -> list[str]:

@@ -87,8 +87,10 @@ def _note(growth: Growth, sums: Sums) -> str | None:
     kib = sums.get(FAILED_GROWTH, 0.0)
     if not growth.beside or kib / growth.beside < 1:
         return None
+    took = f"{kib / growth.beside:.0f} KiB"
+    many = f"{growth.beside} runs that did not succeed took {took} each and are left out"
     return (
-        f"{growth.beside} runs that did not succeed took {kib / growth.beside:.0f} KiB each and are left out: "
+        f"{many if growth.beside > 1 else f'a run that did not succeed took {took} and is left out'}: "
         "a traceback keeps what its frames hold until Python collects cycles"
     )
 

@@ -35,7 +35,8 @@ _MOST_SLOTS: Final = 100_000
 _STALLED_S: Final = 30.0
 """A beat's loop that is so much behind the pause it announced does not send any more."""
 
-_NEWS_US: Final = 15_000_000
+_NEWS_S: Final = 10.0
+_LEAST_FLUSH_S: Final = 5.0
 """What was sent is known when its process has flushed and somebody has folded; what was due since is not missed yet."""
 
 Entry = dict[str, Any]
@@ -49,16 +50,16 @@ def page(store: Store, window: Window) -> dict[str, Any]:
     """
     beats, agents = stored.beats(store), {agent["boot"]: agent for agent in live_table.agents(store)}
     shown = [_beat(beat, agents.get(beat["boot"]), window.now_us) for beat in beats]
-    entries_ = _entries(beats, shown)
+    entries_ = _entries(beats, shown, agents)
     since_us = window.start_s * 1_000_000
-    fires = (fire for fire in stored.fires(store, since_us) if fire.at_us < (window.until_us or window.now_us + 1))
+    fires = (fire for fire in stored.fires(store, since_us) if not window.until_us or fire.at_us < window.until_us)
     by_entry = _by_entry(fires, entries_)
     found = _found(store, by_entry, window.now_us)
     alive = _keys(by_entry, {row["beat"] for row in shown if row["state"] == "ok"})
     running = {pack_id(run["id"]) for a in live.alive(agents.values(), window.now_us) for run in a.get("running") or ()}
-    booked_us = min(window.at_us, window.now_us - _NEWS_US)
+    booked_us = min(window.at_us, _known_us(store, beats, agents, window.now_us))
     table = [
-        _row(entry, by_entry.get(name, []), found, alive, running, booked_us)
+        _row(entry, by_entry.get(name, []), found, alive, running, booked_us + entry.get("ahead_us", 0))
         for name, entry in sorted(entries_.items())
     ]
     kept_us = stored.oldest_us(store)
@@ -83,9 +84,12 @@ def totals(beats: Sequence[Mapping[str, Any]], agents: Mapping[str, AgentState],
 
 
 def entries(beats: Sequence[Mapping[str, Any]], agents: Iterable[AgentState], now_us: int) -> dict[str, Entry]:
-    """Return the entries by name: of the beats that live, of the last one where none does."""
+    """Return the entries by name: of the beats that live, of the last one where none does.
+
+    `ahead_us` of an entry is by how much the clock of its beat is ahead of the store's: its times are by that.
+    """
     by_boot = {agent["boot"]: agent for agent in agents}
-    return _entries(beats, [_beat(beat, by_boot.get(beat["boot"]), now_us) for beat in beats])
+    return _entries(beats, [_beat(beat, by_boot.get(beat["boot"]), now_us) for beat in beats], by_boot)
 
 
 def due_after(entry: Mapping[str, Any], last: Fire) -> int:
@@ -99,9 +103,11 @@ def due_after(entry: Mapping[str, Any], last: Fire) -> int:
 
 def _beat(beat: Mapping[str, Any], agent: AgentState | None, now_us: int) -> dict[str, Any]:
     """Return a beat's row; its agent's heartbeat says that it lives, its loop that it works."""
-    seen_us = max(beat["at_us"], agent["at_us"] if agent else 0)
+    ahead_us = agent.get("clock_us", 0) if agent else 0
+    seen_us = max(beat["at_us"] - ahead_us, agent["at_us"] if agent else 0)
+    loop_us = beat["loop_us"] - ahead_us if beat.get("loop_us") else 0
     state = live.state(agent, now_us) if agent else "lost"
-    silent_s = (seen_us - beat.get("loop_us", seen_us)) / 1e6 - float(beat.get("sleep_s") or 0.0)
+    silent_s = (seen_us - (loop_us or seen_us)) / 1e6 - float(beat.get("sleep_s") or 0.0)
     if state == "ok" and silent_s > _STALLED_S:
         state = "stalled"
     return {
@@ -113,18 +119,30 @@ def _beat(beat: Mapping[str, Any], agent: AgentState | None, now_us: int) -> dic
         "scheduler": beat.get("scheduler"),
         "started_at": iso(agent.get("started_us")) if agent else None,
         "seen_at": iso(seen_us),
-        "loop_at": iso(beat.get("loop_us")),
+        "loop_at": iso(loop_us),
         "entries": len(beat.get("entries") or ()),
     }
 
 
-def _entries(beats: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]]) -> dict[str, Entry]:
+def _known_us(store: Store, beats: Iterable[Mapping[str, Any]], agents: Mapping[str, AgentState], now_us: int) -> int:
+    """Return until when it is known what beats have sent: they flush now and then, and somebody has to fold."""
+    pace = live_table.pace(store)
+    folded_us = min(now_us, pace["folded_us"] + round(pace["interval_s"] * 1e6)) if pace else now_us
+    told = [agents[beat["boot"]].get("interval_s", 0.0) for beat in beats if beat["boot"] in agents]
+    return folded_us - round((_NEWS_S + max([_LEAST_FLUSH_S, *told])) * 1e6)
+
+
+def _entries(
+    beats: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]], agents: Mapping[str, AgentState]
+) -> dict[str, Entry]:
     """Return the entries by name: of the beats that live, of the last one where none does."""
     living = [beat for beat, row in zip(beats, shown, strict=True) if row["state"] in {"ok", "stalled"}]
     found: dict[str, Entry] = {}
     for beat in living or beats[:1]:
+        ahead_us = agents[beat["boot"]].get("clock_us", 0) if beat["boot"] in agents else 0
         for entry in beat.get("entries") or ():
-            known = found.setdefault(entry["entry"], dict(entry) | {"beats": []})
+            known = found.setdefault(entry["entry"], dict(entry) | {"beats": [], "ahead_us": ahead_us})
+            known["ahead_us"] = min(known["ahead_us"], ahead_us)
             known["beats"].append(beat.get("beat", ""))
             known["last_us"] = max(known.get("last_us") or 0, entry.get("last_us") or 0)
             known["enabled"] = known["enabled"] or entry["enabled"]
@@ -325,8 +343,9 @@ def _notes(shown: Sequence[Mapping[str, Any]], beats: Sequence[Mapping[str, Any]
     both = sorted({name for at, one in enumerate(names) for other in names[at + 1 :] for name in one & other})
     if both:
         more = f" and {len(both) - 3} more" if len(both) > 3 else ""
+        sharing = sum(not own.isdisjoint(both) for own in names)
         notes.append(
-            f"{len(living)} beats run and have entries in common, which are sent by each: {', '.join(both[:3])}{more}"
+            f"{sharing} beats run and have entries in common, which are sent by each: {', '.join(both[:3])}{more}"
         )
     if beats and not living:
         notes.append("no beat runs: nothing is sent")

@@ -14,6 +14,8 @@ from celery_monitor.query.health import Facts
 from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.times import iso
 from celery_monitor.query.window import Window
+from celery_monitor.store import broker
+from celery_monitor.store.broker import Look
 from celery_monitor.store.connection import Store
 from celery_monitor.store.rollups.lifetime import Lifetime
 from celery_monitor.store.rollups.tiers import ALL
@@ -37,11 +39,11 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
     totals = rollups.lifetime()
     window = window.recorded_from(totals.since_us)
     facts = health.read(store, window.now_us)
-    alerts = ledger.read(store)
+    alerts, look = ledger.read(store), broker.load(store)
     firing = ledger.firing(alerts)
     cells = rollups.total(table_wants[0], tables.SKETCHES)
     health_row = health.row(facts, window.now_us, tail_truncated=rollups.truncated)
-    state, reasons = overall(alerts, facts, health_row, window.now_us, empty=not totals.since_us)
+    state, reasons = overall(alerts, facts, look, window.now_us, empty=not totals.since_us)
     return {
         "namespace": store.namespace,
         "generated_at": iso(window.now_us),
@@ -54,13 +56,13 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
         },
         "state": state,
         "reasons": reasons,
-        "checks": _checks(alerts, facts, health_row, window.now_us),
+        "checks": _checks(alerts, facts, window.now_us),
         "totals": _totals(cells, window, facts),
-        "compare": _compare(rollups, before),
+        "compare": _compare(rollups, before, window.before_span_s),
         "lifetime": _lifetime(totals),
         "series": charts.series(rollups, window),
         "tasks": tables.tasks(rollups, window, cells),
-        "queues": tables.queues(rollups, window, cells, facts.agents, firing),
+        "queues": tables.queues(rollups, window, cells, facts.agents, firing, look),
         "workers": tables.workers(rollups, window, facts.agents, firing),
         "workflows": tables.workflows(rollups.total(table_wants[1], ("runtime",)), window),
         "runs": {"active": facts.open_runs * facts.one_in},
@@ -74,7 +76,7 @@ def build(store: Store, reader: RollupReader, window: Window) -> dict[str, Any]:
 def overall(
     alerts: Sequence[Mapping[str, Any]],
     facts: Facts,
-    health_row: Mapping[str, Any],
+    look: Look,
     now_us: int,
     *,
     empty: bool,
@@ -95,8 +97,12 @@ def overall(
         return "stale", reasons
     if not facts.room.takes_executions:
         reasons.append(_reason("warning", f"the server's memory is {facts.room.ratio:.0%} used"))
-    if health_row["skipped_entries"]:
-        reasons.append(_reason("warning", f"{health_row['skipped_entries']} entries could not be decoded"))
+    broken = facts.undecodable(now_us)
+    if broken:
+        reasons.append(_reason("warning", f"{broken} {'entry' if broken == 1 else 'entries'} could not be decoded"))
+    unreadable = broker.unreadable(look, now_us)
+    if unreadable:
+        reasons.append(_reason("warning", f"{unreadable}: what waits in the queues is not known"))
     states = {r["state"] for r in reasons}
     return next((s for s in ("critical", "warning") if s in states), "ok"), reasons
 
@@ -105,13 +111,12 @@ def _reason(state: str, text: str) -> dict[str, Any]:
     return {"state": state, "text": text, "rule": None, "subject": None}
 
 
-def _checks(
-    alerts: Sequence[Mapping[str, Any]], facts: Facts, health_row: Mapping[str, Any], now_us: int
-) -> dict[str, int]:
+def _checks(alerts: Sequence[Mapping[str, Any]], facts: Facts, now_us: int) -> dict[str, int]:
     """Return how many of the things that are looked at are as they should be."""
     firing = {a["rule"] for a in alerts if a["state"] == "firing"}
     outcomes = [rule not in firing for rule in {*DEFAULTS, *firing}]
-    outcomes += [not facts.stale(now_us), not health.dropped_any(health_row), facts.room.takes_executions]
+    kept = not facts.dropped(now_us) and not facts.undecodable(now_us)
+    outcomes += [not facts.stale(now_us), kept, facts.room.takes_executions]
     return {"ok": sum(outcomes), "total": len(outcomes)}
 
 
@@ -124,12 +129,12 @@ def _totals(cells: Mapping[Series, Cell], window: Window, facts: Facts) -> dict[
     return {name: all_figures[name] for name in _TOTALS} | {"running": running}
 
 
-def _compare(rollups: Rollups, before: Want) -> dict[str, Any] | None:
+def _compare(rollups: Rollups, before: Want, seconds: float) -> dict[str, Any] | None:
     """Return the figures of the period before, None when nothing is known of it."""
     cells = list(rollups.total(before, ("runtime", "wait")).values())
     if not cells:
         return None
-    return compared(cells[0], before.end - before.start)
+    return compared(cells[0], seconds)
 
 
 def _lifetime(totals: Lifetime) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from celery_monitor.model import PUBLISHED, AgentState, Cell, Gauge, Series
 from celery_monitor.query import charts, live
 from celery_monitor.query.rollups import Rollups, Segment, Want, cell_of, merged_counts
 from celery_monitor.query.window import Window, of_workers
+from celery_monitor.store.broker import FRESH_S, Look, fresh_s
 from celery_monitor.store.rollups.tiers import GAUGES, TASKS, WORKERS, WORKFLOWS, Part
 
 MOST_ROWS: Final = 500
@@ -88,20 +89,20 @@ def tasks(rollups: Rollups, window: Window, cells: Part) -> list[dict[str, Any]]
 
 
 def queues(
-    rollups: Rollups, window: Window, cells: Part, agents: list[AgentState], firing: Firing
+    rollups: Rollups, window: Window, cells: Part, agents: list[AgentState], firing: Firing, look: Look
 ) -> list[dict[str, Any]]:
     """Return the `queues` rows: every queue that had tasks, has a sample, or is consumed."""
     levels = latest_levels(rollups, wants(window)[4], "queue")
-    workers = live.workers(live.alive(agents, window.now_us))
+    workers = live.serving(agents, window.now_us)
     consumers, held = live.consumers(workers), live.held(workers)
     by_queue = grouped(cells, 2)
     sparks = _backlog_sparks(rollups, window)
     rows = []
     for name in sorted({*levels, *by_queue, *consumers} - {""}):
-        level = fresh(levels.get(name, {}), window.at_us)
+        level = fresh(levels.get(name, {}), window.at_us, fresh_s(look))
         all_figures = figures(by_queue.get(name, Cell()), window.span_s)
         backlog = level.get("backlog")
-        serving = int(level.get("consumers", consumers.get(name, 0)))
+        serving = max(consumers.get(name, 0), int(level.get("consumers", 0)))
         rows.append({
             "queue": name,
             "backlog": None if backlog is None else int(backlog),
@@ -182,7 +183,7 @@ def latest_levels(rollups: Rollups, want: Want, kind: str) -> dict[str, dict[str
     return found
 
 
-def fresh(gauges: Mapping[str, Gauge], now_us: int, within_s: float = 120.0) -> dict[str, float]:
+def fresh(gauges: Mapping[str, Gauge], now_us: int, within_s: float = FRESH_S) -> dict[str, float]:
     """Return the last value of each gauge that was sampled lately: an old level is no level.
 
     The age of a queue's oldest message counts only with the depth that it was seen with: a message without our header

@@ -65,7 +65,7 @@ def one(store: Store, reader: RollupReader, name: str, window: Window) -> dict[s
         "queues": [_queue(series[2], of, window) for series, of in sorted(cells.items(), key=_busiest)],
         "lost": figures(cell, window.span_s)["lost"],
         **_resources(cell),
-        "compare": _compare(rollups.total(before, ("runtime", "wait"), lambda series: series[1] == name), before),
+        "compare": _compare(rollups.total(before, ("runtime", "wait"), lambda series: series[1] == name), window),
         "series": charts.outcomes(points, window),
         "heatmap": {"t": window.points, **heatmap([point.runtime for point in points])},
         "workers": workers(store, name, window),
@@ -126,8 +126,8 @@ def _queue(queue: str, cell: Cell, window: Window) -> dict[str, Any]:
     return {"queue": queue or None} | {field: all_figures[field] for field in _BY_QUEUE}
 
 
-def _compare(cells: Mapping[Series, Cell], before: Want) -> dict[str, Any] | None:
-    return compared(_sum(cells.values()), before.end - before.start) if cells else None
+def _compare(cells: Mapping[Series, Cell], window: Window) -> dict[str, Any] | None:
+    return compared(_sum(cells.values()), window.before_span_s) if cells else None
 
 
 def _busiest(item: tuple[Series, Cell]) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from celery_monitor.store.connection import Store
 _STATES: Final = frozenset({execution_row.WAITING, State.RETRY.name})
 _MOST: Final = 100
 _SEARCHED: Final = 2000
+Levels = Mapping[str, Mapping[str, float]]
+"""Queue to its last gauges."""
 _SLACK_US: Final = 5_000_000
 """A message may be older by so much than the sample of its queue said: the broker's clock is not the publisher's."""
 
@@ -51,7 +53,7 @@ class Facts:
 
 def facts(agents: Iterable[AgentState], look: Look, now_us: int) -> Facts:
     """Return who holds what, by the live states."""
-    workers = live.workers(live.alive(agents, now_us))
+    workers = live.serving(agents, now_us)
     held = {}
     for agent in workers:
         worker = _worker(agent)
@@ -61,11 +63,14 @@ def facts(agents: Iterable[AgentState], look: Look, now_us: int) -> Facts:
     return Facts(workers, held, live.visibility_s(workers, look))
 
 
-def of_execution(store: Store, row: Mapping[str, Any], now_us: int) -> dict[str, Any] | None:
+def of_execution(
+    store: Store, row: Mapping[str, Any], now_us: int, levels: Callable[[], Levels]
+) -> dict[str, Any] | None:
     """Return why an execution waits, None for one that does not.
 
     Parameters:
         row: as `execution_row.row` made it.
+        levels: tells the last gauges of the queues; asked where no live worker consumes its queue.
 
     Raises:
         StoreError: the store does not answer.
@@ -75,7 +80,8 @@ def of_execution(store: Store, row: Mapping[str, Any], now_us: int) -> dict[str,
     packed = pack_id(row["id"])
     found = Blocks(store, rows.tail(store, now_us)).by_ids([packed]).get(packed, Found())
     known = facts(live_table.agents(store), broker.load(store), now_us)
-    return _explained(row["id"], row["queue"], found, known, now_us)
+    others = 0 if known.consumers(row["queue"]) else levels().get(row["queue"] or "", {}).get("consumers", 0)
+    return _explained(row["id"], row["queue"], found, known, now_us, int(others))
 
 
 def page(store: Store, seen: Seen, name: str, limit: int | str | None) -> dict[str, Any]:
@@ -86,14 +92,15 @@ def page(store: Store, seen: Seen, name: str, limit: int | str | None) -> dict[s
     """
     now_us, most = seen.window.now_us, min(paging.limit(limit), _MOST)
     known = facts(seen.agents, seen.look, now_us)
-    level = tables.fresh(seen.levels.get(name, {}), now_us)
+    level = seen.level(name)
     held = [task_id for task_id, of in known.held.items() if of.queue == name]
     oldest_us = _oldest_us(seen, level)
     ids = {*held, *_stored(store, name, oldest_us, most, now_us)}
     if first := seen.look.get("oldest", {}).get(name):
         ids.add(first[0])
     found = Blocks(store, rows.tail(store, now_us)).by_ids([pack_id(task_id) for task_id in ids])
-    told = [_row(task_id, name, found.get(pack_id(task_id), Found()), known, now_us) for task_id in ids]
+    others = int(level.get("consumers", 0))
+    told = [_row(task_id, name, found.get(pack_id(task_id), Found()), known, now_us, others) for task_id in ids]
     waiting_ = [row for row in told if row is not None]
     since = {row["id"]: _since_us(row["id"], found, known) for row in waiting_}
     waiting_.sort(key=lambda row: (since[row["id"]], row["id"]))
@@ -154,7 +161,7 @@ def _ids(store: Store, name: str, since_us: int | None, until_us: int | None, mo
     return {row["id"] for row in executions.page(store, filters, now_us)["executions"]}
 
 
-def _row(task_id: str, queue: str, found: Found, known: Facts, now_us: int) -> dict[str, Any] | None:
+def _row(task_id: str, queue: str, found: Found, known: Facts, now_us: int, others: int) -> dict[str, Any] | None:
     """Return a row of the page; None for what is running or over by now."""
     shown = execution_row.row(pack_id(task_id), found, None)
     held = known.held.get(task_id)
@@ -163,7 +170,7 @@ def _row(task_id: str, queue: str, found: Found, known: Facts, now_us: int) -> d
     ):
         return None
     row = {"id": task_id, "task": shown["task"] or (held.task if held else None), "run_id": shown["run_id"]}
-    return row | _explained(task_id, queue, found, known, now_us)
+    return row | _explained(task_id, queue, found, known, now_us, others)
 
 
 def _since_us(task_id: str, found: Mapping[bytes, Found], known: Facts) -> int:
@@ -173,13 +180,13 @@ def _since_us(task_id: str, found: Mapping[bytes, Found], known: Facts) -> int:
     return max((p.published_us for p in publishes), default=held.hold.since_us if held else 0)
 
 
-def _explained(task_id: str, queue: str | None, found: Found, known: Facts, now_us: int) -> dict[str, Any]:
+def _explained(task_id: str, queue: str | None, found: Found, known: Facts, now_us: int, others: int) -> dict[str, Any]:
     held = known.held.get(task_id)
     last = max(found.publishes, key=lambda p: p.published_us, default=None)
     due_us = (last.due_us if last else 0) or (held.eta_us if held else 0)
     message = Message(last.published_us if last else 0, due_us, retried=bool(last and last.retries))
     hold = held.hold if held else None
-    told = waiting.explain(message, hold, known.consumers(queue), known.visibility_s, now_us)
+    told = waiting.explain(message, hold, known.consumers(queue), known.visibility_s, now_us, others=others)
     again_us = hold.since_us + int(known.visibility_s * 1e6) if hold and told["delivered_twice"] else 0
     return {
         "published_at": iso(message.published_us),

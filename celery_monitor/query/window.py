@@ -56,6 +56,11 @@ class Window:
         end = min(self.now_us / 1e6, self.end_s)
         return end - max(self.start_s, min(self.recorded_s, end - LEAST_S))
 
+    @property
+    def before_span_s(self) -> float:
+        """Seconds of the period before in which anything was recorded, a minute at least: what its rates are of."""
+        return self.start_s - max(self.before_s, min(self.recorded_s, self.start_s - LEAST_S))
+
     def recorded_from(self, at_us: int) -> Window:
         """Return it with the moment since which anything was recorded."""
         return replace(self, recorded_s=at_us // 1_000_000)

@@ -176,7 +176,8 @@ def _gone(name: str, book: Book | None, now_us: int) -> dict[str, Any]:
         "interval_s": 0.0,
     }  # fmt: skip
     row = live.row(agent, now_us, _NOTHING) | {"ended": 0, "failed": 0, "rate_per_second": 0.0, "spark": []}
-    return row | _more(agent, book, now_us, {}, _NOTHING)
+    row |= _more(agent, book, now_us, {}, _NOTHING)
+    return row if book is not None else row | {"note": "only its history is left"}
 
 
 def _inside(agent: AgentState, now_us: int) -> dict[str, Any]:

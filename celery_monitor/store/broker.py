@@ -9,6 +9,11 @@ from celery_monitor.store.encoding import packing, shapes
 from celery_monitor.store.encoding.packing import Undecodable
 from celery_monitor.store.keys import LIVE_S
 
+UNREADABLE: Final = "broker not readable"
+"""What a queue's note begins with when the broker did not answer."""
+FRESH_S: Final = 120.0
+"""An older level is no level of now, unless looks are taken more seldom."""
+
 
 class Look(TypedDict, total=False):
     """One look; `health` of a server is what `brokers.health` returns."""
@@ -19,6 +24,19 @@ class Look(TypedDict, total=False):
     oldest: dict[str, list[Any]]  # queue -> id, task and publish time (us) of the message that is served next
     health: dict[str, dict[str, Any]]  # "broker" and "store" -> how that server is
     visibility_s: float  # after how long the broker gives out again what is held; 0 never
+    interval_s: float  # until the next look
+
+
+def fresh_s(look: Look) -> float:
+    """Return for how long a level of a queue is one of now: until the second look after it is missing."""
+    return max(FRESH_S, 2.5 * look.get("interval_s", 0.0))
+
+
+def unreadable(look: Look, now_us: int) -> str | None:
+    """Return why no queue could be read at the last look, None where some could be, or that look is an old one."""
+    notes = set(look.get("notes", {}).values())
+    recent = now_us - look.get("at_us", 0) <= fresh_s(look) * 1e6
+    return min(notes) if recent and notes and all(note.startswith(UNREADABLE) for note in notes) else None
 
 
 class _Server(TypedDict, total=False):

@@ -55,6 +55,7 @@ _ROWS: Final = {"held": _HELD, "children": shapes.checker(_Process), "deaths": s
 """Lists in a state to what tells whether an item is one."""
 _UNTOLD: Final = {
     "agents": 1, "by": "", "role": "", "interval_s": 5.0, "queues": (), "task_us": 0, "one_in_us": 0,
+    "undecodable_us": 0, "deaf": False,
 }  # fmt: skip
 """What holds when a pace does not tell it."""
 

@@ -23,6 +23,8 @@ test("a queue's figures come to one condition", () => {
   assert.equal(of({ running: 1 }), "moving");
   assert.equal(of({ eta_held: 2 }), "later");
   assert.equal(of({ backlog: 5, consumers: 0 }), "abandoned");
+  assert.equal(of({ backlog: 5, oldest_seconds: 4, consumers: 0, broker_consumers: 2 }), "moving", "the broker knows of workers without a Monitor");
+  assert.equal(of({ backlog: 5, oldest_seconds: 4, consumers: 0, broker_consumers: 0 }), "abandoned");
   assert.equal(of({ backlog: 5, oldest_seconds: 40 }), "growing");
   assert.equal(of({ backlog: 5, oldest_seconds: 4 }), "moving");
   assert.equal(of({ backlog: 5, oldest_seconds: 40, empties_in_seconds: 10 }), "moving");

@@ -87,6 +87,21 @@ def test_a_worker_that_was_started_again_is_not_lost() -> None:
     assert levels(after, before)["worker_lost", "celery@a"] == 0
 
 
+def test_a_worker_that_crashed_beside_an_old_one_of_its_name_is_missed_though_that_said_goodbye_later() -> None:
+    old = agent(silent_s=20, started_us=NOW - 3600 * S, goodbye=True)
+    new = agent(silent_s=60, started_us=NOW - 90 * S)
+
+    assert levels(old, new)["worker_lost", "celery@a"] == levels(new, old)["worker_lost", "celery@a"] == 50
+
+
+def test_of_two_workers_with_one_name_each_is_missed() -> None:
+    """Whichever of them began later, and whichever spoke last."""
+    lives, dead = agent(started_us=NOW - 500 * S), agent(silent_s=30, started_us=NOW - 400 * S)
+    assert levels(lives, dead)["worker_lost", "celery@a"] == 20
+    lives, dead = agent(started_us=NOW - 400 * S), agent(silent_s=30, started_us=NOW - 500 * S)
+    assert levels(lives, dead)["worker_lost", "celery@a"] == 20
+
+
 def test_only_workers_are_missed() -> None:
     assert ("worker_lost", "web@a") not in levels(agent("web@a", role="producer", silent_s=500))
 
@@ -96,6 +111,18 @@ def test_a_machine_is_read_once_however_many_workers_it_has() -> None:
 
     assert [r.rule for r in found if r.subject == "a"] == ["host_cpu", "host_memory", "host_disk"]
     assert levels(agent())["host_disk", "a"] == pytest.approx(0.95)
+
+
+def test_of_a_machine_the_last_look_counts_and_a_producers_only_where_nobody_else_looks() -> None:
+    def looked(cpu: float, name: str, **more: Any) -> AgentState:
+        machine = {**agent()["machine"], "cpu_percent": cpu}
+        return agent(name, machine=machine, **more)
+
+    one_again = [looked(10, "celery@1", silent_s=300), looked(20, "celery@2", silent_s=5), looked(30, "celery@1")]
+    assert levels(*one_again)["host_cpu", "a"] == 0.3
+    web = looked(90, "web@a", role="producer")
+    assert levels(looked(20, "celery@2", silent_s=5), web)["host_cpu", "a"] == 0.2
+    assert levels(web)["host_cpu", "a"] == 0.9
 
 
 def test_what_a_silent_agent_said_of_its_machine_is_no_longer_true() -> None:
@@ -122,6 +149,19 @@ def test_what_waits_where_no_living_worker_consumes_is_unserved() -> None:
     assert found == {"served": 0.0, "typo": 4.0, "left": 2.0}
     assert DEFAULTS["queue_unserved"].bad(1.0)
     assert DEFAULTS["queue_unserved"].good(0.0)
+
+
+def test_a_queue_is_served_by_each_worker_of_one_name_and_by_consumers_that_only_the_broker_knows() -> None:
+    queues = {"one": {"backlog": 9.0}, "two": {"backlog": 4.0}, "foreign": {"backlog": 2.0, "consumers": 1.0},
+              "typo": {"backlog": 3.0, "consumers": 0.0}}  # fmt: skip
+    agents = [
+        agent(queues=["one"], started_us=NOW - 50 * S),
+        agent(queues=["two"], silent_s=1, started_us=NOW - 99 * S),
+    ]
+
+    found = {r.subject: r.value for r in readings({}, queues, agents, NOW) if r.rule == "queue_unserved"}
+
+    assert found == {"one": 0.0, "two": 0.0, "foreign": 0.0, "typo": 3.0}
 
 
 def test_a_beat_that_misses_its_heartbeat_has_a_rule_of_its_own() -> None:

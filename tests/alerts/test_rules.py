@@ -73,3 +73,15 @@ def test_sentences_read_as_on_the_page() -> None:
     assert DEFAULTS["worker_lost"].sentence("celery@a", 12.0) == (
         "celery@a: 12 s overdue with its heartbeat (rule worker_lost: > 5 s)"
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "told"),
+    [
+        ("success_share", 0.9499, "94.99 %"), ("success_share", 0.9, "90 %"), ("success_share", 0.95, "95 %"),
+        ("host_cpu", 0.8004, "80.04 %"), ("host_cpu", 1.0, "100 %"), ("host_cpu", 0.0, "0 %"),
+        ("worker_lost", 5.1, "5.1 s"), ("backlog", 1000.0, "1000 messages"),
+    ],
+)  # fmt: skip
+def test_a_sentence_never_shows_the_threshold_as_what_is_beyond_it(rule: str, value: float, told: str) -> None:
+    assert DEFAULTS[rule].sentence("it", value).startswith(f"it: {told} ")

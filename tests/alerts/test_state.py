@@ -53,6 +53,13 @@ def test_one_good_reading_starts_the_wait_anew() -> None:
     ]  # fmt: skip
 
 
+def test_what_was_not_looked_at_for_a_while_does_not_count_as_lasting() -> None:
+    """Nobody ticked for hours: two bad readings with nothing between them are no half minute."""
+    assert walk(RULE, [(0, 300), (7200, 300), (7229, 300), (7230, 300)]) == [PENDING, PENDING, PENDING, FIRING]
+    assert walk(RULE, [(0, 300), (7200, 100)]) == [PENDING, None]
+    assert walk(RULE, [(0, 300), (120, 300)]) == [PENDING, FIRING], "ticks a minute apart, one late, leave none"
+
+
 def test_between_threshold_and_clear_a_firing_alert_keeps_firing() -> None:
     assert walk(AT_ONCE, [(0, 300), (1, 190), (2, 210), (3, 151), (4, 150)]) == [
         FIRING, FIRING, FIRING, FIRING, RESOLVED,

@@ -28,6 +28,7 @@ def test_the_examples_in_the_docstrings_hold(module: Any) -> None:
     [
         (Message(990 * S), None, [], "no_consumer", "no worker consumes its queue"),
         (Message(990 * S), None, [BUSY], "broker", "in the broker: the one slot of its queue's worker is busy"),
+        (Message(990 * S), None, [BUSY] * 2, "broker", "in the broker: all 2 slots of its queue's workers are busy"),
         (Message(990 * S), None, [BUSY, FREE], "broker", "in the broker: workers of its queue have free slots"),
         (Message(990 * S), Hold(BUSY, 995 * S, S), [BUSY], "slot", "held by busy@a, whose slot is busy"),
         (Message(990 * S), Hold(FREE, 995 * S, S), [FREE], "held", "held by free@a, which has free slots"),
@@ -40,6 +41,15 @@ def test_there_is_one_reason_in_words(
 ) -> None:
     found = explain(message, hold, consumers, 0.0, NOW)
     assert (found["because"], found["text"]) == (because, text)
+
+
+def test_consumers_that_only_the_broker_knows_are_consumers() -> None:
+    found = explain(Message(990 * S), None, [], 0.0, NOW, others=2)
+    assert (found["because"], found["text"]) == (
+        "broker",
+        "in the broker, which counts 2 consumers that nothing is heard of",
+    )
+    assert explain(Message(990 * S), None, [FREE], 0.0, NOW, others=2)["text"].endswith("have free slots")
 
 
 def test_whose_slot_is_waited_for_is_named() -> None:

@@ -128,3 +128,77 @@ def test_the_age_of_the_oldest_message_is_forgotten_when_the_next_look_cannot_te
     row = reader.queue("payments", "1h", NOW_US) or {}
 
     assert (row["backlog"], row["oldest_seconds"]) == (20, None)
+
+
+def rows_of(store: Store, now_us: int = NOW_US) -> dict[str, dict[str, Any]]:
+    return {row["queue"]: row for row in Reader(store).queues("1h", now_us)["queues"]}
+
+
+def test_what_publishers_without_a_monitor_send_is_seen_in_what_waits(store: Store) -> None:
+    for name, then, now in (("payments", 100.0, 400.0), ("mail", 200.0, 100.0), ("sms", 0.0, 100.0)):
+        ends = [attempt(n, at_us=NOW_US - n * S, queue=name) for n in range(100)]
+        made = batch(len(name), ends)
+        if then:
+            gauge(made, NOW_US - 280 * S, ("queue", name), backlog=then)
+        gauge(made, NOW_US - 5 * S, ("queue", name), backlog=now)
+        inbox.send(store, made, agent())
+    inbox.send(store, batch(9, [attempt(900, at_us=NOW_US - 3000 * S)]), None)
+
+    rows = rows_of(store)
+
+    assert rows["payments"]["empties_in_seconds"] is None, "it grows, whatever ended"
+    assert rows["mail"]["empties_in_seconds"] == pytest.approx(300, rel=0.02), "100 fewer in 5 minutes"
+    assert rows["sms"]["empties_in_seconds"] == pytest.approx(300, rel=0.02), "one sample tells no trend"
+
+
+def test_a_queue_that_workers_without_a_monitor_consume_is_served_on_every_page(store: Store) -> None:
+    made = batch(1, [], [publish(1, queue="foreign"), publish(2, queue="typo")])
+    gauge(made, NOW_US - 2 * S, ("queue", "foreign"), backlog=4.0, consumers=2.0)
+    gauge(made, NOW_US - 2 * S, ("queue", "typo"), backlog=4.0, consumers=0.0)
+    inbox.send(store, made, agent())
+    rows, plain = rows_of(store), {row["queue"]: row for row in Reader(store).summary("1h", NOW_US)["queues"]}
+
+    assert (rows["foreign"]["notes"], rows["typo"]["notes"]) == ([], ["no worker consumes this queue"])
+    assert (plain["foreign"]["note"], plain["typo"]["note"]) == (None, "no worker consumes this queue")
+    for n, name, because in ((1, "foreign", "broker"), (2, "typo", "no_consumer")):
+        (waits,) = (Reader(store).waiting(name, 5, NOW_US) or {})["oldest"]
+        one = Reader(store).execution(unpack_id(task_id(n)), NOW_US) or {}
+        assert (waits["because"], one["waiting"]["because"]) == (because, because)
+
+
+def test_a_queue_that_a_second_worker_of_the_same_name_consumes_is_consumed(store: Store) -> None:
+    made = batch(1, [], [publish(1), publish(2, queue="mail")])
+    gauge(made, NOW_US - 2 * S, ("queue", "payments"), backlog=4.0)
+    gauge(made, NOW_US - 2 * S, ("queue", "mail"), backlog=4.0)
+    inbox.send(store, made, agent())
+    inbox.send(store, None, agent(b"boot-of-the-next", queues=["mail"], started_us=NOW_US - 30 * S))
+
+    rows = rows_of(store)
+
+    assert [(rows[name]["consumers"], rows[name]["notes"]) for name in ("payments", "mail")] == [(1, [])] * 2
+
+
+def test_what_a_worker_holds_was_published_by_somebody(store: Store) -> None:
+    made = batch(1, [attempt(1, at_us=NOW_US - 60 * S, queue="mail")])
+    gauge(made, NOW_US - 2 * S, ("queue", "payments"), backlog=0.0)
+    inbox.send(store, made, agent(prefetched={"payments": 1}))
+    assert rows_of(store)["payments"]["notes"] == []
+    inbox.send(store, None, agent(prefetched={}))
+    assert rows_of(store)["payments"]["notes"] == ["nobody has ever published to this queue"]
+
+
+def test_a_level_is_one_of_now_as_long_as_the_next_look_is_not_due(store: Store) -> None:
+    made = batch(1, [], [publish(1)])
+    gauge(made, NOW_US, ("queue", "payments"), backlog=212.0)
+    inbox.send(store, made, agent())
+
+    def depths(later_s: int) -> set[Any]:
+        now_us, reader = NOW_US + later_s * S, Reader(store)
+        plain = {row["queue"]: row for row in reader.summary("1h", now_us)["queues"]}
+        levels = reader.queues_now(now_us).get("payments", {})
+        return {rows_of(store, now_us)["payments"]["backlog"], plain["payments"]["backlog"], levels.get("backlog")}
+
+    broker.write(store, {"at_us": NOW_US, "kind": "redis", "interval_s": 10.0})
+    assert (depths(100), depths(200)) == ({212}, {None})
+    broker.write(store, {"at_us": NOW_US, "kind": "redis", "interval_s": 300.0})
+    assert (depths(600), depths(800)) == ({212}, {None})

@@ -4,31 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from celery_monitor.details import Fire
 from celery_monitor.model import Batch
+from celery_monitor.query.overdue import Overdue
 from celery_monitor.query.reader import Reader
 from celery_monitor.query.schedule import _Cron
+from celery_monitor.query.times import iso
 from celery_monitor.signals.record import pack_id
-from celery_monitor.store import inbox, schedule
+from celery_monitor.store import inbox, live, schedule
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
 from tests.query.test_documented import examples, same
 from tests.store.batches import NOW_US, agent, attempt
 
 S = 1_000_000
-BOOTS = [b"boot-of-a-beat-1", b"boot-of-a-beat-2"]
+BOOTS = [b"boot-of-a-beat-1", b"boot-of-a-beat-2", b"boot-of-a-beat-3"]
 ENTRY = {
     "entry": "each minute", "task": "shop.charge", "enabled": True, "kind": "interval", "every_s": 60.0, "text": "",
     "queue": "", "total": 3, "last_us": 0, "next_us": 0,
 }  # fmt: skip
 
 
-def beat(store: Store, n: int = 0, at_us: int = NOW_US, *entries: dict[str, Any], **fields: Any) -> None:
-    """Write what one beat has to send, with the live state of its agent."""
-    boot = BOOTS[n]
-    inbox.send(store, None, agent(boot, role="beat", hostname="beat@a", at_us=at_us, queues=[]))
-    about = {"boot": boot.hex(), "beat": "beat@a", "scheduler": "PersistentScheduler", "at_us": at_us}
-    schedule.write_beat(store, about | {"loop_us": at_us, "sleep_s": 5.0, "entries": entries or [ENTRY]} | fields)
+def beat(
+    store: Store, n: int = 0, at_us: int = NOW_US, *entries: dict[str, Any], ahead_s: int = 0, **fields: Any
+) -> None:
+    """Write what one beat has to send, by its clock, with the live state of its agent, by the store's."""
+    boot, its_us = BOOTS[n], at_us + ahead_s * S
+    inbox.send(store, None, agent(boot, role="beat", hostname="beat@a", at_us=at_us, queues=[], clock_us=ahead_s * S))
+    about = {"boot": boot.hex(), "beat": "beat@a", "scheduler": "PersistentScheduler", "at_us": its_us}
+    schedule.write_beat(store, about | {"loop_us": its_us, "sleep_s": 5.0, "entries": entries or [ENTRY]} | fields)
 
 
 def sent(ago_s: float, n: int = 0, key: bytes = b"ring-one", **fields: Any) -> Fire:
@@ -101,13 +107,14 @@ def test_sendings_are_bounded(store: Store, monkeypatch: Any) -> None:
 def test_two_beats_with_the_same_entry_are_told_of(store: Store) -> None:
     beat(store, 0)
     beat(store, 1)
+    beat(store, 2, NOW_US, {**ENTRY, "entry": "its own", "enabled": False})
     hand_in(store, [sent(60, 1), sent(59, 2, b"ring-two")])
 
     found = Reader(store).schedule("1h", NOW_US)
 
     assert found["notes"] == ["2 beats run and have entries in common, which are sent by each: each minute"]
     assert (found["entries"][0]["duplicate"], found["entries"][0]["beats"]) == (1, ["beat@a", "beat@a"])
-    assert found["total"] == 1
+    assert (found["enabled"], found["total"]) == (1, 2)
 
 
 def test_a_beat_whose_loop_stands_still_is_stalled_and_a_silent_one_lost(store: Store) -> None:
@@ -120,6 +127,32 @@ def test_a_beat_whose_loop_stands_still_is_stalled_and_a_silent_one_lost(store: 
     assert found["beats"][0]["state"] == "lost"
     assert found["notes"] == ["no beat runs: nothing is sent"]
     assert found["total"] == 1, "what it had to send is still shown"
+
+
+@pytest.mark.parametrize("ahead_s", [-300, 300])
+def test_a_beat_whose_clock_is_off_is_held_against_its_own_clock(store: Store, ahead_s: int) -> None:
+    beat(store, ahead_s=ahead_s)
+    hand_in(store, [sent(150 - 60 * n - ahead_s, n) for n in range(3)])
+
+    found = Reader(store).schedule("1h", NOW_US)
+
+    assert [(row["state"], row["seen_at"]) for row in found["beats"]] == [("ok", iso(NOW_US))]
+    assert (found["entries"][0]["on_time"], found["entries"][0]["missed"]) == (3, 0)
+    assert Overdue().look(store, live.agents(store), NOW_US) == {"each minute": 0.0}
+    assert Overdue().look(store, live.agents(store), NOW_US + 90 * S) == {"each minute": 60.0}
+
+
+def test_what_is_not_folded_yet_is_not_missed(store: Store) -> None:
+    """Nobody has ticked for minutes: what was sent meanwhile waits to be read."""
+    beat(store)
+    hand_in(store, [sent(600 - 60 * n, n) for n in range(3)])
+    pace: Any = {"folded_us": NOW_US - 475 * S, "interval_s": 5.0, "by": "b", "role": "task", "agents": 1, "queues": []}
+    live.set_pace(store, pace)
+    (row,) = Reader(store).schedule("1h", NOW_US)["entries"]
+    assert (row["sent"], row["missed"]) == (3, 0)
+    live.set_pace(store, {**pace, "folded_us": NOW_US})
+    (row,) = Reader(store).schedule("1h", NOW_US)["entries"]
+    assert row["missed"] == 7
 
 
 def test_what_is_switched_off_is_never_missed(store: Store) -> None:

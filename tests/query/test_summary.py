@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 
 from celery_monitor.alerts import ledger
 from celery_monitor.alerts.rules import DEFAULTS
 from celery_monitor.alerts.state import step
+from celery_monitor.brokers.sampler import sample
 from celery_monitor.errors import BadRequest, StoreTooNew
 from celery_monitor.model import Batch, Pace
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import State
-from celery_monitor.store import inbox, live
+from celery_monitor.store import broker, inbox, live
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold
+from celery_monitor.store.report import UNDECODABLE
 from tests.store.batches import NOW_US, agent, attempt, batch, cell_of, count, gauge, publish
 
 SECOND = 1_000_000
@@ -180,6 +183,17 @@ def test_the_period_before_is_compared(store: Store) -> None:
     assert Reader(store).summary("15m", NOW_US)["compare"] is None
 
 
+def test_the_rate_of_a_period_before_is_of_the_time_since_the_first_record(store: Store) -> None:
+    """In the first hours after the installation nothing has doubled."""
+    rows = [attempt(n, at_us=NOW_US - n * 10 * SECOND) for n in range(540)]
+    inbox.send(store, batch(1, rows), agent())
+    reader = Reader(store)
+    for found in (reader.summary("1h", NOW_US), reader.task("shop.charge", "1h", NOW_US)):
+        assert found
+        assert found["compare"]["rate_per_second"] == pytest.approx(0.1, rel=0.02)
+        assert found["compare"]["ended"] < 200
+
+
 def test_a_new_store_is_empty_and_an_old_fold_is_stale(store: Store) -> None:
     reader = Reader(store)
     assert reader.summary("1h", NOW_US)["state"] == "empty"
@@ -193,6 +207,55 @@ def test_a_new_store_is_empty_and_an_old_fold_is_stale(store: Store) -> None:
     late = reader.summary("1h", NOW_US + 31 * SECOND)
     assert late["state"] == "stale"
     assert "nothing was folded for 34 s" in late["reasons"][0]["text"]
+
+
+def test_where_ticks_are_a_minute_apart_a_fold_of_a_minute_ago_is_not_old(store: Store) -> None:
+    busy_shop(store)
+    pace = live.pace(store)
+    assert pace
+    live.set_pace(store, {**pace, "folded_us": NOW_US - 65 * SECOND, "interval_s": 60.0})
+    assert Reader(store).summary("1h", NOW_US)["state"] == "ok"
+    assert Reader(store).summary("1h", NOW_US + 120 * SECOND)["state"] == "stale"
+
+
+def test_a_broker_that_does_not_answer_is_a_reason_as_long_as_that_is_so(store: Store) -> None:
+    busy_shop(store)
+    app = Celery("shop", broker="amqp://127.0.0.1:1//")
+    app.conf.broker_transport_options = {"max_retries": 0}
+    found = sample(app, ["payments", "mail"], NOW_US)
+    look: Any = {"at_us": NOW_US, "notes": {name: of.note for name, of in found.items()}, "interval_s": 10.0}
+    broker.write(store, look)
+
+    told = Reader(store).summary("1h", NOW_US)
+    assert told["state"] == "warning"
+    assert re.fullmatch(
+        r"broker not readable: .*refused.*: what waits in the queues is not known", told["reasons"][0]["text"]
+    )
+
+    broker.write(store, {**look, "notes": {**look["notes"], "mail": "mail: no such queue"}})
+    assert Reader(store).summary("1h", NOW_US)["state"] == "ok", "it answered for one"
+    broker.write(store, {**look, "at_us": NOW_US - 300 * SECOND})
+    assert Reader(store).summary("1h", NOW_US)["state"] == "ok", "nobody has looked since"
+
+
+def test_what_was_lost_hours_ago_is_counted_and_no_warning_any_more(store: Store) -> None:
+    busy_shop(store)
+    lost = agent(dropped={"ring full": 3}, dropped_us=NOW_US - 60 * SECOND)
+    inbox.send(store, None, lost)
+    store.client.hset(store.keys.skipped, UNDECODABLE, 1)
+    pace = live.pace(store)
+    assert pace
+
+    def told(undecodable_s: int, dropped_s: int) -> tuple[str, list[str], int]:
+        live.set_pace(store, {**pace, "undecodable_us": NOW_US - undecodable_s * SECOND})
+        inbox.send(store, None, {**lost, "dropped_us": NOW_US - dropped_s * SECOND})
+        found = Reader(store).summary("1h", NOW_US)
+        assert (found["health"]["skipped_entries"], found["health"]["dropped"]) == (1, {"ring full": 3})
+        return found["state"], [r["text"] for r in found["reasons"]], found["checks"]["total"] - found["checks"]["ok"]
+
+    assert told(60, 7200) == ("warning", ["1 entry could not be decoded"], 1)
+    assert told(7200, 60) == ("ok", [], 1)
+    assert told(7200, 7200) == ("ok", [], 0)
 
 
 def test_a_firing_alert_is_the_state_of_the_whole_and_of_its_subject(store: Store) -> None:

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from celery_monitor.agent import tally
+from celery_monitor.agent.usage import FAILED_GROWTH
 from celery_monitor.alerts.ledger import firing
+from celery_monitor.analytics.leaks import Growth
 from celery_monitor.errors import BadRequest
 from celery_monitor.model import AgentState, Batch
-from celery_monitor.query import workers
+from celery_monitor.query import hosts as hosts_page
+from celery_monitor.query import resources, workers
 from celery_monitor.query.reader import Reader
 from celery_monitor.store import fold, inbox, lease, live
 from celery_monitor.store import workers as book
@@ -162,6 +165,21 @@ def test_one_worker_shows_what_each_child_runs_and_how_the_others_ended(recorded
     assert recorded.worker("celery@unknown", "1h") is None
 
 
+def test_of_a_worker_that_is_forgotten_nobody_knows_whether_it_said_goodbye(recorded: Reader, store: Store) -> None:
+    store.client.delete(store.keys.live, store.keys.workers)
+    found = recorded.worker("celery@a", "1h")
+    assert found
+    assert (found["state"], found["note"]) == ("stopped", "only its history is left")
+
+
+def test_one_run_that_failed_is_one_run() -> None:
+    def told(runs: int) -> str:
+        return str(resources._note(Growth(20, 0.0, 0.0, beside=runs), {FAILED_GROWTH: 300.0 * runs}))
+
+    assert told(1).startswith("a run that did not succeed took 300 KiB and is left out: ")
+    assert told(2).startswith("2 runs that did not succeed took 300 KiB each and are left out: ")
+
+
 def test_a_host_is_counted_once_with_its_processes_by_role(recorded: Reader, store: Store) -> None:
     (row,) = recorded.hosts()["hosts"]
     assert (row["host"], row["state"], row["workers"]) == ("a", "ok", ["celery@a"])
@@ -181,6 +199,16 @@ def test_a_host_is_counted_once_with_its_processes_by_role(recorded: Reader, sto
     assert found is not None
     assert [value for value in found["series"]["cpu_percent"] if value is not None] == [70.0]
     assert recorded.host("b", "1h") is None
+
+
+def test_what_a_worker_that_is_gone_said_of_its_host_is_told_only_where_nobody_else_is_left() -> None:
+    machine: Any = agent()["machine"]
+    gone = agent(boot="01", at_us=NOW_US - 900 * SECOND, goodbye=True, machine={**machine, "cpu_percent": 99.0})
+    web = agent(boot="02", role="producer", hostname="web@a", machine={**machine, "cpu_percent": 7.0})
+    (row,) = hosts_page.rows([gone, web], NOW_US)
+    assert (row["state"], row["cpu_percent"]) == ("ok", 7.0)
+    (row,) = hosts_page.rows([gone], NOW_US)
+    assert (row["state"], row["cpu_percent"]) == ("gone", 99.0)
 
 
 def test_the_documented_examples_have_these_fields(recorded: Reader) -> None:

@@ -14,6 +14,8 @@ PACE: Pace = {
     "interval_s": 5.0,
     "queues": ["q"],
     "task_us": 1,
+    "undecodable_us": 3,
+    "deaf": True,
     "one_in": 4,
     "one_in_us": NOW_US,
 }

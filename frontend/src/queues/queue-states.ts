@@ -4,7 +4,7 @@ import type { Num } from "../api/basics.ts";
 import type { Queue, QueueDetail, QueueWorker, WaitingRow } from "../api/queues.ts";
 import { count, duration, plural, rate } from "../words/format.ts";
 import type { Mark } from "../words/marks.ts";
-import { alertedMark, isUnserved, unservedMark } from "../words/queue-marks.ts";
+import { alertedMark, isUnconsumed, isUnserved, unservedMark } from "../words/queue-marks.ts";
 
 export type Condition = "abandoned" | "blocked" | "growing" | "alert" | "twice" | "noted" | "moving" | "later" | "unknown" | "unused" | "empty";
 
@@ -40,7 +40,7 @@ export function condition(row: Row): Condition {
   if (row.delivered_twice > 0) return "twice";
   if (row.backlog == null && row.consumers > 0 && row.notes.length === 0) return "unknown";
   if (row.notes.some((note) => note.includes("did you mean"))) return "noted";
-  if (row.consumers === 0 || (row.published + row.ended === 0 && row.backlog === 0)) return row.notes.length ? "unused" : row.backlog == null ? "unknown" : "empty";
+  if (isUnconsumed(row) || (row.published + row.ended === 0 && row.backlog === 0)) return row.notes.length ? "unused" : row.backlog == null ? "unknown" : "empty";
   if (row.notes.length && row.published + row.ended > 0) return "noted";
   if (waits + row.held + row.running > 0) return "moving";
   return row.eta_held > 0 ? "later" : "empty";

@@ -7,11 +7,19 @@ interface Told {
   state: State;
   backlog: Num;
   consumers: Num;
+  broker_consumers?: Num;
+}
+
+type Consumed = Pick<Told, "consumers" | "broker_consumers">;
+
+/** Whether nobody takes from it; a broker that counts consumers knows of workers without a Monitor, too. */
+export function isUnconsumed(row: Consumed): boolean {
+  return row.consumers === 0 && !row.broker_consumers;
 }
 
 /** Whether something waits in it that no worker takes. */
-export function isUnserved(row: Pick<Told, "backlog" | "consumers">): boolean {
-  return (row.backlog ?? 0) > 0 && row.consumers === 0;
+export function isUnserved(row: Consumed & Pick<Told, "backlog">): boolean {
+  return (row.backlog ?? 0) > 0 && isUnconsumed(row);
 }
 
 /** As severe as the alert that fires, a warning where none does or where it is not known. */
