@@ -8,6 +8,7 @@ from celery import chain, chord, group
 
 from tests.truth.app import (
     adds_to_chord,
+    calls_a_parent,
     fail,
     hard_limited,
     killed,
@@ -92,6 +93,14 @@ def nested_chord() -> Expected:
 def child_of_a_body() -> Expected:
     plan = Plan()
     plan(parent, plan.id()).apply_async()
+    return plan.expected
+
+
+@row()
+def child_of_a_task_called_directly() -> Expected:
+    """In a group, as there the run of a child cannot be told from its own message."""
+    plan = Plan()
+    group(plan(calls_a_parent, plan.id()) for _ in range(2)).apply_async()
     return plan.expected
 
 
