@@ -180,10 +180,8 @@ def running() -> Mapping[str, Any]:
     if task is None:
         return _NOWHERE
     request = top(task.request_stack)
-    if request is not None and KEY in request.__dict__:
-        found: Mapping[str, Any] = request.__dict__
-        return found
-    return around()
+    found: Mapping[str, Any] = request.__dict__ if request is not None else _NOWHERE
+    return found if KEY in found else around()
 
 
 def around() -> Mapping[str, Any]:
@@ -259,10 +257,10 @@ def begin(task: Any) -> None:  # noqa: C901 - it runs once per task: a call for 
         names = _series.get((name, queue, workflow)) or series(name, queue, workflow)
     serial, slot = writer.serial(), writer.take_slot()
     try:
-        numbers = (retries or 0) & 0xFFFF, (priority or 0) & 0xFF
+        retries, priority = (retries or 0) & 0xFFFF, (priority or 0) & 0xFF
     except TypeError:  # another client's, who writes them as texts
-        numbers = _number(retries) & 0xFFFF, _number(priority) & 0xFF
-    begun = _pack_begin(serial, slot, flags, *numbers, now, published, wait) + ids + names
+        retries, priority = _number(retries) & 0xFFFF, _number(priority) & 0xFF
+    begun = _pack_begin(serial, slot, flags, retries, priority, now, published, wait) + ids + names
     writer.mark(slot, serial, begun)
     attempt = Open()
     attempt.begun, attempt.slot, attempt.serial = begun, slot, serial

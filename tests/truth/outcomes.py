@@ -245,12 +245,10 @@ def eager_that_throws() -> Expected:
 
 @row()
 def id_of_any_form() -> Expected:
-    """No UUID, a UUID itself, and long ones that differ at their ends."""
-    ids = ["order/17", "Ünïcödé-名", *(f"{'tenant/' * 150}{n}" for n in range(2))]
-    given = uuid4()
-    for task_id in (*ids, given):
-        succeed.apply_async(task_id=task_id)
-    return dict.fromkeys([*ids, str(given)], SUCCESS)
+    """No UUID, long ones that differ at their ends and, where Celery takes it, a UUID itself."""
+    ids: list[Any] = ["order/17", "Ünïcödé-名", *(f"{'tenant/' * 150}{n}" for n in range(2))]
+    ids += [uuid4()] if CELERY >= (5, 7) else []
+    return {str(succeed.apply_async(task_id=task_id).id): SUCCESS for task_id in ids}
 
 
 @row()
