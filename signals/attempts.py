@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
-import traceback as tracebacks
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from operator import itemgetter
 from time import monotonic_ns, thread_time_ns, time_ns
 from typing import Any, Final
 
-from billiard.exceptions import SoftTimeLimitExceeded
 from celery._state import _task_stack  # type: ignore[attr-defined]
-from celery.exceptions import MaxRetriesExceededError
 
-from celery_monitor.signals import content, guard, header, labels, plans, process, redact, results, usage
+from celery_monitor.signals import guard, header, labels, outcome, plans, process, results, usage
 from celery_monitor.signals.layout import (
     BEGIN,
     COUNTED,
-    MAX_MESSAGE,
-    MAX_TRACEBACK,
     NO_ERROR,
     USED,
-    pack_error,
     pack_ids,
     pack_series,
     pack_unread,
@@ -47,12 +40,8 @@ _RSS_EVERY_NS: Final = 20_000_000
 _PAGE_KIB: Final = resource.getpagesize() // 1024
 _NOWHERE: Final[dict[str, Any]] = {}
 _PLAIN: Final = header.SIZE
-_STATES: Final = {
-    "FAILURE": (State.FAILURE, Reason.ERROR),
-    "RETRY": (State.RETRY, Reason.RETRY),
-    "IGNORED": (State.IGNORED, Reason.IGNORED),
-    "REJECTED": (State.REJECTED, Reason.REJECTED),
-}
+_ELSEWHERE: Final = 1 << 63
+"""Neither a place in a ring nor a slot."""
 
 
 class Open:
@@ -131,8 +120,8 @@ class Memory:
 
 memory = Memory()
 process.after_fork.append(memory.forget)
-recent: deque[tuple[str, int]] = deque(maxlen=64)
-"""Task id and serial of the last ends, for an internal error that follows one."""
+succeeded: deque[tuple[str, int]] = deque(maxlen=64)
+"""Task id and serial of the last successes, for an internal error that follows one."""
 _series: dict[tuple[str, ...], bytes] = {}
 
 
@@ -181,9 +170,34 @@ def series(task: str, queue: str, workflow: str, routing_key: str = "", counted:
 
 def current() -> Open | None:
     """Return the attempt that is running in this thread or greenlet."""
+    attempt: Open | None = running().get(KEY)
+    return attempt
+
+
+def running() -> Mapping[str, Any]:
+    """Return the attributes of the request whose attempt runs in this thread or greenlet, an empty mapping for none."""
     task = top(_task_stack)
-    request = top(task.request_stack) if task is not None else None
-    return request.__dict__.get(KEY) if request is not None else None
+    if task is None:
+        return _NOWHERE
+    request = top(task.request_stack)
+    found: Mapping[str, Any] = request.__dict__ if request is not None else _NOWHERE
+    return found if KEY in found else around()
+
+
+def around() -> Mapping[str, Any]:
+    """Return what `running` does where the innermost request has no attempt: of a task that is called directly, say.
+
+    A task that is on the stack twice has two requests, the inner one last.
+    """
+    seen: Counter[int] = Counter()
+    for task in reversed(_task_stack.stack):
+        seen[id(task)] += 1
+        requests = task.request_stack.stack
+        if len(requests) >= seen[id(task)]:
+            about: Mapping[str, Any] = requests[-seen[id(task)]].__dict__
+            if KEY in about:
+                return about
+    return _NOWHERE
 
 
 def micros(eta: Any) -> int:
@@ -203,7 +217,7 @@ def micros(eta: Any) -> int:
     return round(when.timestamp() * 1e6)
 
 
-def begin(task: Any) -> None:
+def begin(task: Any) -> None:  # noqa: C901 - it runs once per task: a call for each part costs as much as the part
     """Note that an attempt begins, at task_prerun, in the process and context of its body."""
     me = process.me
     writer = me.writer or process.open_writer()
@@ -242,11 +256,11 @@ def begin(task: Any) -> None:
     else:
         names = _series.get((name, queue, workflow)) or series(name, queue, workflow)
     serial, slot = writer.serial(), writer.take_slot()
-    begun = (
-        _pack_begin(serial, slot, flags, (retries or 0) & 0xFFFF, (priority or 0) & 0xFF, now, published, wait)
-        + ids
-        + names
-    )
+    try:
+        retries, priority = (retries or 0) & 0xFFFF, (priority or 0) & 0xFF
+    except TypeError:  # another client's, who writes them as texts
+        retries, priority = _number(retries) & 0xFFFF, _number(priority) & 0xFF
+    begun = _pack_begin(serial, slot, flags, retries, priority, now, published, wait) + ids + names
     writer.mark(slot, serial, begun)
     attempt = Open()
     attempt.begun, attempt.slot, attempt.serial = begun, slot, serial
@@ -259,6 +273,18 @@ def begin(task: Any) -> None:
     about[KEY] = attempt
     if not me.agent:
         process.need_agent()
+
+
+def _number(value: Any) -> int:
+    """Return a number of a message that may be none.
+
+    >>> _number("2"), _number("many"), _number(None)
+    (2, 0, 0)
+    """
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return 0
 
 
 def _wait(now: int, published: int, eta: Any) -> tuple[int, int]:
@@ -346,10 +372,11 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     size = _NO_RESULT
     if state == "SUCCESS":
         code, reason, error = _SUCCESS, _OK, NO_ERROR
+        succeeded.append((attempt.id, attempt.serial))
         if retval is not None:
             size = results.class_of(task, about, retval)
     else:
-        code, reason, error = _explain(attempt, state, retval)
+        code, reason, error = outcome.explain(state, retval, attempt.task, replaced=attempt.replaced)
     if attempt.inside is not None:  # before the end is begun: nobody else writes between its two looks at the head
         attempt.inside.close(code)
     end_at = attempt.end_at
@@ -359,7 +386,6 @@ def end(task: Any, state: str | None, retval: Any) -> None:
         used = _pack_used(code, reason, size, runtime, cpu, rss, growth)
         writer.put(_ATTEMPT, used + counted + attempt.begun + error)
     writer.end(attempt.slot)
-    recent.append((attempt.id, attempt.serial))
     del about[KEY]
 
 
@@ -374,47 +400,13 @@ def mend() -> None:
 guard.on_interrupt.append(mend)
 
 
-def _explain(attempt: Open, name: str | None, retval: Any) -> tuple[int, int, bytes]:
-    """Return state, reason and error block of an attempt that did not succeed."""
-    state, reason = _STATES.get(name or "", (State.INTERRUPTED, Reason.SHUTDOWN))
-    if state is State.IGNORED and attempt.replaced:
-        return State.REPLACED, Reason.REPLACED, NO_ERROR
-    if state is State.INTERRUPTED and _exits():
-        reason = Reason.SYSTEM_EXIT
-    if state is State.REJECTED and getattr(retval, "requeue", False):
-        reason = Reason.REQUEUED
-    error = retval if state is not State.RETRY else getattr(retval, "exc", None) or retval
-    if not isinstance(error, BaseException):
-        return state, reason, NO_ERROR
-    if state is State.FAILURE:
-        if isinstance(error, SoftTimeLimitExceeded):
-            reason = Reason.SOFT_TIMEOUT
-        elif isinstance(error, MemoryError):
-            reason = Reason.OUT_OF_MEMORY
-        elif isinstance(error, MaxRetriesExceededError):
-            reason = Reason.MAX_RETRIES
-    # An exception that was made for a retry was never raised: where the retry was asked for is where it was made.
-    at = error if error.__traceback__ is not None or state is not State.RETRY else retval
-    return state, reason, describe(error, _formatted(at), task=attempt.task)
+def leave_to_parent() -> None:
+    """In a process that was forked inside attempts, leave their ends to the parent: here they are never written."""
+    for task in _task_stack.stack:
+        for request in task.request_stack.stack:
+            attempt = request.__dict__.get(KEY)
+            if attempt is not None:
+                attempt.end_at, attempt.slot, attempt.serial, attempt.inside = _ELSEWHERE, _ELSEWHERE, 0, None
 
 
-def _exits() -> bool:
-    """Tell whether the body leaves by a SystemExit of its own: one of a signal has the code -(256 - signal)."""
-    error = sys.exc_info()[1]
-    if not isinstance(error, SystemExit):
-        return False
-    return not (isinstance(error.code, int) and -256 < error.code < 0)
-
-
-def describe(error: BaseException, traceback: str | None = None, task: str = "") -> bytes:
-    """Return the error block of an exception whose own `__str__` may be broken; of an excluded task its type only."""
-    if content.excludes_task(task):
-        return pack_error(type(error).__name__, "", "")
-    message = redact.text(content.said(error), MAX_MESSAGE)
-    if traceback is None:
-        traceback = _formatted(error)
-    return pack_error(type(error).__name__, message, redact.end_of(traceback, MAX_TRACEBACK))
-
-
-def _formatted(error: BaseException) -> str:
-    return "".join(tracebacks.format_tb(error.__traceback__, limit=-30))
+process.after_fork.append(leave_to_parent)

@@ -16,14 +16,12 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from celery._state import _task_stack  # type: ignore[attr-defined]
 
 from celery_monitor.signals import attempts, guard, header, labels, process, redact
 from celery_monitor.signals.async_with import AsyncWith
 from celery_monitor.signals.attempts import KEY, Open
 from celery_monitor.signals.layout import BEGIN, pack_labels, read_texts, unpack_ids
 from celery_monitor.signals.record import Kind, fixed_id, pack_id, unpack_id
-from celery_monitor.signals.requests import top
 from celery_monitor.signals.run import CHAIN, CHORD, GROUP
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -100,17 +98,6 @@ def active(attempt: Open | None) -> Scope | None:
     return scope
 
 
-def request() -> Mapping[str, Any]:
-    """Return the attributes of the request that runs in this thread or greenlet, an empty mapping outside tasks."""
-    task = top(_task_stack)
-    running = top(task.request_stack) if task is not None else None
-    found: Mapping[str, Any] = running.__dict__ if running is not None else _NOBODY
-    return found
-
-
-_NOBODY: Final[Mapping[str, Any]] = {}
-
-
 def scope_of(attempt: Open, about: Mapping[str, Any]) -> Scope:
     """Return an attempt's own scope, made from the header of its message when it is first asked for."""
     if attempt.scope is None:
@@ -175,7 +162,7 @@ class workflow(AsyncWith):  # noqa: N801 - reads as a statement: ``with workflow
         ready()
         name, description, run_id, given = self._given
         run = run_of("workflow", run_id) if run_id is not None else None
-        about = request()
+        about = attempts.running()
         attempt: Open | None = about.get(KEY)
         inherited = _inherited(attempt, about) if run is None else {}
         scope = Scope(
@@ -256,7 +243,7 @@ def label(key: str | None = None, value: Any = None, /, **more: Any) -> None:
     """
     ready()
     given = labels.cleaned(more if key is None else {key: value, **more})
-    about = request()
+    about = attempts.running()
     attempt: Open | None = about.get(KEY)
     opened = active(attempt)
     if opened is not None:
@@ -312,7 +299,7 @@ def new_run() -> str:
 
 @harmless
 def _new_run() -> str:
-    about = request()
+    about = attempts.running()
     attempt: Open | None = about.get(KEY)
     scope = active(attempt)
     if scope is None:
@@ -335,7 +322,8 @@ def around_eager(about: Mapping[str, Any]) -> tuple[int, bytes, str, str] | None
 
     They are written into its request as a header, as if it had been published.
     """
-    attempt, outer = _around()
+    outer = attempts.around()
+    attempt: Open | None = outer.get(KEY)
     scope = active(attempt)
     if scope is None:
         if attempt is None:
@@ -350,15 +338,6 @@ def around_eager(about: Mapping[str, Any]) -> tuple[int, bytes, str, str] | None
 
 
 attempts.around_eager = around_eager
-
-
-def _around() -> tuple[Open | None, Mapping[str, Any]]:
-    """Return the innermost open attempt of this thread, below the request that has none yet."""
-    for task in reversed(_task_stack.stack):
-        for about in reversed(task.request_stack.stack):
-            if KEY in about.__dict__:
-                return about.__dict__[KEY], about.__dict__
-    return None, _NOBODY
 
 
 def continuation(run: bytes, number: int) -> bytes:

@@ -9,9 +9,9 @@ from types import FrameType
 from typing import Any, Final
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
-from celery.exceptions import Reject
+from celery.exceptions import InvalidTaskError, Reject
 
-from celery_monitor.signals import attempts, header, process, unreached
+from celery_monitor.signals import attempts, header, outcome, process, unreached
 from celery_monitor.signals.layout import FACT, NO_ERROR, pack_ids
 from celery_monitor.signals.record import Flag, Kind, Reason, State, fixed_id, pack_id
 
@@ -21,14 +21,14 @@ _planless: Final[deque[str]] = deque(maxlen=64)
 
 def failed(task: Any, task_id: str, error: BaseException, einfo: Any) -> None:
     """A failure heard outside the attempt's own process: the pool's (worker lost, hard limit), never the body's."""
-    if _inside(task, task_id) or isinstance(error, Reject):
+    if process.me.role == "child" or _inside(task, task_id) or isinstance(error, Reject):
         return
     reason = Reason.ERROR
     if isinstance(error, TimeLimitExceeded):
         reason = Reason.HARD_TIMEOUT
     elif isinstance(error, WorkerLostError):
         reason = Reason.KILLED if "signal 9" in str(error) else Reason.WORKER_LOST
-    text = attempts.describe(error, str(getattr(einfo, "traceback", "") or ""), task.name)
+    text = outcome.describe(error, str(getattr(einfo, "traceback", "") or ""), task.name)
     _put(State.FAILURE, reason, 0, {"id": task_id}, task.name, text)
     if task_id not in _planless and not (reason is Reason.HARD_TIMEOUT and _comes_again(task)):
         _planless.append(task_id)
@@ -45,7 +45,7 @@ def retried(task: Any, request: Any, reason: Any) -> None:
         _put(State.LOST, Reason.SHUTDOWN, 0, about, task.name, NO_ERROR)
     else:
         error = reason if isinstance(reason, BaseException) else RuntimeError(str(reason))
-        _put(State.RETRY, Reason.WORKER_LOST, 0, about, task.name, attempts.describe(error, "", task.name))
+        _put(State.RETRY, Reason.WORKER_LOST, 0, about, task.name, outcome.describe(error, "", task.name))
 
 
 def revoked(task: Any, request: Any, *, terminated: bool, expired: bool) -> None:
@@ -62,7 +62,7 @@ def revoked(task: Any, request: Any, *, terminated: bool, expired: bool) -> None
 def unknown(name: str | None, task_id: str | None, message: Any, error: BaseException) -> None:
     """A message for a task that this worker has not registered."""
     about = {**_headers(message), "id": task_id or "", "delivery_info": message.delivery_info}
-    text = attempts.describe(error, "", str(name or ""))
+    text = outcome.describe(error, "", str(name or ""))
     _put(State.UNREGISTERED, Reason.UNKNOWN_TASK, Flag.UNSTARTED, about, str(name or "unknown"), text)
 
 
@@ -70,15 +70,23 @@ def rejected(message: Any, error: BaseException | None) -> None:
     """A message that is no task, or whose content this worker may not read."""
     about = _headers(message)
     about["delivery_info"] = getattr(message, "delivery_info", None)
-    text = attempts.describe(error, "", str(about.get("task") or "")) if error is not None else NO_ERROR
+    text = outcome.describe(error, "", str(about.get("task") or "")) if error is not None else NO_ERROR
     _put(State.BAD_MESSAGE, Reason.UNDECODABLE, Flag.UNSTARTED, about, str(about.get("task") or "unknown"), text)
 
 
-def not_stored(task: Any, task_id: str, error: BaseException) -> None:
-    """The body succeeded and its result could not be stored: told right after the attempt's end, in its process."""
-    serial = next((n for known, n in reversed(attempts.recent) if known == task_id), 0)
-    if serial:
-        text = attempts.describe(error, task=task.name)
+def not_stored(task: Any, task_id: str, error: BaseException, request: Any = None) -> None:
+    """The body succeeded and its result could not be stored: told right after the attempt's end, in its process.
+
+    Before Celery 5.7 a hook that raises (`on_success`, `after_return`) is told so, too, though the result is stored.
+    """
+    if isinstance(error, InvalidTaskError):  # found before the body could begin
+        about = {**request, "id": task_id} if isinstance(request, dict) else {"id": task_id}
+        text = outcome.describe(error, task=task.name)
+        _put(State.BAD_MESSAGE, Reason.UNDECODABLE, Flag.UNSTARTED, about, task.name, text)
+        return
+    serial = next((n for known, n in reversed(attempts.succeeded) if known == task_id), 0)
+    if serial and not outcome.passed_storing(error):
+        text = outcome.describe(error, task=task.name)
         _put(State.STORE_FAILED, Reason.BACKEND, 0, {"id": task_id}, task.name, text, serial)
 
 

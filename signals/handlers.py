@@ -7,8 +7,9 @@ from typing import Any
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from celery import signals
+from celery.exceptions import Reject
 
-from celery_monitor.signals import attempts, facts, process, publishes, unreached
+from celery_monitor.signals import attempts, facts, outcome, process, publishes, unreached
 from celery_monitor.signals.guard import guarded, note, redeliver, repair
 
 
@@ -52,6 +53,8 @@ def on_task_postrun(
 ) -> None:  # fmt: skip
     """End an attempt; a soft time limit that strikes here comes after the body and is nobody's."""
     try:
+        if state is None:
+            state, retval = outcome.left_by()
         stopped = state in unreached.STOPS and _stops(attempts.current(), retval)
         attempts.end(sender, state, retval)
         if stopped:
@@ -64,7 +67,8 @@ def on_task_postrun(
 
 def _stops(attempt: attempts.Open | None, retval: Any) -> bool:
     """Tell whether what is planned behind an attempt stays unpublished: not if it was replaced or comes again."""
-    return attempt is not None and not attempt.replaced and not getattr(retval, "requeue", False)
+    requeued = isinstance(retval, Reject) and getattr(retval, "requeue", False)
+    return attempt is not None and not attempt.replaced and not requeued
 
 
 def _again(step: Callable[..., None], *args: Any) -> None:
@@ -108,9 +112,9 @@ def on_task_rejected(message: Any, exc: BaseException | None = None, **_: Any) -
 
 
 @guarded
-def on_task_internal_error(sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
+def on_task_internal_error(sender: Any, task_id: str, exception: BaseException, request: Any = None, **_: Any) -> None:
     """Note a result that could not be stored."""
-    facts.not_stored(sender, task_id, exception)
+    facts.not_stored(sender, task_id, exception, request)
 
 
 @guarded

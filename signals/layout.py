@@ -73,7 +73,7 @@ def pack_ids(own_text: str, root: str | None, parent: str | None, group: str | N
         try:
             if _from_hex(own_text.replace("-", "")) == run:
                 return _ALONE + run
-        except ValueError:  # no digits: the id is a text
+        except (AttributeError, ValueError):  # no digits: the id is a text, or a UUID itself
             pass
     own = pack_id(own_text)
     mask = 2 if len(own) == 16 else 3
@@ -101,7 +101,10 @@ def pack_ids(own_text: str, root: str | None, parent: str | None, group: str | N
 
 def pack_unread(own: str, header_text: str) -> bytes:
     """Return the ids block of an id and a header as they came, b"" when they have not the usual form."""
-    text = own + header_text
+    try:
+        text = own + header_text
+    except TypeError:  # publishers may give a UUID itself
+        return b""
     if len(own) == OWN_SIZE and len(text) == UNREAD_SIZE and header_text[0] == "1" and text.isascii():
         return UNREAD + text.encode()
     return b""

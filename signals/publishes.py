@@ -28,7 +28,7 @@ _continuing: set[str] = set()
 """Messages on their way to the broker that begin a run which continues another."""
 _plain = lru_cache(maxsize=1024)(header.tail)
 # Bound once: a look-up in a module or an enumeration costs as much as packing a number.
-_request, _innermost, _encode, _decode = context.request, context.block.get, header.encode, header.read
+_running, _innermost, _encode, _decode = attempts.running, context.block.get, header.encode, header.read
 _NAME, _SAME, _pack_publish, _micros = header.NAME, header.SAME_PERIOD, PUBLISH.pack, attempts.micros
 _series = attempts._series  # noqa: SLF001 - the blocks of names that both rooms write
 _PUBLISH, _CONTINUES = int(Kind.PUBLISH), int(Flag.CONTINUES)
@@ -50,7 +50,7 @@ def stamp(name: str, headers: dict[str, Any], body: Any) -> None:
     about = headers if "id" in headers else body
     if not isinstance(about, dict):
         return
-    request = _request()
+    request = _running()
     attempt: Open | None = request.get(KEY)
     block = _innermost()
     if block is not None:
@@ -235,6 +235,6 @@ def record(name: str, headers: dict[str, Any], body: Any, exchange: Any, routing
     embed = body[2] if type(body) is tuple and len(body) == 3 else about
     chain, chord = embed.get("chain"), embed.get("chord")
     if (chain or chord) and not retries:
-        plans.record(task_id, _request(), {"chain": chain, "chord": chord, "group": group}, run, workflow)
+        plans.record(task_id, _running(), {"chain": chain, "chord": chord, "group": group}, run, workflow)
     if not me.agent:
         process.need_agent()

@@ -168,25 +168,47 @@ def size_class(size: int) -> int:
 
 
 _from_hex = bytes.fromhex
+LONGEST_ID: Final = 251
+"""Bytes of a packed id: its length is one byte in a record."""
+_BEGINNING: Final = 180
+"""Bytes of a long id that are kept beside its digest."""
 
 
 def pack_id(text: str) -> bytes:
-    r"""Return an id as bytes: 16 for a canonical UUID, else a zero byte and the text, cut at 155 characters.
+    r"""Return an id as bytes: 16 for a canonical UUID, else a zero byte and the text; a long one is abbreviated.
 
     >>> pack_id("0b9e2f6c-1111-4222-8333-444455556666").hex()
     '0b9e2f6c111142228333444455556666'
     >>> pack_id("order-17")
     b'\x00order-17'
     """
-    if len(text) == 36 and text[8:24:5] == "----" and text == text.lower():
-        try:
-            raw = _from_hex(text.replace("-", ""))
-        except ValueError:
-            raw = b""
-        if len(raw) == 16:
-            return raw
-    packed = b"\x00" + text[:155].encode("utf-8", "replace")[:250]
+    try:
+        if len(text) == 36 and text[8:24:5] == "----" and text == text.lower():
+            try:
+                raw = _from_hex(text.replace("-", ""))
+            except ValueError:
+                raw = b""
+            if len(raw) == 16:
+                return raw
+        packed = b"\x00" + text.encode("utf-8", "replace")
+    except (AttributeError, TypeError):  # publishers may give a UUID itself, other clients a number
+        return pack_id(str(text))
+    if len(packed) > LONGEST_ID:
+        return b"\x00" + short(text).encode("utf-8", "replace")
     return packed + b"\x00" if len(packed) == 16 else packed  # 16 bytes mean a UUID
+
+
+def short(text: str) -> str:
+    r"""Return a long id as its beginning and a digest of the whole; that is a short one, and the same in any form.
+
+    >>> short("x" * 1000)[-40:], len(pack_id("名" * 200)) <= LONGEST_ID
+    ('xxxxxxx…c9b2bd4ff487864c29fb41fab3e8187e', True)
+    >>> pack_id(unpack_id(pack_id("x" * 1000))) == pack_id("x" * 1000) != pack_id("x" * 999)
+    True
+    """
+    raw = text.encode("utf-8", "replace")
+    beginning = raw[:_BEGINNING].decode("utf-8", "ignore")
+    return f"{beginning}…{hashlib.blake2b(raw, digest_size=16).hexdigest()}"
 
 
 def unpack_id(raw: bytes) -> str:

@@ -59,7 +59,10 @@ def _unlocked(path: Path) -> bool:
 
 
 def _instances(folder: Path) -> set[bytes]:
-    names = [path.name for path in folder.iterdir() if path.suffix in {".ring", ".agent"}]
+    try:
+        names = [path.name for path in folder.iterdir() if path.suffix in {".ring", ".agent"}]
+    except FileNotFoundError:  # removed while we run, with what the dead left in it; the living write on in memory
+        return set()
     marks = {name.split(".")[0].split("-")[0] for name in names}
     return {bytes.fromhex(mark) for mark in marks if len(mark) == 32}
 

@@ -98,7 +98,9 @@ class Ends:
         elif fact.flags & Flag.UNSTARTED:
             self._book(decode.unstarted(fact, self.worker, _uid(fact)))
         elif fact.serial:
-            self._correct(self._last(own, fact.serial), fact)
+            row = self._last(own, fact.serial)
+            if row is not None and row.state == State.SUCCESS:  # as the newest word on it still has it
+                self._correct(row, fact)
         elif (row := self._take_interrupted(own)) is not None:
             self._correct(row, fact)
         elif own not in self._told:
@@ -137,7 +139,8 @@ class Ends:
         for uid, (row, since) in list(self._interrupted.items()):
             if alone or now - since >= GRACE_S:
                 del self._interrupted[uid]
-                self._replace(row, row._replace(state=State.LOST))
+                # A greenlet that a time limit stopped: not its pool's, or that had told.
+                self._replace(row, row._replace(state=State.FAILURE if row.reason == Reason.ERROR else State.LOST))
 
     def last_of(self, pid: int) -> Attempt | None:
         """Return the end that was booked last of a process, None when there is none lately."""

@@ -102,3 +102,7 @@ def test_files_of_others_in_the_folder_are_left_alone(shm: Path) -> None:
         (shm / name).write_text("mine")
     assert apart(take, str(shm)) == []
     assert len(list(shm.iterdir())) == 5
+
+
+def test_in_a_folder_that_was_removed_nobody_is_adopted(tmp_path: Path) -> None:
+    assert adopt.orphans(tmp_path / "gone", bytes(16), set(), 1 << 20) == []

@@ -102,6 +102,7 @@ CASES: dict[str, tuple[list[Step], list[tuple[str, str]]]] = {
     "interrupted and never heard of again": ([interrupted, later], [("LOST", "SHUTDOWN")]),
     "told late, after it was given up": ([interrupted, later, killed], [("LOST", "SHUTDOWN")]),
     "result not stored": ([ran, not_stored], [("STORE_FAILED", "BACKEND")]),
+    "result not stored, told twice": ([ran, not_stored, not_stored], [("STORE_FAILED", "BACKEND")]),
     "revoked while it waited": ([revoked], [("REVOKED", "REVOKED")]),
     "expired while it waited": ([expired], [("EXPIRED", "EXPIRED")]),
     "killed before its body began": ([killed, later], [("FAILURE", "KILLED")]),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from celery_monitor.agent.fingerprint import fingerprint, normalised
-from celery_monitor.signals import attempts, layout
+from celery_monitor.signals import layout, outcome
 
 TEXT = "order {} of {} at {} is not payable"
 IDS = st.one_of(
@@ -104,7 +104,7 @@ def test_a_traceback_that_was_cut_keeps_its_fingerprint(levels: int) -> None:
         try:
             ping(n)
         except ZeroDivisionError as error:
-            raw, _ = layout.read_texts(attempts.describe(error), 0)
+            raw, _ = layout.read_texts(outcome.describe(error), 0)
             kind, message, text = raw.decode().split("\0")
             assert len(text) <= layout.MAX_TRACEBACK < len("".join(traceback.format_tb(error.__traceback__)))
             return kind, message, text

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 
 from celery_monitor.agent.drain import RingReader
 from celery_monitor.agent.instance import Instance
 from celery_monitor.agent.journal import Journal
-from celery_monitor.signals import process, ring
+from celery_monitor.signals import handlers, process, ring
 from celery_monitor.signals.record import Kind
 from tests.signals.apart import apart
 
@@ -95,6 +96,34 @@ def grandchildren(folder: str) -> list[str]:
 def test_a_process_that_a_task_forks_is_an_instance_of_its_own(tmp_path: Path) -> None:
     parent, child, grandchild = apart(grandchildren, str(tmp_path))
     assert parent == child != grandchild
+
+
+def ends_beside_a_fork(folder: str) -> list[tuple[int, int]]:
+    """A body that forks and is left by both processes: return of each ring the messages and ends in it."""
+    process.place.folder = Path(folder)
+    handlers.connect()
+    app, me = Celery(set_as_current=False), os.getpid()
+
+    @app.task
+    def forks() -> None:
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+        else:
+            process.put(Kind.PUBLISH, b"x")
+
+    forks.apply()
+    if os.getpid() != me:
+        os._exit(0)
+    found = []
+    for path in Path(folder).glob("*.ring"):
+        kinds = [kind for kind, _ in RingReader(ring.open_ring(path)).take(100)]
+        found.append((kinds.count(Kind.PUBLISH), kinds.count(Kind.ATTEMPT)))
+    return sorted(found)
+
+
+def test_an_attempt_that_is_left_by_a_fork_of_its_process_too_has_one_end(tmp_path: Path) -> None:
+    assert apart(ends_beside_a_fork, str(tmp_path)) == [(0, 1), (1, 0)]
 
 
 def open_files(folder: str) -> list[str]:

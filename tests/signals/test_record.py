@@ -47,6 +47,18 @@ def test_what_only_looks_like_a_uuid_is_kept_as_text(text: str) -> None:
     assert unpack_id(pack_id(text)) == text
 
 
+@given(st.text(st.characters(codec="utf-8"), min_size=251, max_size=400))
+def test_a_long_id_is_told_from_any_other_and_found_by_the_form_that_is_shown(text: str) -> None:
+    assert pack_id(text) != pack_id(text + "x")
+    assert pack_id(unpack_id(pack_id(text))) == pack_id(text)
+
+
+def test_an_id_that_is_no_text_is_that_of_its_text() -> None:
+    given_as = uuid.UUID("0b9e2f6c-1111-4222-8333-444455556666")
+    assert pack_id(given_as) == given_as.bytes  # type: ignore[arg-type]
+    assert pack_id(17) == pack_id("17")  # type: ignore[arg-type]
+
+
 @given(st.text(max_size=400))
 def test_an_id_of_any_text_is_bounded(text: str) -> None:
     assert len(pack_id(text)) <= 255, "the length of an id is one byte"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ctypes
 import json
 import os
@@ -10,8 +12,8 @@ import threading
 import time
 from typing import Any
 
-from celery import Celery
-from celery.exceptions import Ignore, Reject
+from celery import Celery, Task
+from celery.exceptions import Ignore, Reject, Retry
 
 from celery_monitor import Monitor
 from celery_monitor.agent import thread
@@ -261,6 +263,65 @@ def late(self: Any, order: int) -> None:
 @task(ignore_result=True)
 def unheard(self: Any) -> None:
     return None
+
+
+class WithHooks(Task):  # type: ignore[type-arg]
+    """A task whose hooks raise, each when it is named by the keyword `raises`."""
+
+    abstract = True
+
+    def _hook(self, name: str) -> None:
+        if (self.request.kwargs or {}).get("raises") == name:
+            raise RuntimeError(f"{name} raised")
+
+    def on_success(self, *_: Any) -> None:
+        self._hook("on_success")
+
+    def on_failure(self, *_: Any) -> None:
+        self._hook("on_failure")
+
+    def on_retry(self, *_: Any) -> None:
+        self._hook("on_retry")
+
+    def after_return(self, *_: Any) -> None:
+        self._hook("after_return")
+
+
+@task(base=WithHooks, default_retry_delay=0)
+def hooked(self: Any, raises: str) -> None:
+    if raises == "on_failure":
+        raise ValueError("on purpose")
+    if raises == "on_retry" and not self.request.retries:
+        raise self.retry(exc=ValueError("once more"))
+
+
+@task()
+def cancel(self: Any) -> None:
+    """End as the body of an asyncio task that nobody awaits any more."""
+    raise asyncio.CancelledError
+
+
+@task()
+def time_out(self: Any) -> None:
+    """Take longer than the body itself allows."""
+    import gevent
+
+    with gevent.Timeout(0.1):
+        time.sleep(30)
+
+
+@task()
+def throws_eagerly(self: Any, failed_id: str, retried_id: str) -> None:
+    """Have the exceptions of eager tasks raised here, as `task_eager_propagates` does."""
+    for inner, task_id in ((fail, failed_id), (refused, retried_id)):
+        with contextlib.suppress(ValueError, LookupError, Retry):
+            inner.apply(args=(1,), task_id=task_id, throw=True)
+
+
+@task()
+def calls_a_parent(self: Any, child_id: str) -> None:
+    """Call a task that publishes as a mere function."""
+    parent(child_id)
 
 
 @task(acks_late=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
+from typing import Any
 from uuid import uuid4
 
 from kombu import Exchange
@@ -10,10 +12,12 @@ from kombu import Exchange
 from tests.truth.app import (
     app,
     calls_directly,
+    cancel,
     fail,
     flaky,
     hard_limited,
     hard_limited_late,
+    hooked,
     hopeless,
     ignore,
     killed,
@@ -28,12 +32,15 @@ from tests.truth.app import (
     runs_eagerly,
     soft_limited,
     succeed,
+    throws_eagerly,
+    time_out,
     unheard,
     unserialisable,
 )
-from tests.truth.script import CELERY, NOTHING, PREFORK, SUCCESS, Expected, Plan, ends, row
+from tests.truth.script import CELERY, EVERYWHERE, NOTHING, PREFORK, SUCCESS, Expected, Plan, ends, row
 from tests.waiting import until
 
+NO_HEADER: Mapping[str, Any] = {}
 RETRY = "RETRY retry"
 OK = "SUCCESS ok"
 
@@ -68,6 +75,32 @@ def max_retries_exceeded() -> Expected:
     return {
         hopeless.delay().id: ends(RETRY, "FAILURE max_retries"),
         hopeless.delay(True).id: ends(RETRY, "FAILURE error"),
+    }
+
+
+@row()
+def hook_that_raises() -> Expected:
+    """What Celery calls when a body has ended changes nothing of its end."""
+    failed, retried = ends("FAILURE error"), ends(RETRY, OK)
+    right = {"on_success": SUCCESS, "on_failure": failed, "on_retry": retried, "after_return": SUCCESS}
+    return {hooked.apply_async(kwargs={"raises": hook}).id: end for hook, end in right.items()}
+
+
+@row(EVERYWHERE - {"solo"})
+def exception_that_is_no_exception() -> Expected:
+    """A worker of one thread ends with it."""
+    return {cancel.delay().id: ends("FAILURE error")}
+
+
+@row(frozenset({"gevent"}))
+def time_limit_of_a_greenlet() -> Expected:
+    result = nap.delay(60)
+    started(result.id)
+    app.control.revoke(result.id, terminate=True, reply=True, timeout=10, limit=1)
+    return {
+        hard_limited.delay().id: ends("FAILURE hard_timeout"),
+        time_out.delay().id: ends("FAILURE error"),
+        result.id: ends("REVOKED terminated"),
     }
 
 
@@ -203,6 +236,34 @@ def eager_in_the_producer() -> Expected:
 
 
 @row()
+def eager_that_throws() -> Expected:
+    plan = Plan()
+    failed, retried = plan.id(ends("FAILURE error")), plan.id(ends(RETRY))
+    plan(throws_eagerly, failed, retried).apply_async()
+    return plan.expected
+
+
+@row()
+def id_of_any_form() -> Expected:
+    """No UUID, long ones that differ at their ends and, where Celery takes it, a UUID itself."""
+    ids: list[Any] = ["order/17", "Ünïcödé-名", *(f"{'tenant/' * 150}{n}" for n in range(2))]
+    ids += [uuid4()] if CELERY >= (5, 7) else []
+    return {str(succeed.apply_async(task_id=task_id).id): SUCCESS for task_id in ids}
+
+
+@row()
+def message_of_another_client() -> Expected:
+    """Numbers as texts, ids as numbers, a header that looks like ours; and arguments that no body can be given."""
+    odd: dict[str, Any] = {"retries": "0", "root_id": 5, "parent_id": 7, "group": 9, "cm": "1none of ours"}
+    sent = {str(uuid4()): header for header in ({}, odd)}
+    for task_id, header in sent.items():
+        _publish_raw(task_id, b"[[], {}, {}]", "application/json", "utf-8", header)
+    bad = str(uuid4())
+    _publish_raw(bad, b"[[], [1], {}]", "application/json", "utf-8")
+    return {**dict.fromkeys(sent, SUCCESS), bad: ends("BAD_MESSAGE undecodable")}
+
+
+@row()
 def called_directly() -> Expected:
     return {calls_directly.delay().id: SUCCESS}
 
@@ -218,7 +279,7 @@ def waiting_on_purpose() -> Expected:
     }
 
 
-def _publish_raw(task_id: str, body: bytes, kind: str, encoding: str) -> None:
+def _publish_raw(task_id: str, body: bytes, kind: str, encoding: str, header: Mapping[str, Any] = NO_HEADER) -> None:
     with app.producer_pool.acquire(block=True) as producer:
         producer.publish(
             body,
@@ -226,9 +287,19 @@ def _publish_raw(task_id: str, body: bytes, kind: str, encoding: str) -> None:
             routing_key="celery",
             content_type=kind,
             content_encoding=encoding,
-            headers={"id": task_id, "task": "truth.succeed", "lang": "py"},
+            headers={"id": task_id, "task": "truth.succeed", "lang": "py", **header},
             serializer=None,
         )
+
+
+def started(task_id: str) -> None:
+    """Wait until the worker says that a task runs."""
+
+    def runs() -> bool:
+        told = app.control.inspect(timeout=10, limit=1).active() or {}
+        return any(one["id"] == task_id and one["time_start"] for tasks in told.values() for one in tasks)
+
+    until(runs, seconds=60, what=f"{task_id} started")
 
 
 def accepted(task_id: str) -> None:

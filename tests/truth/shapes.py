@@ -8,6 +8,7 @@ from celery import chain, chord, group
 
 from tests.truth.app import (
     adds_to_chord,
+    calls_a_parent,
     fail,
     hard_limited,
     killed,
@@ -90,8 +91,10 @@ def nested_chord() -> Expected:
 
 @row()
 def child_of_a_body() -> Expected:
+    """Of a body that is called directly, too: in a group, as there its run cannot be told from its own message."""
     plan = Plan()
     plan(parent, plan.id()).apply_async()
+    group(plan(calls_a_parent, plan.id()) for _ in range(2)).apply_async()
     return plan.expected
 
 

@@ -23,7 +23,7 @@ SHAPES: dict[str, list[tuple[str, int, int]]] = {
     "group_after_group": [("SUCCEEDED", 4, 4)],
     "group_within_a_chain": [("SUCCEEDED", 5, 5)],
     "nested_chord": [("SUCCEEDED", 5, 5)],
-    "child_of_a_body": [("SUCCEEDED", 2, 2)],
+    "child_of_a_body": [("SUCCEEDED", 2, 2), ("SUCCEEDED", 4, 4)],
     "mapped": [("SUCCEEDED", 1, 1), ("SUCCEEDED", 1, 1)],
     "chunks": [("SUCCEEDED", 3, 3)],
     "links": [("FAILED", 2, 2), ("SUCCEEDED", 3, 3)],
