@@ -364,11 +364,6 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     lasted, cpu_ns = now - attempt.started_ns, attempt.cpu_ns
     runtime = lasted // 1000 if lasted > 0 else 0
     cpu = -1 if process.place.shared_cpu else (cpu_now - cpu_ns) // 1000 if cpu_now > cpu_ns else 0
-    looked = lasted < _RSS_EVERY_NS and now < memory.next_ns
-    rss, growth = (memory.kib, 0) if looked else memory.since_last(now)
-    counted = _UNKNOWN
-    if lasted >= _BRIEF_NS or attempt.counters is not None:
-        counted = COUNTED.pack(*usage.since(attempt, lasted, cpu_now - cpu_ns))
     size = _NO_RESULT
     if state == "SUCCESS":
         code, reason, error = _SUCCESS, _OK, NO_ERROR
@@ -377,8 +372,14 @@ def end(task: Any, state: str | None, retval: Any) -> None:
             size = results.class_of(task, about, retval)
     else:
         code, reason, error = outcome.explain(state, retval, attempt.task, replaced=attempt.replaced)
-    if attempt.inside is not None:  # before the end is begun: nobody else writes between its two looks at the head
+    # Before the end is begun, as nobody else writes between its two looks at the head; and before we read files.
+    if attempt.inside is not None:
         attempt.inside.close(code)
+    looked = lasted < _RSS_EVERY_NS and now < memory.next_ns
+    rss, growth = (memory.kib, 0) if looked else memory.since_last(now)
+    counted = _UNKNOWN
+    if lasted >= _BRIEF_NS or attempt.counters is not None:
+        counted = COUNTED.pack(*usage.since(attempt, lasted, cpu_now - cpu_ns))
     end_at = attempt.end_at
     if end_at < 0:
         attempt.end_at = end_at = writer.head
