@@ -29,7 +29,7 @@ from benchmarks.rig import ROOT, wait_for
 from benchmarks.run_page import CHROMIUM, table_of_runs
 from celery_monitor.cli.child import die_with_parent
 from celery_monitor.cli.embedded import EmbeddedServer
-from celery_monitor.model import AgentState
+from celery_monitor.live_state import AgentState
 from celery_monitor.store import inbox, lease
 from celery_monitor.store.connection import Store
 from celery_monitor.store.fold import fold

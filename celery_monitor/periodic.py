@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from celery_monitor.errors import StoreError
-from celery_monitor.model import Pace
+from celery_monitor.live_state import Pace
 from celery_monitor.settings import Settings
 from celery_monitor.store import lease, live
 from celery_monitor.store.connection import Store

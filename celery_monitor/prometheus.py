@@ -16,7 +16,8 @@ from celery_monitor import __version__
 from celery_monitor.alerts.rules import SEVERITIES
 from celery_monitor.alerts.state import FIRING
 from celery_monitor.analytics.figures import counts
-from celery_monitor.model import AgentState, Cell, Series
+from celery_monitor.live_state import AgentState
+from celery_monitor.model import Cell, Series
 from celery_monitor.query import live
 from celery_monitor.signals.record import RUNTIME_LE, WAIT_LE, Reason, State
 

@@ -10,7 +10,8 @@ from celery_monitor.agent import tally
 from celery_monitor.brokers import health
 from celery_monitor.brokers.sample import QueueSample
 from celery_monitor.brokers.sampler import Sampler
-from celery_monitor.model import AgentState, Batch
+from celery_monitor.live_state import AgentState
+from celery_monitor.model import Batch
 from celery_monitor.query import live
 from celery_monitor.settings import Settings
 from celery_monitor.store import broker, inbox

@@ -12,7 +12,7 @@ from celery.beat import PersistentScheduler, Scheduler
 from celery.schedules import schedstate, schedule
 from kombu.serialization import prepare_accept_content
 
-from celery_monitor.model import Pace
+from celery_monitor.live_state import Pace
 
 TICK: Final = "celery_monitor.tick"
 _RARELY: Final = 60

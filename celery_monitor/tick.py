@@ -13,7 +13,7 @@ from typing import Any, Final
 from celery_monitor import settling
 from celery_monitor.alerts import judge, ledger, notifiers, readings, rules
 from celery_monitor.errors import StoreRefused
-from celery_monitor.model import AgentState, Pace
+from celery_monitor.live_state import AgentState, Pace
 from celery_monitor.query.overdue import Overdue
 from celery_monitor.query.reader import Reader
 from celery_monitor.queue_samples import QueueSamples

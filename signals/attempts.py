@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import resource
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -13,7 +11,7 @@ from typing import Any, Final
 
 from celery._state import _task_stack  # type: ignore[attr-defined]
 
-from celery_monitor.signals import guard, header, labels, outcome, plans, process, results, usage
+from celery_monitor.signals import guard, header, labels, outcome, plans, process, resident, results, usage
 from celery_monitor.signals.layout import (
     BEGIN,
     COUNTED,
@@ -36,10 +34,9 @@ _EAGER, _REDELIVERED, _MACHINERY = int(Flag.EAGER), int(Flag.REDELIVERED), int(F
 _FOREIGN, _UNATTRIBUTED = int(Flag.FOREIGN), int(Flag.UNATTRIBUTED)
 _SUCCESS, _OK, _ATTEMPT = int(State.SUCCESS), int(Reason.OK), int(Kind.ATTEMPT)
 _NO_RESULT = int(ResultSize.NONE)
-_RSS_EVERY_NS: Final = 20_000_000
-_PAGE_KIB: Final = resource.getpagesize() // 1024
 _NOWHERE: Final[dict[str, Any]] = {}
 _PLAIN: Final = header.SIZE
+_LOOK_NS, memory = resident.EVERY_NS, resident.memory
 _ELSEWHERE: Final = 1 << 63
 """Neither a place in a ring nor a slot."""
 
@@ -84,42 +81,6 @@ class Open:
         return self.read
 
 
-class Memory:
-    """This process's resident memory, read at most once in 20 ms: an idle child's does not move between tasks."""
-
-    def __init__(self) -> None:
-        self.fd = -1
-        self.kib = self.peak_kib = 0
-        self.next_ns = 0
-
-    def since_last(self, now_ns: int) -> tuple[int, int]:
-        """Return peak and growth in KiB of the attempt that ends now; it lasted 20 ms, or the last look is so old."""
-        before, first = self.kib, self.fd < 0
-        self.kib = self._read()
-        self.next_ns = now_ns + _RSS_EVERY_NS
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        risen, self.peak_kib = peak > self.peak_kib and not first, peak
-        unknown = first or process.place.shared_memory
-        return max(self.kib, peak) if risen else self.kib, 0 if unknown else self.kib - before
-
-    def _read(self) -> int:
-        """Return the resident set in KiB from /proc/self/statm, 0 where there is none."""
-        if self.fd < 0:
-            try:
-                self.fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-            except OSError:
-                return 0
-        return int(os.pread(self.fd, 64, 0).split()[1]) * _PAGE_KIB
-
-    def forget(self) -> None:
-        """Start anew in a forked process: /proc/self was opened by the parent and means the parent."""
-        if self.fd >= 0:
-            os.close(self.fd)
-        self.__init__()  # type: ignore[misc]
-
-
-memory = Memory()
-process.after_fork.append(memory.forget)
 succeeded: deque[tuple[str, int]] = deque(maxlen=64)
 """Task id and serial of the last successes, for an internal error that follows one."""
 _series: dict[tuple[str, ...], bytes] = {}
@@ -375,7 +336,7 @@ def end(task: Any, state: str | None, retval: Any) -> None:
     # Before the end is begun, as nobody else writes between its two looks at the head; and before we read files.
     if attempt.inside is not None:
         attempt.inside.close(code)
-    looked = lasted < _RSS_EVERY_NS and now < memory.next_ns
+    looked = lasted < _LOOK_NS and now < memory.next_ns
     rss, growth = (memory.kib, 0) if looked else memory.since_last(now)
     counted = _UNKNOWN
     if lasted >= _BRIEF_NS or attempt.counters is not None:

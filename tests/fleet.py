@@ -9,7 +9,8 @@ from celery_monitor.agent import tally
 from celery_monitor.alerts import ledger
 from celery_monitor.alerts.judge import Reading, judge
 from celery_monitor.alerts.rules import load_rules
-from celery_monitor.model import AgentState, Attempt, Batch, Publish
+from celery_monitor.live_state import AgentState
+from celery_monitor.model import Attempt, Batch, Publish
 from celery_monitor.signals.record import Reason, State, pack_id
 from celery_monitor.store import fold, inbox, lease, live, meta
 from celery_monitor.store.connection import Store

@@ -13,7 +13,7 @@ import redis
 from celery import Celery
 
 from celery_monitor import periodic
-from celery_monitor.model import Pace
+from celery_monitor.live_state import Pace
 from celery_monitor.monitor import Monitor
 from celery_monitor.periodic import Ticker
 from celery_monitor.settings import Settings

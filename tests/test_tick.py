@@ -12,7 +12,7 @@ from celery import Celery
 from celery_monitor.alerts import ledger
 from celery_monitor.alerts.judge import Reading, judge
 from celery_monitor.alerts.rules import load_rules
-from celery_monitor.model import AgentState, Pace
+from celery_monitor.live_state import AgentState, Pace
 from celery_monitor.query.reader import Reader
 from celery_monitor.settings import Settings
 from celery_monitor.store import inbox, lease, live, meta

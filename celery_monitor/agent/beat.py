@@ -11,7 +11,7 @@ from typing import Any, Final
 from celery.schedules import crontab, schedule, solar
 
 from celery_monitor.errors import StoreError
-from celery_monitor.model import Pace
+from celery_monitor.live_state import Pace
 from celery_monitor.schedule import TICK
 from celery_monitor.signals import fires, guard
 from celery_monitor.store import schedule as stored

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Final
 
 from celery_monitor.agent.holds import Holds
-from celery_monitor.model import AgentState
+from celery_monitor.live_state import AgentState
 from celery_monitor.signals import attempts
 from celery_monitor.signals.record import pack_id
 

@@ -10,7 +10,7 @@ from typing import Final
 import psutil
 
 from celery_monitor.agent import cgroup
-from celery_monitor.model import HostSample
+from celery_monitor.live_state import HostSample
 
 _LOOPBACK: Final = "lo"
 

@@ -25,7 +25,8 @@ from celery_monitor.agent.journal import Journal
 from celery_monitor.agent.keeping import Keeping
 from celery_monitor.agent.successes import Successes
 from celery_monitor.agent.usage import Usage
-from celery_monitor.model import Batch, Metrics, Publish, Running
+from celery_monitor.live_state import Running
+from celery_monitor.model import Batch, Metrics, Publish
 from celery_monitor.signals import guard, layout
 from celery_monitor.signals.record import Kind, unpack_id
 from celery_monitor.signals.ring import AT_TAIL, Ring, open_ring

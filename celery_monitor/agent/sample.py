@@ -18,7 +18,8 @@ from celery_monitor.agent.holding import Holding
 from celery_monitor.agent.holds import Holds
 from celery_monitor.agent.host import Host
 from celery_monitor.agent.processes import Processes
-from celery_monitor.model import AgentState, Metrics
+from celery_monitor.live_state import AgentState
+from celery_monitor.model import Metrics
 from celery_monitor.signals import attempts
 
 _MOST_REQUESTS: Final = 5000

@@ -22,7 +22,8 @@ from celery_monitor.agent.instance import Flush, Instance
 from celery_monitor.agent.journal import Journal
 from celery_monitor.agent.oom import OutOfMemory
 from celery_monitor.errors import ConfigurationError, StoreError
-from celery_monitor.model import AgentState, Metrics, Pace
+from celery_monitor.live_state import AgentState, Pace
+from celery_monitor.model import Metrics
 from celery_monitor.signals import guard, process
 from celery_monitor.store import inbox, lease, meta
 from celery_monitor.store.connection import Store

@@ -8,7 +8,8 @@ from typing import Final
 from celery_monitor.alerts.judge import Reading
 from celery_monitor.alerts.rules import MESSAGES, RATIO, SECONDS
 from celery_monitor.analytics.figures import counts, success_ratio
-from celery_monitor.model import AgentState, Cell, HostSample
+from celery_monitor.live_state import AgentState, HostSample
+from celery_monitor.model import Cell
 
 WINDOW_S: Final = 300
 """The window of the cells that success shares are taken from, in seconds."""

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from celery_monitor.model import FAILED, FINAL, Attempt, Publish, Running, ended_us
+from celery_monitor.live_state import Running
+from celery_monitor.model import FAILED, FINAL, Attempt, Publish, ended_us
 from celery_monitor.signals.record import Flag, Reason, State, name_of
 
 BROKEN: Final = FAILED - {State.NEVER_PUBLISHED} | {State.LOST}

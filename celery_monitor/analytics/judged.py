@@ -10,7 +10,8 @@ from celery_monitor.analytics.plans import Pending
 from celery_monitor.analytics.totals import Totals
 from celery_monitor.analytics.tree import Node
 from celery_monitor.details import Labelled, Measure, Plan, Run, RunState, Span, Wait
-from celery_monitor.model import Attempt, Publish, Running, sampled
+from celery_monitor.live_state import Running
+from celery_monitor.model import Attempt, Publish, sampled
 from celery_monitor.signals import labels as label_text
 from celery_monitor.signals.record import Flag, fixed_id, pack_id, unpack_id
 

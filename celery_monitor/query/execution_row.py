@@ -8,7 +8,8 @@ from typing import Any, Final
 from celery_monitor.agent.usage import TRAFFIC
 from celery_monitor.analytics.executions import end_of, last_word, real
 from celery_monitor.details import Content, Traffic
-from celery_monitor.model import Attempt, Publish, Running
+from celery_monitor.live_state import Running
+from celery_monitor.model import Attempt, Publish
 from celery_monitor.query.rows import Found
 from celery_monitor.query.texts import parsed
 from celery_monitor.query.times import iso, seconds

@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from celery_monitor.analytics.executions import end_of
 from celery_monitor.errors import BadRequest
-from celery_monitor.model import PUBLISHED, AgentState, Attempt, Running
+from celery_monitor.live_state import AgentState, Running
+from celery_monitor.model import PUBLISHED, Attempt
 from celery_monitor.query import live, paging, rows
 from celery_monitor.query.execution_row import STARTED, WAITING, Live, row
 from celery_monitor.query.rows import Blocks, Candidate, Found

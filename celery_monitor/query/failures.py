@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from celery_monitor.analytics.concentration import concentration
 from celery_monitor.errors import BadRequest
-from celery_monitor.model import FAILED, AgentState
+from celery_monitor.live_state import AgentState
+from celery_monitor.model import FAILED
 from celery_monitor.query import charts, executions, paging
 from celery_monitor.query.rollups import RollupReader, Rollups, Segment, Want
 from celery_monitor.query.times import iso

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any, Final
 
-from celery_monitor.model import AgentState, Pace
+from celery_monitor.live_state import AgentState, Pace
 from celery_monitor.query import live as agents_live
 from celery_monitor.query.live import run_of
 from celery_monitor.query.times import iso

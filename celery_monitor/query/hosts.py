@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from celery_monitor.alerts.readings import last_looked
-from celery_monitor.model import AgentState
+from celery_monitor.live_state import AgentState
 from celery_monitor.query import levels, live
 from celery_monitor.query.rollups import RollupReader
 from celery_monitor.query.times import iso

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from celery_monitor.alerts.ledger import Firing
 from celery_monitor.alerts.readings import told_last
-from celery_monitor.model import AgentState, Running
+from celery_monitor.live_state import AgentState, Running
 from celery_monitor.query.times import iso
 from celery_monitor.signals.record import fixed_id, pack_id
 from celery_monitor.store.broker import Look

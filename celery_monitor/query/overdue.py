@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from celery_monitor.details import Fire
-from celery_monitor.model import AgentState
+from celery_monitor.live_state import AgentState
 from celery_monitor.query import schedule
 from celery_monitor.store import schedule as stored
 from celery_monitor.store.connection import Store

@@ -12,7 +12,8 @@ from celery_monitor.alerts import ledger
 from celery_monitor.analytics import queueing
 from celery_monitor.analytics.figures import durations
 from celery_monitor.analytics.queueing import Flow
-from celery_monitor.model import AgentState, Cell, Gauge, Series
+from celery_monitor.live_state import AgentState
+from celery_monitor.model import Cell, Gauge, Series
 from celery_monitor.query import charts, levels, live, tables
 from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.times import iso

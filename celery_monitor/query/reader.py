@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from celery_monitor import __version__
 from celery_monitor.alerts import ledger
 from celery_monitor.analytics.judged import id_of
-from celery_monitor.model import AgentState, Cell, Running, Series
+from celery_monitor.live_state import AgentState, Running
+from celery_monitor.model import Cell, Series
 from celery_monitor.query import (
     executions,
     failures,

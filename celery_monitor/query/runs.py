@@ -11,7 +11,7 @@ from celery_monitor.analytics.judged import Judged, Rows, row, text_of
 from celery_monitor.analytics.runs import judge
 from celery_monitor.details import Run, RunState
 from celery_monitor.errors import BadRequest
-from celery_monitor.model import Running
+from celery_monitor.live_state import Running
 from celery_monitor.query import live, paging, rows
 from celery_monitor.query.rows import Blocks, Candidate
 from celery_monitor.query.times import iso, seconds

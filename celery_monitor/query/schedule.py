@@ -16,7 +16,7 @@ from celery_monitor.analytics.executions import end_of, real
 from celery_monitor.analytics.figures import durations
 from celery_monitor.analytics.ledger import Booking, Totals
 from celery_monitor.details import Fire
-from celery_monitor.model import AgentState
+from celery_monitor.live_state import AgentState
 from celery_monitor.query import execution_row, live, rows
 from celery_monitor.query.rows import Blocks, Found
 from celery_monitor.query.times import iso

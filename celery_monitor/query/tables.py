@@ -8,7 +8,8 @@ from typing import Any, Final
 from celery_monitor.alerts.ledger import Firing
 from celery_monitor.analytics import shares
 from celery_monitor.analytics.figures import counts, figures
-from celery_monitor.model import PUBLISHED, AgentState, Cell, Gauge, Series
+from celery_monitor.live_state import AgentState
+from celery_monitor.model import PUBLISHED, Cell, Gauge, Series
 from celery_monitor.query import charts, live
 from celery_monitor.query.rollups import Rollups, Segment, Want, cell_of, merged_counts
 from celery_monitor.query.window import Window, of_workers

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from celery_monitor.analytics import waiting
 from celery_monitor.analytics.waiting import Hold, Message, Worker
-from celery_monitor.model import AgentState, Cell
+from celery_monitor.live_state import AgentState
+from celery_monitor.model import Cell
 from celery_monitor.query import execution_row, executions, live, paging, queues, rows, tables
 from celery_monitor.query.queues import Seen
 from celery_monitor.query.rows import Blocks, Found

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from celery_monitor.alerts.ledger import Firing
 from celery_monitor.analytics.figures import figures
-from celery_monitor.model import AgentState, Cell, Gauge
+from celery_monitor.live_state import AgentState
+from celery_monitor.model import Cell, Gauge
 from celery_monitor.query import charts, levels, live, tables
 from celery_monitor.query.rollups import RollupReader, Rollups, Want
 from celery_monitor.query.times import iso

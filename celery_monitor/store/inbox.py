@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from celery_monitor.errors import StoreError, StoreRefused
-from celery_monitor.model import AgentState, Batch, Gauge, Metrics, Pace, Series
+from celery_monitor.live_state import AgentState, Pace
+from celery_monitor.model import Batch, Gauge, Metrics, Series
 from celery_monitor.signals.record import fixed_id
 from celery_monitor.store import live, memory
 from celery_monitor.store.commit import Commit, run_script

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, TypedDict, cast
 
-from celery_monitor.model import AgentState, Pace
+from celery_monitor.live_state import AgentState, Pace
 from celery_monitor.store.connection import Store
 from celery_monitor.store.encoding import packing, shapes
 from celery_monitor.store.keys import LIVE_S

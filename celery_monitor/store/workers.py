@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from celery_monitor.model import AgentState
+from celery_monitor.live_state import AgentState
 from celery_monitor.store.connection import Store
 from celery_monitor.store.encoding import packing, shapes
 from celery_monitor.store.keys import WORKERS_S

@@ -10,7 +10,8 @@ import pytest
 from celery_monitor.alerts import readings as module
 from celery_monitor.alerts.readings import LEAST_ENDS, readings
 from celery_monitor.alerts.rules import DEFAULTS
-from celery_monitor.model import AgentState, Cell
+from celery_monitor.live_state import AgentState
+from celery_monitor.model import Cell
 from celery_monitor.signals.record import State
 
 S = 1_000_000

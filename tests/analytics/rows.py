@@ -7,7 +7,8 @@ from typing import Any
 from celery_monitor.analytics.judged import Judged, Rows
 from celery_monitor.analytics.runs import judge
 from celery_monitor.details import Labelled, Measure, Plan, Span, Wait
-from celery_monitor.model import Attempt, Publish, Running
+from celery_monitor.live_state import Running
+from celery_monitor.model import Attempt, Publish
 from celery_monitor.signals.record import Reason, State, unpack_id
 
 SECOND = 1_000_000

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from celery_monitor.errors import BadRequest
-from celery_monitor.model import Running
+from celery_monitor.live_state import Running
 from celery_monitor.query.reader import Reader
 from celery_monitor.query.times import iso
 from celery_monitor.signals.record import Flag, Reason, ResultSize, State, pack_id, unpack_id

@@ -13,7 +13,8 @@ from celery_monitor.alerts.rules import DEFAULTS
 from celery_monitor.alerts.state import step
 from celery_monitor.brokers.sampler import sample
 from celery_monitor.errors import BadRequest, StoreTooNew
-from celery_monitor.model import Batch, Pace
+from celery_monitor.live_state import Pace
+from celery_monitor.model import Batch
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import State
 from celery_monitor.store import broker, inbox, live

@@ -12,7 +12,8 @@ from celery_monitor.agent.usage import FAILED_GROWTH
 from celery_monitor.alerts.ledger import firing
 from celery_monitor.analytics.leaks import Growth
 from celery_monitor.errors import BadRequest
-from celery_monitor.model import AgentState, Batch
+from celery_monitor.live_state import AgentState
+from celery_monitor.model import Batch
 from celery_monitor.query import hosts as hosts_page
 from celery_monitor.query import resources, workers
 from celery_monitor.query.reader import Reader

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from celery_monitor.model import PUBLISHED, AgentState, Attempt, Batch, Cell, Gauge, Publish
+from celery_monitor.live_state import AgentState
+from celery_monitor.model import PUBLISHED, Attempt, Batch, Cell, Gauge, Publish
 from celery_monitor.signals.record import State, runtime_le, wait_le
 
 NOW_US = 1_763_640_003_000_000

@@ -13,7 +13,8 @@ from celery_monitor.alerts import ledger
 from celery_monitor.alerts.judge import Reading, judge
 from celery_monitor.alerts.rules import load_rules
 from celery_monitor.details import Content, Fire, Labelled, Log, Measure, Plan, Run, RunState, Span, Traffic, Wait
-from celery_monitor.model import AgentState, Attempt, Batch
+from celery_monitor.live_state import AgentState
+from celery_monitor.model import Attempt, Batch
 from celery_monitor.periodic import Ticker
 from celery_monitor.query.reader import Reader
 from celery_monitor.settings import Settings

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from celery_monitor.cli.embedded import EmbeddedServer
 from celery_monitor.errors import StoreRefused
-from celery_monitor.model import AgentState, Attempt, Batch, Metrics
+from celery_monitor.live_state import AgentState
+from celery_monitor.model import Attempt, Batch, Metrics
 from celery_monitor.query.reader import Reader
 from celery_monitor.signals.record import State
 from celery_monitor.store import inbox, lease

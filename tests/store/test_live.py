@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from celery_monitor.model import Pace
+from celery_monitor.live_state import Pace
 from celery_monitor.store import inbox, live
 from celery_monitor.store.connection import Store
 from tests.store.batches import NOW_US, agent

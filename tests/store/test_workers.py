@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from celery_monitor.model import AgentState
+from celery_monitor.live_state import AgentState
 from celery_monitor.store import workers
 from celery_monitor.store.connection import Store
 

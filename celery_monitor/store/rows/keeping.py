@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from celery_monitor.model import Pace
+from celery_monitor.live_state import Pace
 from celery_monitor.store import inbox, memory, usage
 from celery_monitor.store.connection import Store
 from celery_monitor.store.encoding.packing import Undecodable

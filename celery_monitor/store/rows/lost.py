@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from celery_monitor.model import BUCKET_S, AgentState, Attempt, Batch, Cell, Metrics, Running, Series
+from celery_monitor.live_state import AgentState, Running
+from celery_monitor.model import BUCKET_S, Attempt, Batch, Cell, Metrics, Series
 from celery_monitor.signals.record import Flag, Reason, State, fixed_id, pack_id
 from celery_monitor.store import inbox, memory
 from celery_monitor.store.commit import Commit, run_script
