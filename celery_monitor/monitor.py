@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from billiard.util import Finalize
 from celery import signals
 
 from celery_monitor.agent import folder
@@ -232,7 +233,11 @@ class Monitor:
         schedule.add_entry(sender, self.settings.tick_interval, lambda: agent.pace, self._queue_for_tick)
         agent.start()
 
-    _on_beat_embedded_init = _on_beat_init
+    def _on_beat_embedded_init(self, sender: Any, **_: Any) -> None:
+        """Say goodbye also for a beat inside a worker: a process of billiard ends without `atexit`."""
+        self._on_beat_init(sender)
+        if sender.app is self.app and self._agent is not None:
+            Finalize(None, self._at_exit, exitpriority=0)
 
     def _may_start(self) -> bool:
         """Check the settings; a worker or beat with wrong ones ends here, with the message."""

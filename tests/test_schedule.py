@@ -191,6 +191,21 @@ def test_when_beat_dies_a_worker_takes_over(fleet: Fleet, pace: Callable[[], dic
     ticks_by(pace, "worker", 2)
 
 
+def test_a_beat_inside_a_worker_says_goodbye_with_it(worker: WorkerFactory, redis_url: str, tmp_path: Path) -> None:
+    (tmp_path / "fleet.py").write_text(APP.format(settings=""))
+    schedule = str(tmp_path / "schedule")
+    with_beat = worker("fleet:app", concurrency=1, options=["--beat", "--schedule", schedule], cwd=tmp_path)
+    store = Store.open(redis_url, "fleet", timeout_s=5.0)
+
+    def goodbyes() -> dict[str, bool]:
+        return {agent["role"]: agent["goodbye"] for agent in live.agents(store)}
+
+    until(lambda: goodbyes().keys() >= {"beat", "worker"}, seconds=30, what="both are heard of")
+    with_beat.stop()
+    until(lambda: goodbyes().get("beat"), seconds=10, what="beat's goodbye")
+    store.close()
+
+
 def test_beat_alone_ticks_itself_and_sends_nothing(
     fleet: Fleet, pace: Callable[[], dict[str, Any]], broker: redis.Redis
 ) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 _EVERY_S: Final = 60.0
+_SET_US: Final = 500_000
+"""A clock that went by so much more or less than the monotonic one was set: slewing changes 30 ms in a minute."""
 _KEEP: Final = 4
 """The best of so many looks counts: an answer that took long says little."""
 
@@ -35,11 +37,15 @@ class Clock:
         self._ours, self._ticks = ours, ticks
         self._looks: list[tuple[int, int]] = []  # error and offset, us
         self._next = 0.0
+        self._lead = 0  # of our clock before the ticks at the last look, us
 
     def look(self, store_us: Callable[[], int], now: float) -> None:
-        """Ask the store for its time, once in a minute; `now` is monotonic seconds."""
-        if now < self._next:
+        """Ask the store for its time, once in a minute and when ours was set; `now` is monotonic seconds."""
+        lead = self._ours() - self._ticks()
+        # Told by a clock that was set back, a worker would be silent until the next look, and what it runs lost.
+        if now < self._next and abs(lead - self._lead) < _SET_US:
             return
+        self._lead = lead
         began = self._ticks()
         theirs = store_us()
         took = self._ticks() - began

@@ -52,6 +52,15 @@ def test_a_clock_that_is_set_is_believed_at_the_next_look() -> None:
     assert abs(clock.offset_us - 60_000_000) <= clock.error_us
 
 
+def test_a_clock_that_is_set_between_two_looks_is_looked_at_at_once() -> None:
+    wire = Wire(0)
+    clock = Clock(wire.ours, lambda: wire.now)
+    clock.look(wire.store, 0.0)
+    wire.ahead = -60_000_000
+    clock.look(wire.store, 1.0)
+    assert abs(clock.offset_us + 60_000_000) <= clock.error_us
+
+
 def test_a_real_server_on_this_machine_has_our_clock(store: Store) -> None:
     clock = Clock()
     clock.look(lambda: lease.now_us(store), 0.0)
