@@ -45,7 +45,6 @@ class Clock:
         # Told by a clock that was set back, a worker would be silent until the next look, and what it runs lost.
         if now < self._next and abs(lead - self._lead) < _SET_US:
             return
-        self._lead = lead
         began = self._ticks()
         theirs = store_us()
         took = self._ticks() - began
@@ -54,7 +53,7 @@ class Clock:
         # A clock that was set since makes older looks wrong.
         self._looks = [each for each in self._looks if abs(each[1] - offset) <= each[0] + error][1 - _KEEP :]
         self._looks.append((error, offset))
-        self._next = now + _EVERY_S
+        self._next, self._lead = now + _EVERY_S, lead
 
     @property
     def offset_us(self) -> int:
